@@ -1,0 +1,74 @@
+//! Who hears what.
+//!
+//! Reports flow from links to the engine of their site, setpoints from the engine to whoever holds the
+//! link, views to everybody who shows them. An intent is an ask: it has exactly one answer. At home all of
+//! it stays in this process ([`in_process`]).
+//!
+//! Every queue has a bound. A subscriber that falls behind loses the oldest messages and is told how many
+//! ([`Received::Missed`]); views and documents can then be had from [`Bus::latest_view`] and
+//! [`Bus::latest_document`].
+
+pub mod in_process;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::document::Document;
+use model::id::{DeviceId, SiteId};
+use model::intent::Intent;
+use model::message::{Answer, Message};
+use model::view::SiteView;
+
+/// Which messages a subscriber wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Reports of every device of a site; for its engine.
+    Reports(SiteId),
+    /// Setpoints for one device; for whoever holds its link.
+    Setpoints(SiteId, DeviceId),
+    /// Views of every site.
+    Views,
+}
+
+/// What a subscription yields.
+#[derive(Clone, Debug)]
+pub enum Received {
+    Message(Message),
+    /// The subscriber was too slow; so many messages are gone.
+    Missed(u64),
+}
+
+/// A bounded queue of messages of one topic.
+#[async_trait]
+pub trait Subscription: Send {
+    /// The next message, `None` when the bus has gone.
+    async fn next(&mut self) -> Option<Received>;
+}
+
+/// Where the engine of a site takes intents from.
+#[async_trait]
+pub trait Desk: Send {
+    /// The next intent with the means to answer it, `None` when the bus has gone.
+    async fn next(&mut self) -> Option<(Intent, Reply)>;
+}
+
+/// Answers one ask; dropped unanswered, the asker is told that the site is busy.
+pub struct Reply(pub tokio::sync::oneshot::Sender<Answer>);
+
+#[async_trait]
+pub trait Bus: Send + Sync {
+    /// Never waits; what a slow subscriber cannot take is dropped for it and counted.
+    async fn publish(&self, message: Message);
+    async fn subscribe(&self, topic: Topic) -> Box<dyn Subscription>;
+    /// The latest view of a site.
+    async fn latest_view(&self, site: &SiteId) -> Option<Arc<SiteView>>;
+    /// The latest views of all sites, ordered by id.
+    async fn latest_views(&self) -> Vec<Arc<SiteView>>;
+    /// The latest vendor document of a device.
+    async fn latest_document(&self, site: &SiteId, device: &DeviceId) -> Option<Document>;
+    /// Files an intent and waits for its answer, at most 5 s; nobody there or too slow is
+    /// `Rejection::Busy`, an unknown site `Rejection::Unknown`.
+    async fn ask(&self, intent: Intent) -> Answer;
+    /// Opens the desk of a site; a newer desk replaces an older one.
+    async fn open_desk(&self, site: &SiteId) -> Box<dyn Desk>;
+}

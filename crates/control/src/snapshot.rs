@@ -1,0 +1,106 @@
+//! The frozen process image of one cycle: everything `step` may look at.
+//!
+//! Indices instead of ids inside, so that ten thousand EVSEs need no look-ups. All currents are by grid
+//! phase: the engine has applied the phase rotation of the wiring.
+
+use model::device::Wish;
+use model::id::{CircuitId, DeviceId, EvseId};
+use model::phases::{PerPhase, PhaseSet};
+use model::reading::PilotState;
+use model::setpoint::ChargeCurrent;
+use model::settings::ControlSettings;
+use model::time::{Millis, Timestamp};
+use model::units::{MilliAmps, MilliVolts, PerMille, Watts};
+
+/// One cycle's input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    pub settings: ControlSettings,
+    /// Between a phase and neutral, measured or nominal.
+    pub voltage: MilliVolts,
+    /// Parents before children; the first is the house connection.
+    pub circuits: Vec<Circuit>,
+    pub evses: Vec<Evse>,
+    pub sun: Sun,
+}
+
+/// A fused part of the wiring with what its meter says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circuit {
+    pub id: CircuitId,
+    /// Index into `Snapshot::circuits`, smaller than the own one.
+    pub parent: Option<usize>,
+    pub limit: PerPhase<MilliAmps>,
+    pub power_limit: Option<Watts>,
+    pub reserve: MilliAmps,
+    /// How much generation behind this conductor may be counted as room, per phase.
+    pub credit: MilliAmps,
+    pub meter: Option<CircuitMeter>,
+}
+
+/// The meter of a circuit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CircuitMeter {
+    pub device: DeviceId,
+    /// Positive towards the leaves (import). `None` if it has never been heard from.
+    pub current: Option<PerPhase<MilliAmps>>,
+    /// How old `current` is.
+    pub age: Millis,
+    /// How often it is asked.
+    pub period: Millis,
+}
+
+/// An EVSE with what is known and asked of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evse {
+    pub id: EvseId,
+    /// Index into `Snapshot::circuits`.
+    pub circuit: usize,
+    /// Grid phases that are wired.
+    pub phases: PhaseSet,
+    /// Whether one of them can be chosen instead of all.
+    pub phase_switching: bool,
+    pub min: MilliAmps,
+    /// What hardware, cable and adapter allow.
+    pub max: MilliAmps,
+    pub step: MilliAmps,
+    /// 0 is served first.
+    pub class: u8,
+    pub weight: u16,
+    /// What it may draw when a meter above it is silent.
+    pub fallback: ChargeCurrent,
+    /// What it falls back to by itself when we are silent, programmed and confirmed.
+    pub watchdog: Option<ChargeCurrent>,
+    pub enabled: bool,
+    pub wish: Wish,
+    /// Age of the last status; `None` if it has never been heard from.
+    pub status_age: Option<Millis>,
+    pub pilot: PilotState,
+    /// The car has stopped by itself.
+    pub complete: bool,
+    /// The setpoint as the EVSE reads it back.
+    pub obeyed: Option<ChargeCurrent>,
+    /// Grid phases that carry current now; empty when it does not charge.
+    pub phases_in_use: PhaseSet,
+    /// Draw by grid phase.
+    pub drawn: PerPhase<MilliAmps>,
+    pub plugged_since: Option<Timestamp>,
+}
+
+/// What the sun leaves over. Signs of the model: PV negative, a charging battery positive.
+/// Members are `None` when not measured or too old.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sun {
+    pub grid: Option<Watts>,
+    pub pv: Option<Watts>,
+    pub battery: Option<BatteryState>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatteryState {
+    pub power: Watts,
+    pub soc: Option<PerMille>,
+    pub max_charge: Watts,
+    /// Below this state of charge the battery comes before solar cars.
+    pub priority_below: PerMille,
+}

@@ -1,0 +1,71 @@
+//! Wire protocols, both sides, sans-IO.
+//!
+//! Wire words live in these folders and nowhere else. A dialect's client and server are plain structs
+//! around one set of wire types; whoever owns the socket drives them in the same way, whatever the dialect:
+//! send what [`Client::poll_request`] gives, feed what arrives, sleep until [`Client::poll_timeout`].
+
+use model::message::Report;
+use model::setpoint::Action;
+use model::time::{Monotonic, Now};
+
+/// What a dialect wants carried to its peer.
+#[derive(Clone, Debug)]
+pub enum Request {
+    Http(http::Request<Vec<u8>>),
+    /// A Modbus request without its transport frame.
+    Modbus { unit: u8, pdu: Vec<u8> },
+}
+
+/// What the peer answered.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    Http(http::Response<Vec<u8>>),
+    Modbus { pdu: Vec<u8> },
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    #[error("connection refused")]
+    Refused,
+    #[error("no answer within {after_ms} ms")]
+    TimedOut { after_ms: i64 },
+    #[error("connection closed before the answer was complete")]
+    Closed,
+    #[error("{0}")]
+    Other(String),
+}
+
+/// An answer that makes no sense. Says what was asked, what came and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{asked}: {came}; expected {expected}")]
+pub struct ReplyError {
+    pub asked: String,
+    pub came: String,
+    pub expected: String,
+}
+
+/// The client half of a dialect: polls one device and brings it setpoints.
+///
+/// At most one request is under way: after [`Client::poll_request`] gave one, the owner of the socket calls
+/// [`Client::handle_reply`] or [`Client::handle_failure`] before it polls again.
+pub trait Client: Send {
+    /// Time has come: queue what is due.
+    fn handle_timeout(&mut self, now: Now);
+    /// Queue a setpoint, in front of any polling. A newer one replaces an older one that has not left.
+    fn handle_action(&mut self, action: &Action, now: Now);
+    /// # Errors
+    /// When the answer makes no sense; the client has already drawn its conclusions (link state, back-off).
+    fn handle_reply(&mut self, reply: Reply, now: Now) -> Result<(), ReplyError>;
+    fn handle_failure(&mut self, failure: &Failure, now: Now);
+    fn poll_request(&mut self) -> Option<Request>;
+    fn poll_event(&mut self) -> Option<Report>;
+    /// When [`Client::handle_timeout`] is due.
+    fn poll_timeout(&self) -> Monotonic;
+}
+
+/// The server half of a dialect with something behind it: what the simulator puts on a port.
+pub trait Server: Send {
+    /// The answer, or `None` when the device would stay silent.
+    fn handle_request(&mut self, request: &Request, now: Now) -> Option<Reply>;
+}

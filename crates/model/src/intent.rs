@@ -1,0 +1,66 @@
+//! What somebody asks for.
+//!
+//! Nothing outside touches a device: whatever comes in through any dialect becomes an intent at the same
+//! desk, is weighed with everything else in the next cycle, and leaves as a setpoint with its reason.
+
+use serde::{Deserialize, Serialize};
+
+use crate::device::{ChargeMode, Force, Wish};
+use crate::id::{DeviceId, EvseId, SiteId};
+use crate::phases::Phases;
+use crate::time::Timestamp;
+use crate::units::MilliAmps;
+
+/// One wish, for one EVSE or device of one site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Wanted {
+    /// Also takes a forced state back to neutral.
+    Mode { evse: EvseId, mode: ChargeMode },
+    Force { evse: EvseId, force: Force },
+    /// The most the EVSE shall offer: 6 A up to its maximum.
+    Current { evse: EvseId, current: MilliAmps },
+    Phases { evse: EvseId, phases: Option<Phases> },
+    /// A key of the device's own language that the model does not know; the value is JSON text.
+    VendorWrite { device: DeviceId, key: String, value: String },
+}
+
+/// Who asks, by which door, for what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    pub site: SiteId,
+    /// Name of the principal, for the audit log.
+    pub by: String,
+    /// `native`, `goe`, `cfos`, …
+    pub door: String,
+    pub wanted: Wanted,
+}
+
+/// The wish was accepted and stored; the next cycle weighs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    pub at: Timestamp,
+    pub epoch: u64,
+    /// What the EVSE is asked for from now on; `None` for a write that only the device knows.
+    pub wish: Option<Wish>,
+}
+
+/// Why a wish was refused. Each dialect maps it to its own words in its `error.rs`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Rejection {
+    #[error("there is no {what} `{id}`")]
+    Unknown { what: String, id: String },
+    #[error("not allowed: {why}")]
+    NotAllowed { why: String },
+    #[error("{what} is {given}, expected {expected}")]
+    OutOfRange { what: String, given: String, expected: String },
+    #[error("{what} is not supported by this device")]
+    NotSupported { what: String },
+    #[error("{what} does not answer; it was last heard from {last_seen}")]
+    Offline { what: String, last_seen: String },
+    #[error("busy: {why}")]
+    Busy { why: String },
+    #[error("the change could not be stored and was not made: {why}")]
+    NotStored { why: String },
+}

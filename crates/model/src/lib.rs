@@ -1,0 +1,25 @@
+//! The nouns of a site and their units.
+//!
+//! Everything that crosses a border between two rooms of the house is defined here: what is measured
+//! ([`reading`]), what is asked for ([`intent`]), what is decided ([`setpoint`], [`reason`]), what the
+//! others may see ([`view`]) and what travels between them ([`message`]). Nothing here does IO, reads a
+//! clock or knows a wire format.
+
+pub mod alarm;
+pub mod device;
+pub mod document;
+pub mod id;
+pub mod intent;
+pub mod limit;
+pub mod message;
+pub mod phases;
+pub mod reading;
+pub mod reason;
+pub mod setpoint;
+pub mod settings;
+pub mod site;
+pub mod sun;
+pub mod time;
+pub mod units;
+pub mod user;
+pub mod view;

@@ -1,0 +1,230 @@
+//! Why an EVSE gets what it gets.
+//!
+//! A reason is a code with typed parameters. The page's catalogue is keyed by the code and fills the
+//! parameters in; [`Cause::text`] is the same in plain English for logs and clients without a catalogue.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{CircuitId, DeviceId, EvseId};
+use crate::limit::LimitSource;
+use crate::phases::Phase;
+use crate::time::{Millis, Timestamp};
+use crate::units::{MilliAmps, Watts};
+
+/// The cause behind a setpoint, with what is needed to explain it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", content = "params", rename_all = "snake_case")]
+pub enum Cause {
+    /// No car is plugged in.
+    NoVehicle,
+    /// The mode is Off, or forced off.
+    SwitchedOff,
+    /// The EVSE is disabled in the settings.
+    Disabled,
+    /// The car is plugged in and does not ask for current.
+    VehicleNotAsking,
+    /// The car has stopped by itself.
+    VehicleComplete,
+    /// Charging at what was asked for.
+    AsAsked { current: MilliAmps },
+    /// Charging below what was asked for.
+    Limited { by: LimitSource, current: MilliAmps, asked: MilliAmps },
+    /// Paused: a phase (or the power limit, when no phase is named) of a circuit has no room for the minimum.
+    CircuitFull {
+        circuit: CircuitId,
+        phase: Option<Phase>,
+        limit: MilliAmps,
+        /// Everything that is not ours to control.
+        base: MilliAmps,
+        needed: MilliAmps,
+        free: MilliAmps,
+        /// Those that hold the rest.
+        holders: Vec<EvseId>,
+    },
+    /// Paused: the sun does not leave the minimum over.
+    NoSurplus { available: Watts, needed: Watts },
+    /// There is room now; it must last before the car starts.
+    WaitingForStableRoom { until: Timestamp },
+    /// Paused a moment ago; starts again after the minimum pause.
+    MinimumPause { until: Timestamp },
+    /// The sun went away; the minimum is held until the stop time.
+    HoldingMinimum { until: Timestamp },
+    /// A meter is silent: a safe current until it answers.
+    MeterSilent { meter: DeviceId, age: Millis, fallback: MilliAmps },
+    /// The charging station does not answer; it is counted at the worst it may draw.
+    StationSilent { counted: MilliAmps },
+    /// The last setpoint has not been followed.
+    NotFollowing { told: MilliAmps, drawn: MilliAmps },
+    /// Just started: nothing rises before the EVSE has said what it does.
+    StartingUp,
+    /// Somebody else must go down first.
+    WaitingForOthers { holders: Vec<EvseId> },
+}
+
+/// A cause with its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    #[serde(flatten)]
+    pub cause: Cause,
+    /// Since when this code holds.
+    pub since: Timestamp,
+}
+
+impl Cause {
+    /// The key of the page's catalogue.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoVehicle => "no_vehicle",
+            Self::SwitchedOff => "switched_off",
+            Self::Disabled => "disabled",
+            Self::VehicleNotAsking => "vehicle_not_asking",
+            Self::VehicleComplete => "vehicle_complete",
+            Self::AsAsked { .. } => "as_asked",
+            Self::Limited { .. } => "limited",
+            Self::CircuitFull { .. } => "circuit_full",
+            Self::NoSurplus { .. } => "no_surplus",
+            Self::WaitingForStableRoom { .. } => "waiting_for_stable_room",
+            Self::MinimumPause { .. } => "minimum_pause",
+            Self::HoldingMinimum { .. } => "holding_minimum",
+            Self::MeterSilent { .. } => "meter_silent",
+            Self::StationSilent { .. } => "station_silent",
+            Self::NotFollowing { .. } => "not_following",
+            Self::StartingUp => "starting_up",
+            Self::WaitingForOthers { .. } => "waiting_for_others",
+        }
+    }
+
+    /// Every code there is; the page's catalogue is compared with it.
+    pub const CODES: [&'static str; 17] = [
+        "no_vehicle",
+        "switched_off",
+        "disabled",
+        "vehicle_not_asking",
+        "vehicle_complete",
+        "as_asked",
+        "limited",
+        "circuit_full",
+        "no_surplus",
+        "waiting_for_stable_room",
+        "minimum_pause",
+        "holding_minimum",
+        "meter_silent",
+        "station_silent",
+        "not_following",
+        "starting_up",
+        "waiting_for_others",
+    ];
+
+    /// One plain English sentence, without the name of the EVSE.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::NoVehicle => "No car is plugged in.".to_owned(),
+            Self::SwitchedOff => "Switched off.".to_owned(),
+            Self::Disabled => "Disabled in the settings.".to_owned(),
+            Self::VehicleNotAsking => "The car is plugged in and does not ask for current.".to_owned(),
+            Self::VehicleComplete => "The car has stopped by itself; it is full or has its own schedule.".to_owned(),
+            Self::AsAsked { current } => format!("Charging with {}, as asked.", current.to_amps_text()),
+            Self::Limited { by, current, asked } => format!(
+                "Charging with {} of {}: {}.",
+                current.to_amps_text(),
+                asked.to_amps_text(),
+                limited_by(by)
+            ),
+            Self::CircuitFull { circuit, phase, limit, base, needed, free, holders } => format!(
+                "Paused: {}{} is full; limit {}, other loads {}{}; {} needed, {} free.",
+                circuit,
+                phase.map(|p| format!(" {}", p.name())).unwrap_or_default(),
+                limit.to_amps_text(),
+                base.to_amps_text(),
+                list(holders),
+                needed.to_amps_text(),
+                free.to_amps_text(),
+            ),
+            Self::NoSurplus { available, needed } => {
+                format!("Paused: the sun leaves {available} over, {needed} needed.")
+            }
+            Self::WaitingForStableRoom { until } => format!("There is room; starts at {until} if it lasts."),
+            Self::MinimumPause { until } => format!("Paused a moment ago; may start again at {until}."),
+            Self::HoldingMinimum { until } => {
+                format!("The sun went away; holds the minimum until {until}, then pauses.")
+            }
+            Self::MeterSilent { meter, age, fallback } => format!(
+                "Meter {meter} has been silent for {} s; {} until it answers.",
+                age.as_seconds(),
+                if fallback.0 == 0 { "paused".to_owned() } else { format!("at most {}", fallback.to_amps_text()) }
+            ),
+            Self::StationSilent { counted } => format!(
+                "The charging station does not answer; {} are kept free for it.",
+                counted.to_amps_text()
+            ),
+            Self::NotFollowing { told, drawn } => format!(
+                "Told {}, draws {}; waiting for it to follow.",
+                told.to_amps_text(),
+                drawn.to_amps_text()
+            ),
+            Self::StartingUp => "Just started; waits for the charging station to say what it does.".to_owned(),
+            Self::WaitingForOthers { holders } => {
+                format!("Waits until the others have gone down{}.", list(holders))
+            }
+        }
+    }
+}
+
+fn limited_by(by: &LimitSource) -> String {
+    match by {
+        LimitSource::Hardware => "that is the most the charging station can do".to_owned(),
+        LimitSource::Wish => "that is what was asked for".to_owned(),
+        LimitSource::Vehicle => "the car takes no more".to_owned(),
+        LimitSource::Circuit { circuit, phase } => format!(
+            "{circuit}{} has no more room",
+            phase.map(|p| format!(" {}", p.name())).unwrap_or_default()
+        ),
+        LimitSource::Surplus => "the sun leaves no more over".to_owned(),
+        LimitSource::FailSafe => "a safe value while something is silent".to_owned(),
+        LimitSource::Ramp => "on its way up".to_owned(),
+    }
+}
+
+fn list(holders: &[EvseId]) -> String {
+    if holders.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = holders.iter().map(EvseId::as_str).collect();
+    format!(", held by {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_flat_json_with_code_and_params() {
+        let reason = Reason {
+            cause: Cause::NoSurplus { available: Watts(900), needed: Watts(1_380) },
+            since: Timestamp(1),
+        };
+        let json = serde_json::to_value(&reason).unwrap();
+        assert_eq!(json["code"], "no_surplus");
+        assert_eq!(json["params"]["needed"], 1_380);
+        assert_eq!(serde_json::from_value::<Reason>(json).unwrap(), reason);
+    }
+
+    #[test]
+    fn a_full_circuit_names_limit_holders_and_shortage() {
+        let cause = Cause::CircuitFull {
+            circuit: CircuitId::new("garage").unwrap(),
+            phase: Some(Phase::L2),
+            limit: MilliAmps(25_000),
+            base: MilliAmps(9_400),
+            needed: MilliAmps(6_000),
+            free: MilliAmps(0),
+            holders: vec![EvseId::new("left").unwrap()],
+        };
+        assert_eq!(
+            cause.text(),
+            "Paused: garage L2 is full; limit 25.0 A, other loads 9.4 A, held by left; 6.0 A needed, 0.0 A free."
+        );
+    }
+}

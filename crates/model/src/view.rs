@@ -1,0 +1,120 @@
+//! What the others may see of a site, with reasons and epoch. Made by the engine after each cycle.
+
+use serde::{Deserialize, Serialize};
+
+use crate::alarm::Alarm;
+use crate::device::{LinkState, MeterRole, Wish};
+use crate::id::{CircuitId, DeviceId, EvseId, SiteId};
+use crate::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
+use crate::reading::{EvseStatus, Measured};
+use crate::reason::Reason;
+use crate::setpoint::ChargeCurrent;
+use crate::time::{Now, Timestamp};
+use crate::units::{MilliAmps, Watts};
+
+/// The whole picture of a site at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteView {
+    pub id: SiteId,
+    pub name: String,
+    pub time_zone: String,
+    /// Which engine made it; grows with each take-over.
+    pub epoch: u64,
+    pub at: Now,
+    pub flow: Flow,
+    pub circuits: Vec<CircuitView>,
+    pub devices: Vec<DeviceView>,
+    pub evses: Vec<EvseView>,
+    /// Those not cleared yet.
+    pub alarms: Vec<Alarm>,
+    /// Overloads so far.
+    pub overdraft: Overdraft,
+    pub cycle: CycleView,
+}
+
+/// The balance of the site. Members are absent when nothing measures them or what measures them is silent.
+/// `grid = house + evses + battery + pv`, all positive into the thing named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    pub grid: Option<Watts>,
+    pub pv: Option<Watts>,
+    pub battery: Option<Watts>,
+    pub evses: Watts,
+    /// The rest of the balance.
+    pub house: Option<Watts>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CircuitView {
+    pub id: CircuitId,
+    pub name: String,
+    pub parent: Option<CircuitId>,
+    pub limit: PerPhase<MilliAmps>,
+    /// Measured, or for a circuit without a meter the sum of its EVSEs. `None` when its meter is silent.
+    pub current: Option<PerPhase<MilliAmps>>,
+    /// What is left for EVSEs above what they draw; negative when exceeded.
+    pub headroom: Option<PerPhase<MilliAmps>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceView {
+    pub id: DeviceId,
+    pub name: String,
+    /// `meter`, `inverter`, `battery`, `charging_station`.
+    pub kind: String,
+    pub role: Option<MeterRole>,
+    pub circuit: CircuitId,
+    pub enabled: bool,
+    pub link: LinkState,
+    /// When it last said something usable.
+    pub last_seen: Option<Timestamp>,
+    /// Whether its values are young enough for control.
+    pub is_fresh: bool,
+    pub measured: Measured,
+    /// What the device says it is: maker, model, firmware.
+    pub identity: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvseView {
+    pub id: EvseId,
+    pub name: String,
+    pub station: DeviceId,
+    pub circuit: CircuitId,
+    pub terminals: PhaseSet,
+    pub rotation: PhaseRotation,
+    pub min: MilliAmps,
+    pub max: MilliAmps,
+    pub phase_switching: bool,
+    /// What was asked for, as it reads back at once.
+    pub wish: Wish,
+    pub status: EvseStatus,
+    /// Draw by grid phase.
+    pub current: PerPhase<MilliAmps>,
+    pub power: Watts,
+    /// What it was told last.
+    pub setpoint: ChargeCurrent,
+    pub phases: Option<Phases>,
+    /// What the latest cycle would give it; above `setpoint` while a rise waits.
+    pub granted: ChargeCurrent,
+    pub reason: Reason,
+    pub plugged_since: Option<Timestamp>,
+}
+
+/// Seconds and ampere-seconds above a limit since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overdraft {
+    /// Caused by a command of ours; a defect when not zero.
+    pub caused_ms: i64,
+    pub caused_ma_s: i64,
+    /// House load or sun, until we reacted.
+    pub reacted_ms: i64,
+    pub reacted_ma_s: i64,
+}
+
+/// How the control cycle does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CycleView {
+    pub count: u64,
+    pub last_us: u64,
+}
