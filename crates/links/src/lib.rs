@@ -1,1 +1,14 @@
-//! Under construction.
+//! Transports, both sides.
+//!
+//! Moves bytes between this process and its peers, and puts a bound on everything a peer can do to it: how
+//! long it may take, how much it may send, how many may come at once. Knows no vendor, no dialect and no
+//! model: what a message means is the business of whoever calls. Never logs bodies.
+
+mod accept;
+mod failure;
+pub mod http;
+pub mod limits;
+pub mod modbus_tcp;
+
+pub use failure::Failure;
+pub use limits::{Limits, ServerLimits};

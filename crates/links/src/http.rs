@@ -1,0 +1,228 @@
+//! HTTP/1.1 without TLS, both sides: a client for devices on the local network and a minimal server for
+//! simulated ones.
+//!
+//! The client follows no redirects, uses no proxy and keeps no connection: small devices answer
+//! `Connection: close` or have room for two connections only. The server is no web server: one function
+//! sees all requests, and may leave one without an answer.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::accept::accept;
+use crate::failure::{Failure, innermost, known_kind};
+use crate::limits::{Limits, ServerLimits};
+
+/// Sends requests to whoever is named in them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: reqwest::Client,
+    limits: Limits,
+}
+
+impl Client {
+    /// # Errors
+    /// When the system gives no resolver.
+    pub fn new(limits: Limits) -> Result<Self, Failure> {
+        let inner = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .pool_max_idle_per_host(0)
+            .connect_timeout(limits.connect_timeout)
+            .timeout(limits.timeout)
+            .build()
+            .map_err(|error| {
+                Failure::Other(format!("cannot set up an HTTP client: {}", innermost(&error)))
+            })?;
+        Ok(Self { inner, limits })
+    }
+
+    /// Sends one request and reads the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// When no complete answer came within the limits. An answer beyond `max_body` is not read further.
+    pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Failure> {
+        let request = reqwest::Request::try_from(request).map_err(|error| self.failure(error))?;
+        let mut answer = self
+            .inner
+            .execute(request)
+            .await
+            .map_err(|error| self.failure(error))?;
+        let limit = self.limits.max_body;
+        if answer
+            .content_length()
+            .is_some_and(|length| usize::try_from(length).map_or(true, |l| l > limit))
+        {
+            return Err(Failure::TooLarge { limit });
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.failure(error))? {
+            if body.len() + chunk.len() > limit {
+                return Err(Failure::TooLarge { limit });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut response = Response::new(body);
+        *response.status_mut() = answer.status();
+        *response.version_mut() = answer.version();
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        Ok(response)
+    }
+
+    fn failure(&self, error: reqwest::Error) -> Failure {
+        if error.is_timeout() {
+            let after = if error.is_connect() {
+                self.limits.connect_timeout
+            } else {
+                self.limits.timeout
+            };
+            return Failure::timed_out(after);
+        }
+        // Messages end up in logs and on the page; an address may carry a token.
+        let error = error.without_url();
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+        while let Some(current) = cause {
+            if let Some(known) = current
+                .downcast_ref::<io::Error>()
+                .and_then(|io| known_kind(io.kind()))
+            {
+                return known;
+            }
+            if current
+                .downcast_ref::<hyper::Error>()
+                .is_some_and(|e| e.is_incomplete_message() || e.is_closed())
+            {
+                return Failure::Closed;
+            }
+            cause = current.source();
+        }
+        Failure::Other(innermost(&error).to_string())
+    }
+}
+
+/// Serves every connection of `listener` until the shutdown.
+///
+/// `handler` gets each complete request; `None` leaves it without an answer until the peer gives up or
+/// `limits.silence` is over. It may take its time before it answers. Requests beyond `limits.max_body` are
+/// answered 413 without the handler.
+///
+/// ```no_run
+/// # async fn example(listener: tokio::net::TcpListener, shutdown: tokio_util::sync::CancellationToken) {
+/// let handler = |_request| async { Some(http::Response::new(b"{}".to_vec())) };
+/// links::http::serve(listener, links::ServerLimits::default(), shutdown, handler).await;
+/// # }
+/// ```
+pub async fn serve<F, Fut>(
+    listener: TcpListener,
+    limits: ServerLimits,
+    shutdown: CancellationToken,
+    handler: F,
+) where
+    F: Fn(Request<Vec<u8>>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Option<Response<Vec<u8>>>> + Send + 'static,
+{
+    let handler = Arc::new(handler);
+    accept(listener, limits.connections, &shutdown, |stream| {
+        serve_connection(stream, limits, shutdown.clone(), Arc::clone(&handler))
+    })
+    .await;
+}
+
+/// How long a request under way may take once the connection has been asked to end.
+const GRACE: Duration = Duration::from_secs(1);
+
+async fn serve_connection<F, Fut>(
+    stream: TcpStream,
+    limits: ServerLimits,
+    shutdown: CancellationToken,
+    handler: Arc<F>,
+) where
+    F: Fn(Request<Vec<u8>>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Option<Response<Vec<u8>>>> + Send + 'static,
+{
+    // Answers are small and whole; waiting to fill a packet only delays them.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| answer(request, limits, Arc::clone(&handler)));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = shutdown.cancelled() => None,
+        () = tokio::time::sleep(limits.lifetime) => None,
+    };
+    let ended = match ended {
+        Some(ended) => Ok(ended),
+        None => {
+            connection.as_mut().graceful_shutdown();
+            timeout(GRACE, connection).await
+        }
+    };
+    if let Ok(Err(error)) = ended {
+        tracing::debug!("HTTP connection ended: {error}");
+    }
+}
+
+async fn answer<F, Fut>(
+    request: Request<Incoming>,
+    limits: ServerLimits,
+    handler: Arc<F>,
+) -> Result<Response<Full<Bytes>>, Unanswered>
+where
+    F: Fn(Request<Vec<u8>>) -> Fut,
+    Fut: Future<Output = Option<Response<Vec<u8>>>>,
+{
+    let (head, body) = request.into_parts();
+    let body = match timeout(limits.idle, Limited::new(body, limits.max_body).collect()).await {
+        Ok(Ok(body)) => body.to_bytes().to_vec(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Ok(too_large()),
+        Ok(Err(_)) => return Err(Unanswered("the request ended early")),
+        Err(_) => return Err(Unanswered("the request took too long")),
+    };
+    let answered = async {
+        match handler(Request::from_parts(head, body)).await {
+            Some(response) => response.map(|body| Full::new(Bytes::from(body))),
+            None => std::future::pending().await,
+        }
+    };
+    timeout(limits.silence, answered)
+        .await
+        .map_err(|_| Unanswered("left without an answer"))
+}
+
+fn too_large() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+    response
+        .headers_mut()
+        .insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+    response
+}
+
+/// Makes hyper close the connection without a word.
+#[derive(Debug)]
+struct Unanswered(&'static str);
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Unanswered {}
