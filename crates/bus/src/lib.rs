@@ -8,6 +8,8 @@
 //! ([`Received::Missed`]); views and documents can then be had from [`Bus::latest_view`] and
 //! [`Bus::latest_document`].
 
+#[cfg(test)]
+mod contract;
 pub mod in_process;
 
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use model::id::{DeviceId, SiteId};
 use model::intent::Intent;
 use model::message::{Answer, Message};
 use model::view::SiteView;
+
+pub use in_process::InProcess;
 
 /// Which messages a subscriber wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
