@@ -1,0 +1,10 @@
+//! Transports against peers on loopback that behave and peers that do not.
+
+// What the test itself sets up cannot fail in a way worth a message.
+#![allow(clippy::unwrap_used)]
+
+mod http_client;
+mod http_server;
+mod modbus_client;
+mod modbus_server;
+mod peer;
