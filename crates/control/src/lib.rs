@@ -4,12 +4,17 @@
 //! no randomness, no floating point; it never fails and never logs. Odd input gives a safe decision and a
 //! [`Finding`].
 
+mod memory;
 pub mod snapshot;
 
 use model::phases::{PerPhase, Phases};
 use model::reason::Cause;
 use model::setpoint::ChargeCurrent;
+use model::time::Now;
 use model::units::MilliAmps;
+
+pub use crate::memory::Memory;
+use crate::snapshot::Snapshot;
 
 /// What one cycle decides. Reused from cycle to cycle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,4 +47,16 @@ pub enum Finding {
     MeterSilent { circuit: usize },
     StationSilent { evse: usize },
     NotFollowing { evse: usize },
+}
+
+/// Decides every setpoint of one cycle into `decision`, whose buffers are used again.
+pub fn step(snapshot: &Snapshot, memory: &mut Memory, _now: Now, decision: &mut Decision) {
+    decision.findings.clear();
+    decision.headroom.clear();
+    decision.headroom.extend(snapshot.circuits.iter().map(|_| None));
+    decision.verdicts.clear();
+    decision.verdicts.extend(snapshot.evses.iter().map(|evse| {
+        let told = memory.hold(&evse.id);
+        Verdict { granted: told, told, phases: None, cause: Cause::StartingUp }
+    }));
 }
