@@ -1,0 +1,74 @@
+//! The event stream of the native API: server-sent events with ids and ten minutes of resume.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::{Query, State as Shared};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{self, Stream};
+use gate::{Action, Principal, Subject};
+use model::id::SiteId;
+use serde::Deserialize;
+
+use super::error::{ApiError, ErrorAnswer};
+use super::sites::readable;
+use crate::State;
+use crate::events::{Client, Wants};
+
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventsQuery {
+    /// Only this site; all without it.
+    site: Option<String>,
+}
+
+/// Streams what changes. Event types: `view` (a `SiteView`, first and whenever a client was away too long),
+/// `patch` (a `Patch`, at most one per site and second) and `backfill` (a `Backfill`).
+#[utoipa::path(get, path = "/events", operation_id = "stream_events", tag = "events",
+    params(EventsQuery, ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event seen; younger than ten minutes, only what changed since is sent.")),
+    responses(
+    (status = 200, body = String, content_type = "text/event-stream"),
+    (status = 401, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer, description = "Too many streams are open."),
+))]
+pub async fn stream(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    Query(query): Query<EventsQuery>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let only = query
+        .site
+        .map(|site| readable(&state, &caller, &site))
+        .transpose()?;
+    let wants: Wants = Arc::new(move |site: &SiteId| {
+        only.as_ref().is_none_or(|only| only == site)
+            && gate::may(&caller, &Action::Read, &Subject::Site(site))
+    });
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let client = state.hub.open(last, wants).ok_or_else(|| {
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "too many event streams are open",
+        )
+    })?;
+    Ok(Sse::new(events(client)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+fn events(client: Client) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold(client, |mut client| async {
+        let (id, message) = client.next().await?;
+        let event = Event::default()
+            .id(id)
+            .event(message.kind.name())
+            .data(message.data.as_ref());
+        Some((Ok(event), client))
+    })
+}

@@ -1,0 +1,47 @@
+//! EVSEs of a site.
+
+use axum::extract::{Path, State as Shared};
+use axum::{Extension, Json};
+use gate::Principal;
+
+use super::error::{ApiError, ErrorAnswer};
+use super::sites::readable_view;
+use super::wire::{self, EvseList, EvseView};
+use crate::State;
+
+/// Lists the EVSEs of a site.
+#[utoipa::path(get, path = "/sites/{site}/evses", operation_id = "list_evses", tag = "evses", params(("site" = String, Path)), responses(
+    (status = 200, body = EvseList),
+    (status = 401, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn list(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    Path(site): Path<String>,
+) -> Result<Json<EvseList>, ApiError> {
+    let view = readable_view(&state, &caller, &site).await?;
+    Ok(Json(EvseList {
+        items: wire::evses_of(&view),
+    }))
+}
+
+/// Shows one EVSE.
+#[utoipa::path(get, path = "/sites/{site}/evses/{evse}", operation_id = "show_evse", tag = "evses",
+    params(("site" = String, Path), ("evse" = String, Path)), responses(
+    (status = 200, body = EvseView),
+    (status = 401, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn show(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    Path((site, evse)): Path<(String, String)>,
+) -> Result<Json<EvseView>, ApiError> {
+    let view = readable_view(&state, &caller, &site).await?;
+    let found = view.evses.iter().find(|known| known.id.as_str() == evse);
+    let found = found.ok_or_else(|| ApiError::unknown("evse", &evse))?;
+    Ok(Json(EvseView::of(found, wire::station_of(&view, found))))
+}

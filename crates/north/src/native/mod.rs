@@ -1,0 +1,76 @@
+//! Our own API, below `/api/v1`.
+//!
+//! A handler parses, asks one other room, and renders; who may is asked of the gate. The document
+//! `openapi.json` in the crate's root is generated from the types in [`wire`] and the handlers; a test
+//! compares it byte for byte, and `UPDATE_OPENAPI=1 cargo test -p north openapi` writes it anew.
+
+pub mod alarms;
+pub mod auth;
+pub mod body;
+pub mod devices;
+pub mod error;
+pub mod events;
+pub mod evses;
+pub mod history;
+pub mod intents;
+pub mod sites;
+pub mod wire;
+
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::State;
+
+/// Where the API lives.
+pub const BASE: &str = "/api/v1";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Ohmstead native API", description = "Sites, devices and EVSEs: read and steer. Units are in the names; positive flows into the thing named; times are milliseconds since 1970."),
+    components(schemas(wire::Patch, wire::Backfill)),
+    servers((url = "/api/v1"))
+)]
+struct Document;
+
+/// Routes that need somebody who is signed in.
+fn closed() -> OpenApiRouter<State> {
+    OpenApiRouter::new()
+        .routes(routes!(sites::list))
+        .routes(routes!(sites::show))
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::show))
+        .routes(routes!(evses::list))
+        .routes(routes!(evses::show))
+        .routes(routes!(intents::create))
+        .routes(routes!(history::show))
+        .routes(routes!(alarms::list))
+        .routes(routes!(events::stream))
+}
+
+/// The document, without its base path.
+#[must_use]
+pub fn document() -> OpenApi {
+    let mut document = <Document as utoipa::OpenApi>::openapi();
+    document.merge(closed().into_openapi());
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_openapi_file_is_the_generated_document() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let made = document().to_pretty_json().unwrap() + "\n";
+        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+            std::fs::write(path, &made).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            made == kept,
+            "openapi.json differs from the code; run: UPDATE_OPENAPI=1 cargo test -p north openapi"
+        );
+    }
+}

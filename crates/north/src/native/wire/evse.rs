@@ -1,0 +1,265 @@
+//! EVSEs: what was asked for, what they were told, what the car does and why.
+
+use model::device::LinkState;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+use super::PerPhase;
+
+/// The EVSEs of a site, in the order of its configuration.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct EvseList {
+    pub items: Vec<EvseView>,
+}
+
+/// The unit that charges one car.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EvseView {
+    pub id: String,
+    pub name: String,
+    /// The charging station it is part of.
+    pub station: String,
+    pub circuit: String,
+    /// How many phases are wired: 1 to 3.
+    pub phases: i64,
+    pub min_ma: i64,
+    pub max_ma: i64,
+    /// Whether one phase can be chosen instead of three.
+    pub phase_switching: bool,
+    pub wish: Wish,
+    pub pilot: PilotState,
+    pub is_plugged: bool,
+    /// Whether a plugged car draws current.
+    pub is_charging: bool,
+    /// The car has stopped by itself.
+    pub complete: bool,
+    /// Draw by grid phase.
+    pub current_ma: PerPhase,
+    pub power_w: i64,
+    /// Since the car was plugged in.
+    #[schema(required = true)]
+    pub session_energy_wh: Option<i64>,
+    /// What it was told last; 0 is paused.
+    pub setpoint_ma: i64,
+    #[schema(required = true)]
+    pub setpoint_phases: Option<Phases>,
+    /// What the latest cycle would give it; above the setpoint while a rise waits. 0 is paused.
+    pub granted_ma: i64,
+    pub reason: ReasonView,
+    #[schema(required = true)]
+    pub plugged_since_ms: Option<i64>,
+    /// Whether its charging station answers.
+    pub online: bool,
+}
+
+impl EvseView {
+    /// The view of an EVSE and of the charging station it belongs to.
+    #[must_use]
+    pub fn of(evse: &model::view::EvseView, station: Option<&model::view::DeviceView>) -> Self {
+        let status = &evse.status;
+        Self {
+            id: evse.id.to_string(),
+            name: evse.name.clone(),
+            station: evse.station.to_string(),
+            circuit: evse.circuit.to_string(),
+            phases: evse.terminals.count(),
+            min_ma: evse.min.0,
+            max_ma: evse.max.0,
+            phase_switching: evse.phase_switching,
+            wish: evse.wish.into(),
+            pilot: status.pilot.into(),
+            is_plugged: status.pilot.is_plugged(),
+            is_charging: status.pilot.asks() && evse.power.0 > 0,
+            complete: status.complete,
+            current_ma: PerPhase::of(evse.current, |current| current.0),
+            power_w: evse.power.0,
+            session_energy_wh: status.session_energy.map(|energy| energy.0),
+            setpoint_ma: evse.setpoint.or_zero().0,
+            setpoint_phases: evse.phases.map(Into::into),
+            granted_ma: evse.granted.or_zero().0,
+            reason: (&evse.reason).into(),
+            plugged_since_ms: evse.plugged_since.map(|at| at.0),
+            online: station.is_some_and(|station| station.enabled && station.link == LinkState::Online),
+        }
+    }
+}
+
+/// Every EVSE of a view, in its order.
+#[must_use]
+pub fn of_site(view: &model::view::SiteView) -> Vec<EvseView> {
+    view.evses
+        .iter()
+        .map(|evse| EvseView::of(evse, station_of(view, evse)))
+        .collect()
+}
+
+/// The charging station of an EVSE.
+#[must_use]
+pub fn station_of<'a>(
+    view: &'a model::view::SiteView,
+    evse: &model::view::EvseView,
+) -> Option<&'a model::view::DeviceView> {
+    view.devices.iter().find(|device| device.id == evse.station)
+}
+
+/// What somebody wants of an EVSE; limits stand above all of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Wish {
+    pub mode: ChargeMode,
+    pub force: Force,
+    /// The most the EVSE shall offer.
+    pub current_ma: i64,
+    /// Null: whatever fits.
+    #[schema(required = true)]
+    pub phases: Option<Phases>,
+}
+
+impl From<model::device::Wish> for Wish {
+    fn from(wish: model::device::Wish) -> Self {
+        Self {
+            mode: wish.mode.into(),
+            force: wish.force.into(),
+            current_ma: wish.current.0,
+            phases: wish.phases.map(Into::into),
+        }
+    }
+}
+
+/// An enum of the model with the same names on the wire.
+macro_rules! mirror {
+    ($(#[$doc:meta])* $name:ident = $theirs:path { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl From<$theirs> for $name {
+            fn from(value: $theirs) -> Self {
+                use $theirs as Theirs;
+                match value { $(Theirs::$variant => Self::$variant,)+ }
+            }
+        }
+
+        impl From<$name> for $theirs {
+            fn from(value: $name) -> Self {
+                use $theirs as Theirs;
+                match value { $($name::$variant => Theirs::$variant,)+ }
+            }
+        }
+    };
+}
+
+mirror!(
+    /// What drives a charge.
+    ChargeMode = model::device::ChargeMode {
+        Off,
+        /// Only what the sun leaves over.
+        Solar,
+        /// The minimum always, more when the sun leaves it over.
+        MinSolar,
+        /// As much as wish and limits allow.
+        Fast,
+    }
+);
+mirror!(
+    /// A switch above the mode; falls back to neutral on unplugging.
+    Force = model::device::Force { Neutral, Off, On }
+);
+mirror!(
+    /// How many phases a charge uses.
+    Phases = model::phases::Phases { One, Three }
+);
+
+/// State of the control pilot, IEC 61851-1: A no car, B plugged in, C asks for current, D asks for current
+/// and ventilation, E short circuit or no power, F out of order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum PilotState {
+    A,
+    B,
+    C,
+    D,
+    E,
+    F,
+}
+
+impl From<model::reading::PilotState> for PilotState {
+    fn from(pilot: model::reading::PilotState) -> Self {
+        use model::reading::PilotState as Theirs;
+        match pilot {
+            Theirs::A => Self::A,
+            Theirs::B => Self::B,
+            Theirs::C => Self::C,
+            Theirs::D => Self::D,
+            Theirs::E => Self::E,
+            Theirs::F => Self::F,
+        }
+    }
+}
+
+/// Why an EVSE gets what it gets: a code for the page's catalogue, what fills it in, and the same in plain
+/// English.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReasonView {
+    #[schema(schema_with = reason_code)]
+    pub code: String,
+    /// Currents in mA, powers in W, times in ms since 1970, ages in ms.
+    #[schema(value_type = Object)]
+    pub params: serde_json::Map<String, serde_json::Value>,
+    pub text: String,
+    /// Since when this code holds.
+    pub since_ms: i64,
+}
+
+fn reason_code() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(model::reason::Cause::CODES))
+        .build()
+}
+
+impl From<&model::reason::Reason> for ReasonView {
+    fn from(reason: &model::reason::Reason) -> Self {
+        let params = match serde_json::to_value(&reason.cause).map(|mut cause| cause["params"].take()) {
+            Ok(serde_json::Value::Object(params)) => params,
+            Ok(_) | Err(_) => serde_json::Map::new(),
+        };
+        Self {
+            code: reason.cause.code().to_owned(),
+            params,
+            text: reason.cause.text(),
+            since_ms: reason.since.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::reason::{Cause, Reason};
+    use model::time::Timestamp;
+    use model::units::Watts;
+
+    #[test]
+    fn a_reason_has_params_even_when_its_cause_has_none() {
+        for (cause, params) in [
+            (Cause::NoVehicle, "{}"),
+            (
+                Cause::NoSurplus {
+                    available: Watts(900),
+                    needed: Watts(1_380),
+                },
+                r#"{"available":900,"needed":1380}"#,
+            ),
+        ] {
+            let view = ReasonView::from(&Reason {
+                cause,
+                since: Timestamp(7),
+            });
+            assert_eq!(serde_json::to_string(&view.params).unwrap(), params);
+            assert_eq!(view.since_ms, 7);
+        }
+    }
+}
