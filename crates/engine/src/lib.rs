@@ -1,1 +1,18 @@
-//! Under construction.
+//! The cycle: readings in, a frozen image, `control::step`, setpoints out, and the record of it all.
+//!
+//! [`Core`] is sans-IO: it never awaits, reads a clock or knows a store, so a simulated day needs neither
+//! sockets nor a runtime. [`run`] is the only async file; it moves messages between the bus, the store and
+//! the core, and keeps time. Nothing here knows a dialect.
+
+mod alarms;
+pub mod core;
+mod cycle;
+mod dispatch;
+mod image;
+mod intents;
+mod overdraft;
+mod recorder;
+pub mod run;
+
+pub use crate::core::{Core, Record, Restored};
+pub use crate::intents::Change;

@@ -1,0 +1,612 @@
+//! The cycle of one site, sans-IO.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use control::snapshot::Snapshot;
+use control::{Decision, Finding, Memory};
+use model::alarm::{Alarm, AlarmCode};
+use model::device::{Device, DeviceKind, Evse, Force, LinkState, Wish};
+use model::document::Document;
+use model::id::{DeviceId, EvseId};
+use model::intent::Rejection;
+use model::message::{Report, Reported};
+use model::reading::Quantity;
+use model::reason::{Cause, Reason};
+use model::setpoint::{Action, ChargeCurrent, Setpoint};
+use model::settings::ControlSettings;
+use model::site::Site;
+use model::time::{Millis, Monotonic, Now, Timestamp};
+use model::units::Watts;
+use model::view::{CircuitView, CycleView, DeviceView, EvseView, Flow, SiteView};
+use store::{DeviceSeen, Sample};
+
+use crate::alarms::Alarms;
+use crate::cycle;
+use crate::dispatch::Dispatch;
+use crate::image::{Effect, Image};
+use crate::intents::Change;
+use crate::overdraft::Account;
+use crate::recorder::Recorder;
+
+/// Documents and signs of life are stored this often.
+const KEEP_EVERY: Millis = Millis(60_000);
+
+/// What the store gave back at the start.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    pub wishes: Vec<(EvseId, Wish)>,
+    pub setpoints: Vec<(EvseId, ChargeCurrent)>,
+    pub devices: Vec<(DeviceId, DeviceSeen)>,
+}
+
+/// What is to be written down. Control does not wait for it.
+#[derive(Clone, Debug)]
+pub enum Record {
+    Samples(Vec<Sample>),
+    Setpoints(Vec<(EvseId, ChargeCurrent)>),
+    Wish { evse: EvseId, wish: Wish },
+    Alarm(Alarm),
+    Device { device: DeviceId, seen: DeviceSeen },
+    Document { device: DeviceId, document: Document },
+}
+
+/// The engine of one site.
+///
+/// Feed it with [`Core::handle_report`], [`Core::apply`] and [`Core::handle_timeout`]; fetch what it wants
+/// done with [`Core::poll_setpoint`] and [`Core::poll_record`]; come back at [`Core::poll_timeout`].
+pub struct Core {
+    site: Arc<Site>,
+    settings: ControlSettings,
+    epoch: u64,
+    image: Image,
+    wishes: BTreeMap<EvseId, Wish>,
+    memory: Memory,
+    decision: Decision,
+    dispatch: Dispatch,
+    reasons: BTreeMap<EvseId, Reason>,
+    alarms: Alarms,
+    account: Account,
+    recorder: Recorder,
+    kept: BTreeMap<DeviceId, (Monotonic, Monotonic)>,
+    setpoints: VecDeque<Setpoint>,
+    records: VecDeque<Record>,
+    due: Monotonic,
+    cycle: CycleView,
+}
+
+impl Core {
+    /// `record_every` is the interval of the history.
+    pub fn new(
+        site: Arc<Site>,
+        settings: ControlSettings,
+        epoch: u64,
+        restored: Restored,
+        record_every: Millis,
+        now: Now,
+    ) -> Self {
+        let mut wishes: BTreeMap<EvseId, Wish> = site
+            .evses()
+            .map(|(_, evse)| (evse.id.clone(), Wish::default_of(evse)))
+            .collect();
+        for (evse, wish) in restored.wishes {
+            if let Some(place) = wishes.get_mut(&evse) {
+                *place = wish;
+            }
+        }
+        let mut image = Image::of(&site);
+        for (device, seen) in restored.devices {
+            if let Some(place) = image.devices.get_mut(&device) {
+                place.identity = seen.identity;
+                place.last_seen = Some(seen.at);
+            }
+        }
+        Self {
+            alarms: Alarms::of(site.id.clone()),
+            image,
+            wishes,
+            memory: Memory::restored(restored.setpoints),
+            decision: Decision::default(),
+            dispatch: Dispatch::default(),
+            reasons: BTreeMap::new(),
+            account: Account::default(),
+            recorder: Recorder::new(record_every),
+            kept: BTreeMap::new(),
+            setpoints: VecDeque::new(),
+            records: VecDeque::new(),
+            due: now.monotonic,
+            cycle: CycleView::default(),
+            site,
+            settings,
+            epoch,
+        }
+    }
+
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub fn wishes(&self) -> &BTreeMap<EvseId, Wish> {
+        &self.wishes
+    }
+
+    pub(crate) fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// An EVSE with its station.
+    pub(crate) fn evse(&self, id: &EvseId) -> Result<(&Device, &Evse), Rejection> {
+        self.site
+            .evses()
+            .find(|(_, evse)| evse.id == *id)
+            .ok_or_else(|| Rejection::Unknown {
+                what: "EVSE".to_owned(),
+                id: id.to_string(),
+            })
+    }
+
+    /// Takes a reading, a state or a document of a device.
+    pub fn handle_report(&mut self, reported: &Reported) {
+        let came_back = matches!(reported.report, Report::Link(LinkState::Online))
+            && self
+                .image
+                .devices
+                .get(&reported.device)
+                .is_some_and(|d| d.link != LinkState::Online);
+        let effect = self.image.take(reported);
+        self.recorder.take(reported);
+        self.keep(reported);
+        if came_back {
+            self.tell_again(&reported.device);
+        }
+        match (&reported.report, effect) {
+            (Report::Link(state), _) => self.judge_link(&reported.device, state, reported.at.wall),
+            (_, Effect::Urgent) => self.due = reported.at.monotonic,
+            (Report::Evse { evse, .. }, Effect::Unplugged) => {
+                self.due = reported.at.monotonic;
+                self.release_force(evse);
+            }
+            (_, Effect::Nothing | Effect::Unplugged) => {}
+        }
+    }
+
+    /// Makes an accepted change take effect; the next cycle runs at once.
+    pub fn apply(&mut self, change: Change, now: Now) {
+        match change {
+            Change::Wish { evse, wish } => {
+                self.wishes.insert(evse, wish);
+                self.due = now.monotonic;
+            }
+            Change::Forward { device, action } => {
+                self.setpoints.push_back(Setpoint {
+                    device,
+                    epoch: self.epoch,
+                    action,
+                });
+            }
+        }
+    }
+
+    /// Runs the cycle if it is due. Says whether it ran, so that the view can go out.
+    pub fn handle_timeout(&mut self, now: Now) -> bool {
+        if now.monotonic < self.due {
+            return false;
+        }
+        self.due = now.monotonic + self.settings.period;
+        let snapshot = cycle::freeze(&self.site, self.settings, &self.image, &self.wishes, now);
+        self.account.observe(&snapshot, now.monotonic);
+        control::step(&snapshot, &mut self.memory, now, &mut self.decision);
+        self.dispatch_all(&snapshot, now);
+        self.judge(&snapshot, now);
+        self.record_derived(now);
+        let samples = self.recorder.drain(now.wall);
+        if !samples.is_empty() {
+            self.records.push_back(Record::Samples(samples));
+        }
+        self.cycle.count += 1;
+        true
+    }
+
+    /// How long the last cycle took, by the shell's clock.
+    pub fn note_duration(&mut self, micros: u64) {
+        self.cycle.last_us = micros;
+    }
+
+    /// Says whether the store works; `problem` is what it said if not.
+    pub fn note_store(&mut self, problem: Option<String>, now: Now) {
+        let alarm = self.alarms.set(None, AlarmCode::StoreFailing, problem, now.wall);
+        self.records.extend(alarm.map(Record::Alarm));
+    }
+
+    pub fn poll_setpoint(&mut self) -> Option<Setpoint> {
+        self.setpoints.pop_front()
+    }
+
+    pub fn poll_record(&mut self) -> Option<Record> {
+        self.records.pop_front()
+    }
+
+    /// When [`Core::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Monotonic {
+        self.due
+    }
+
+    fn dispatch_all(&mut self, snapshot: &Snapshot, now: Now) {
+        let mut changed = Vec::new();
+        for (index, (station, evse)) in self.site.evses().enumerate() {
+            let Some(verdict) = self.decision.verdicts.get(index) else {
+                continue;
+            };
+            let since = match self.reasons.get(&evse.id) {
+                Some(reason) if reason.cause.code() == verdict.cause.code() => reason.since,
+                Some(_) | None => now.wall,
+            };
+            self.reasons.insert(
+                evse.id.clone(),
+                Reason {
+                    cause: verdict.cause.clone(),
+                    since,
+                },
+            );
+            if !station.enabled {
+                continue;
+            }
+            let before = self.dispatch.told(&evse.id);
+            if !self
+                .dispatch
+                .must_send(&evse.id, verdict.told, verdict.phases, now.monotonic)
+            {
+                continue;
+            }
+            if before.is_none_or(|told| verdict.told > told.current) {
+                self.account
+                    .raised(snapshot, snapshot.evses[index].circuit, now.monotonic);
+            }
+            if before.is_none_or(|told| told.current != verdict.told) {
+                changed.push((evse.id.clone(), verdict.told));
+                self.recorder.add(
+                    &format!("evse:{}", evse.id),
+                    Quantity::Setpoint,
+                    verdict.told.or_zero().0,
+                );
+            }
+            self.setpoints.push_back(Setpoint {
+                device: station.id.clone(),
+                epoch: self.epoch,
+                action: Action::Charge {
+                    evse: evse.id.clone(),
+                    current: verdict.told,
+                    phases: verdict.phases,
+                },
+            });
+        }
+        // Decreases leave first, also among several stations.
+        let told = |s: &Setpoint| match &s.action {
+            Action::Charge { current, .. } => current.or_zero(),
+            Action::BatteryPower { .. } | Action::VendorWrite { .. } => model::units::MilliAmps::ZERO,
+        };
+        self.setpoints.make_contiguous().sort_by_key(told);
+        if !changed.is_empty() {
+            self.records.push_back(Record::Setpoints(changed));
+        }
+    }
+
+    fn judge(&mut self, snapshot: &Snapshot, now: Now) {
+        let mut silent = Vec::new();
+        let mut exceeded = Vec::new();
+        let mut stubborn = Vec::new();
+        for finding in &self.decision.findings {
+            match finding {
+                Finding::MeterSilent { circuit } => silent.push(*circuit),
+                Finding::LimitExceeded { circuit, .. } => exceeded.push(*circuit),
+                Finding::NotFollowing { evse } => stubborn.push(*evse),
+                // The link's own alarm says why.
+                Finding::StationSilent { .. } => {}
+            }
+        }
+        for (index, circuit) in snapshot.circuits.iter().enumerate() {
+            let Some(meter) = &circuit.meter else { continue };
+            let text = silent.contains(&index).then(|| {
+                format!(
+                    "meter {} of circuit {} is silent; cars below it get their fall-back current",
+                    meter.device, circuit.id
+                )
+            });
+            let raised = self
+                .alarms
+                .set(Some(&meter.device), AlarmCode::MeterSilent, text, now.wall);
+            self.records.extend(raised.map(Record::Alarm));
+            let text = exceeded.contains(&index).then(|| {
+                format!(
+                    "circuit {} is above its limit; cars have been told to go down",
+                    circuit.id
+                )
+            });
+            let raised = self
+                .alarms
+                .set(Some(&meter.device), AlarmCode::LimitExceeded, text, now.wall);
+            self.records.extend(raised.map(Record::Alarm));
+        }
+        let mut not_following = Vec::new();
+        for (index, (station, evse)) in self.site.evses().enumerate() {
+            let text = stubborn.contains(&index).then(|| {
+                format!(
+                    "{} does not follow its setpoint; what it draws is kept free for it",
+                    evse.name
+                )
+            });
+            not_following.extend(
+                self.alarms
+                    .set(Some(&station.id), AlarmCode::NotFollowing, text, now.wall),
+            );
+        }
+        self.records.extend(not_following.into_iter().map(Record::Alarm));
+    }
+
+    fn judge_link(&mut self, device: &DeviceId, state: &LinkState, now: Timestamp) {
+        let text = match state {
+            LinkState::Offline { problem } => Some(problem.clone()),
+            LinkState::Online | LinkState::Connecting => None,
+        };
+        let alarm = self.alarms.set(Some(device), AlarmCode::DeviceOffline, text, now);
+        self.records.extend(alarm.map(Record::Alarm));
+    }
+
+    fn record_derived(&mut self, now: Now) {
+        let flow = self.flow(now);
+        if let Some(house) = flow.house {
+            self.recorder
+                .add(&format!("site:{}", self.site.id), Quantity::Power, house.0);
+        }
+        for (station, evse) in self.site.evses() {
+            if let Some(power) = self.evse_power(station, evse) {
+                self.recorder
+                    .add(&format!("evse:{}", evse.id), Quantity::Power, power.0);
+            }
+        }
+    }
+
+    fn keep(&mut self, reported: &Reported) {
+        let (seen_at, document_at) = self
+            .kept
+            .get(&reported.device)
+            .copied()
+            .unwrap_or((Monotonic(i64::MIN), Monotonic(i64::MIN)));
+        let due = |at: Monotonic| reported.at.monotonic - at >= KEEP_EVERY;
+        match &reported.report {
+            Report::Document(document) if due(document_at) => {
+                self.records.push_back(Record::Document {
+                    device: reported.device.clone(),
+                    document: document.clone(),
+                });
+                self.kept
+                    .insert(reported.device.clone(), (seen_at, reported.at.monotonic));
+            }
+            Report::Measured(_) | Report::Identity { .. } if due(seen_at) => {
+                let identity = self
+                    .image
+                    .devices
+                    .get(&reported.device)
+                    .and_then(|d| d.identity.clone());
+                self.records.push_back(Record::Device {
+                    device: reported.device.clone(),
+                    seen: DeviceSeen {
+                        at: reported.at.wall,
+                        identity,
+                    },
+                });
+                self.kept
+                    .insert(reported.device.clone(), (reported.at.monotonic, document_at));
+            }
+            Report::Document(_)
+            | Report::Measured(_)
+            | Report::Identity { .. }
+            | Report::Link(_)
+            | Report::Evse { .. } => {}
+        }
+    }
+
+    /// A station that was away may have forgotten everything.
+    fn tell_again(&mut self, station: &DeviceId) {
+        let Some(device) = self.site.device(station) else {
+            return;
+        };
+        for evse in device.evses() {
+            self.dispatch.forget(&evse.id);
+        }
+    }
+
+    /// The switch above the mode falls back when the car leaves.
+    fn release_force(&mut self, evse: &EvseId) {
+        if let Some(wish) = self
+            .wishes
+            .get_mut(evse)
+            .filter(|wish| wish.force != Force::Neutral)
+        {
+            wish.force = Force::Neutral;
+            self.records.push_back(Record::Wish {
+                evse: evse.clone(),
+                wish: *wish,
+            });
+        }
+    }
+
+    fn evse_power(&self, station: &Device, evse: &Evse) -> Option<Watts> {
+        let measured = self.image.devices.get(&station.id)?.measured.as_ref()?;
+        if station.evses().len() == 1 && measured.value.power.is_some() {
+            return measured.value.power;
+        }
+        let current = cycle::drawn_by_grid_phase(station, evse, &self.image).total();
+        Some(current.power(self.site.nominal_voltage, 1))
+    }
+
+    fn flow(&self, now: Now) -> Flow {
+        let fresh = |device: &Device| self.image.fresh(&device.id, device.period, now.monotonic)?.power;
+        let sum = |wanted: fn(&DeviceKind) -> bool| {
+            let mut devices = self
+                .site
+                .devices
+                .iter()
+                .filter(|d| d.enabled && wanted(&d.kind))
+                .peekable();
+            devices.peek()?;
+            devices.map(fresh).sum::<Option<Watts>>()
+        };
+        let grid = self
+            .site
+            .circuits
+            .first()
+            .and_then(|root| self.site.device(root.meter.as_ref()?))
+            .and_then(fresh);
+        let has =
+            |wanted: fn(&DeviceKind) -> bool| self.site.devices.iter().any(|d| d.enabled && wanted(&d.kind));
+        let is_inverter: fn(&DeviceKind) -> bool = |kind| matches!(kind, DeviceKind::Inverter { .. });
+        let is_battery: fn(&DeviceKind) -> bool = |kind| matches!(kind, DeviceKind::Battery { .. });
+        let pv = cycle::pv(&self.site, &self.image, now);
+        let battery = sum(is_battery);
+        let evses = self
+            .site
+            .evses()
+            .filter_map(|(station, evse)| self.evse_power(station, evse))
+            .sum();
+        // An absent inverter counts as nothing, a silent one makes the balance unknown.
+        let counted = |power: Option<Watts>, exists: bool| if exists { power } else { Some(Watts::ZERO) };
+        let house =
+            (|| Some(grid? - counted(pv, has(is_inverter))? - counted(battery, has(is_battery))? - evses))();
+        Flow {
+            grid,
+            pv,
+            battery,
+            evses,
+            house,
+        }
+    }
+
+    /// What the others may see, as of `now`.
+    pub fn view(&self, now: Now) -> SiteView {
+        SiteView {
+            id: self.site.id.clone(),
+            name: self.site.name.clone(),
+            time_zone: self.site.time_zone.clone(),
+            epoch: self.epoch,
+            at: now,
+            flow: self.flow(now),
+            circuits: self.circuit_views(now),
+            devices: self
+                .site
+                .devices
+                .iter()
+                .map(|device| self.device_view(device, now))
+                .collect(),
+            evses: self
+                .site
+                .evses()
+                .enumerate()
+                .map(|(index, (station, evse))| self.evse_view(index, station, evse, now))
+                .collect(),
+            alarms: self.alarms.open(),
+            overdraft: self.account.total(),
+            cycle: self.cycle,
+        }
+    }
+
+    fn circuit_views(&self, now: Now) -> Vec<CircuitView> {
+        let view = |(index, circuit): (usize, &model::site::Circuit)| CircuitView {
+            id: circuit.id.clone(),
+            name: circuit.name.clone(),
+            parent: circuit.parent.clone(),
+            limit: circuit.limit,
+            current: match &circuit.meter {
+                Some(meter) => self.site.device(meter).and_then(|device| {
+                    self.image
+                        .fresh(&device.id, device.period, now.monotonic)?
+                        .current
+                }),
+                None => Some(
+                    self.site
+                        .evses()
+                        .filter(|(station, _)| self.is_under(&station.circuit, &circuit.id))
+                        .map(|(station, evse)| cycle::drawn_by_grid_phase(station, evse, &self.image))
+                        .fold(Default::default(), std::ops::Add::add),
+                ),
+            },
+            headroom: self.decision.headroom.get(index).copied().flatten(),
+        };
+        self.site.circuits.iter().enumerate().map(view).collect()
+    }
+
+    fn is_under(&self, leaf: &model::id::CircuitId, node: &model::id::CircuitId) -> bool {
+        let mut next = Some(leaf);
+        // As many steps as there are circuits: a loop in the settings must not hang the view.
+        for _ in 0..self.site.circuits.len() {
+            match next {
+                Some(id) if id == node => return true,
+                Some(id) => next = self.site.circuit(id).and_then(|c| c.parent.as_ref()),
+                None => return false,
+            }
+        }
+        false
+    }
+
+    fn device_view(&self, device: &Device, now: Now) -> DeviceView {
+        let image = self.image.devices.get(&device.id).cloned().unwrap_or_default();
+        DeviceView {
+            id: device.id.clone(),
+            name: device.name.clone(),
+            kind: device.kind.name().to_owned(),
+            role: match &device.kind {
+                DeviceKind::Meter { role } => Some(*role),
+                DeviceKind::Inverter { .. }
+                | DeviceKind::Battery { .. }
+                | DeviceKind::ChargingStation { .. } => None,
+            },
+            circuit: device.circuit.clone(),
+            enabled: device.enabled,
+            link: image.link,
+            last_seen: image.last_seen,
+            is_fresh: self
+                .image
+                .fresh(&device.id, device.period, now.monotonic)
+                .is_some(),
+            measured: image.measured.map(|r| r.value).unwrap_or_default(),
+            identity: image.identity,
+        }
+    }
+
+    fn evse_view(&self, index: usize, station: &Device, evse: &Evse, now: Now) -> EvseView {
+        let image = self.image.evses.get(&evse.id).cloned().unwrap_or_default();
+        let verdict = self.decision.verdicts.get(index);
+        let told = self.dispatch.told(&evse.id);
+        EvseView {
+            id: evse.id.clone(),
+            name: evse.name.clone(),
+            station: station.id.clone(),
+            circuit: station.circuit.clone(),
+            terminals: evse.terminals,
+            rotation: evse.rotation,
+            min: evse.min,
+            max: evse.max,
+            phase_switching: evse.phase_switching,
+            wish: self
+                .wishes
+                .get(&evse.id)
+                .copied()
+                .unwrap_or_else(|| Wish::default_of(evse)),
+            status: image.status.map(|r| r.value).unwrap_or_default(),
+            current: cycle::drawn_by_grid_phase(station, evse, &self.image),
+            power: self.evse_power(station, evse).unwrap_or_default(),
+            setpoint: told.map_or(ChargeCurrent::PAUSED, |t| t.current),
+            phases: told.and_then(|t| t.phases),
+            granted: verdict.map_or(ChargeCurrent::PAUSED, |v| v.granted),
+            reason: self.reasons.get(&evse.id).cloned().unwrap_or(Reason {
+                cause: Cause::StartingUp,
+                since: now.wall,
+            }),
+            plugged_since: image.plugged_since,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Freezes the image into a snapshot, so that everything in one cycle sees the same values.
+
+use std::collections::BTreeMap;
+
+use control::snapshot::{BatteryState, Circuit, CircuitMeter, Evse, Snapshot, Sun};
+use model::device::{Device, DeviceKind, Wish};
+use model::id::{CircuitId, EvseId};
+use model::phases::{PerPhase, PhaseSet};
+use model::reading::EvseStatus;
+use model::settings::ControlSettings;
+use model::site::Site;
+use model::time::{Millis, Now};
+use model::units::{MilliAmps, MilliVolts, PerMille, Watts};
+
+use crate::image::Image;
+
+/// Below this state of charge the home battery comes before solar cars.
+const BATTERY_PRIORITY_BELOW: PerMille = PerMille(300);
+
+/// Builds the snapshot of a cycle. Circuits and EVSEs stand in the order of the site.
+pub fn freeze(
+    site: &Site,
+    settings: ControlSettings,
+    image: &Image,
+    wishes: &BTreeMap<EvseId, Wish>,
+    now: Now,
+) -> Snapshot {
+    let index: BTreeMap<&CircuitId, usize> = site
+        .circuits
+        .iter()
+        .enumerate()
+        .map(|(i, c)| (&c.id, i))
+        .collect();
+    Snapshot {
+        settings,
+        voltage: voltage(site, image, now),
+        circuits: site
+            .circuits
+            .iter()
+            .map(|circuit| freeze_circuit(site, circuit, &index, image, now))
+            .collect(),
+        evses: site
+            .evses()
+            .map(|(station, evse)| freeze_evse(station, evse, &index, image, wishes, now))
+            .collect(),
+        sun: sun(site, image, now),
+    }
+}
+
+fn freeze_circuit(
+    site: &Site,
+    circuit: &model::site::Circuit,
+    index: &BTreeMap<&CircuitId, usize>,
+    image: &Image,
+    now: Now,
+) -> Circuit {
+    let meter = circuit
+        .meter
+        .as_ref()
+        .and_then(|id| site.device(id))
+        .map(|device| {
+            let reading = image.devices.get(&device.id).and_then(|d| d.measured.as_ref());
+            let current = reading.and_then(|r| r.value.current);
+            CircuitMeter {
+                device: device.id.clone(),
+                current,
+                age: reading.map_or(Millis(i64::MAX), |r| r.age(now.monotonic)),
+                period: device.period,
+            }
+        });
+    Circuit {
+        id: circuit.id.clone(),
+        parent: circuit
+            .parent
+            .as_ref()
+            .and_then(|parent| index.get(parent).copied()),
+        limit: circuit.limit,
+        power_limit: circuit.power_limit,
+        reserve: circuit.reserve,
+        credit: circuit.credit,
+        meter,
+    }
+}
+
+fn freeze_evse(
+    station: &Device,
+    evse: &model::device::Evse,
+    index: &BTreeMap<&CircuitId, usize>,
+    image: &Image,
+    wishes: &BTreeMap<EvseId, Wish>,
+    now: Now,
+) -> Evse {
+    let known = image.evses.get(&evse.id);
+    let reading = known.and_then(|e| e.status.as_ref());
+    let status = reading.map_or_else(EvseStatus::default, |r| r.value);
+    let drawn = drawn(station, evse, image, &status);
+    let in_use = status.terminals.iter().filter(|t| evse.terminals.contains(*t));
+    let in_use = in_use.fold(PhaseSet::NONE, PhaseSet::with);
+    Evse {
+        id: evse.id.clone(),
+        circuit: index.get(&station.circuit).copied().unwrap_or(0),
+        phases: evse.rotation.set_to_grid(evse.terminals),
+        phase_switching: evse.phase_switching,
+        min: evse.min,
+        max: status.max_current.map_or(evse.max, |max| max.min(evse.max)),
+        step: evse.step,
+        class: evse.class,
+        weight: evse.weight,
+        fallback: evse.fallback,
+        watchdog: status.watchdog,
+        enabled: station.enabled,
+        wish: wishes
+            .get(&evse.id)
+            .copied()
+            .unwrap_or_else(|| Wish::default_of(evse)),
+        status_age: reading.map(|r| r.age(now.monotonic)),
+        pilot: status.pilot,
+        complete: status.complete,
+        obeyed: status.obeyed,
+        phases_in_use: evse.rotation.set_to_grid(in_use),
+        drawn,
+        plugged_since: known.and_then(|e| e.plugged_since),
+    }
+}
+
+/// What an EVSE draws, by grid phase. A station that reports currents only as a meter has one EVSE.
+fn drawn(
+    station: &Device,
+    evse: &model::device::Evse,
+    image: &Image,
+    status: &EvseStatus,
+) -> PerPhase<MilliAmps> {
+    let of_station = || {
+        let only = station.evses().len() == 1;
+        image
+            .devices
+            .get(&station.id)
+            .filter(|_| only)?
+            .measured
+            .as_ref()?
+            .value
+            .current
+    };
+    let terminals = status.current.or_else(of_station).unwrap_or_default();
+    evse.rotation.to_grid(terminals).map(MilliAmps::at_least_zero)
+}
+
+/// By grid phase, as the cycle and the view see it.
+pub fn drawn_by_grid_phase(
+    station: &Device,
+    evse: &model::device::Evse,
+    image: &Image,
+) -> PerPhase<MilliAmps> {
+    let status = image
+        .evses
+        .get(&evse.id)
+        .and_then(|e| e.status.as_ref())
+        .map_or_else(EvseStatus::default, |r| r.value);
+    drawn(station, evse, image, &status)
+}
+
+fn voltage(site: &Site, image: &Image, now: Now) -> MilliVolts {
+    let measured = site.circuits.first().and_then(|root| {
+        let meter = site.device(root.meter.as_ref()?)?;
+        image.fresh(&meter.id, meter.period, now.monotonic)?.voltage
+    });
+    match measured {
+        // Outside of this a meter is wrong, or a phase is dead and says nothing about power.
+        Some(v) if v.into_array().iter().all(|v| (180_000..280_000).contains(&v.0)) => v.total() / 3,
+        Some(_) | None => site.nominal_voltage,
+    }
+}
+
+fn sun(site: &Site, image: &Image, now: Now) -> Sun {
+    let fresh = |device: &Device| image.fresh(&device.id, device.period, now.monotonic);
+    let grid = site
+        .circuits
+        .first()
+        .and_then(|root| site.device(root.meter.as_ref()?))
+        .and_then(|meter| fresh(meter)?.power);
+    Sun {
+        grid,
+        pv: pv(site, image, now),
+        battery: battery(site, fresh),
+    }
+}
+
+/// The sum of all inverters; `None` when there is none, or one of them is silent.
+pub fn pv(site: &Site, image: &Image, now: Now) -> Option<Watts> {
+    let mut sum = None;
+    for device in site
+        .devices
+        .iter()
+        .filter(|d| d.enabled && matches!(d.kind, DeviceKind::Inverter { .. }))
+    {
+        let power = image.fresh(&device.id, device.period, now.monotonic)?.power?;
+        sum = Some(sum.unwrap_or(Watts::ZERO) + power);
+    }
+    sum
+}
+
+fn battery<'a>(
+    site: &'a Site,
+    fresh: impl Fn(&'a Device) -> Option<&'a model::reading::Measured>,
+) -> Option<BatteryState> {
+    let mut state: Option<BatteryState> = None;
+    for device in site.devices.iter().filter(|d| d.enabled) {
+        let DeviceKind::Battery { max_charge, .. } = &device.kind else {
+            continue;
+        };
+        let measured = fresh(device)?;
+        let power = measured.power?;
+        let before = state.map_or((Watts::ZERO, Watts::ZERO, None), |s| {
+            (s.power, s.max_charge, s.soc)
+        });
+        state = Some(BatteryState {
+            power: before.0 + power,
+            max_charge: before.1 + *max_charge,
+            // Of several batteries the emptiest decides.
+            soc: match (before.2, measured.soc) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            },
+            priority_below: BATTERY_PRIORITY_BELOW,
+        });
+    }
+    state
+}

@@ -1,0 +1,143 @@
+//! The desk: accepts, refuses and applies wishes.
+//!
+//! Checking is separate from applying, so that the shell can store a change before it takes effect and
+//! before it is answered.
+
+use model::device::{Device, Force, LinkState, Wish};
+use model::id::{DeviceId, EvseId};
+use model::intent::{Intent, Rejection, Wanted};
+use model::setpoint::{Action, ChargeCurrent};
+use model::units::MilliAmps;
+
+use crate::core::Core;
+
+/// What an accepted intent changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// To be stored, then applied.
+    Wish { evse: EvseId, wish: Wish },
+    /// Goes to the device as it is; its answer shows in its next document.
+    Forward { device: DeviceId, action: Action },
+}
+
+impl Core {
+    /// Checks an intent against the site and the rules for each value.
+    ///
+    /// # Errors
+    /// With what is wrong with it, in words for whoever asked.
+    pub fn weigh(&self, intent: &Intent) -> Result<Change, Rejection> {
+        match &intent.wanted {
+            Wanted::Mode { evse, mode } => {
+                let wish = self.wish_of(evse)?;
+                Ok(change(
+                    evse,
+                    Wish {
+                        mode: *mode,
+                        force: Force::Neutral,
+                        ..wish
+                    },
+                ))
+            }
+            Wanted::Force { evse, force } => {
+                let wish = self.wish_of(evse)?;
+                Ok(change(
+                    evse,
+                    Wish {
+                        force: *force,
+                        ..wish
+                    },
+                ))
+            }
+            Wanted::Current { evse, current } => {
+                let wish = self.wish_of(evse)?;
+                let (_, settings) = self.evse(evse)?;
+                let range = ChargeCurrent::MIN.max(settings.min)..=settings.max;
+                if !range.contains(current) {
+                    return Err(Rejection::OutOfRange {
+                        what: "current".to_owned(),
+                        given: current.to_amps_text(),
+                        expected: format!(
+                            "{} to {}",
+                            range.start().to_amps_text(),
+                            range.end().to_amps_text()
+                        ),
+                    });
+                }
+                Ok(change(
+                    evse,
+                    Wish {
+                        current: *current,
+                        ..wish
+                    },
+                ))
+            }
+            Wanted::Phases { evse, phases } => {
+                let wish = self.wish_of(evse)?;
+                let (_, settings) = self.evse(evse)?;
+                if phases.is_some() && !settings.phase_switching {
+                    return Err(Rejection::NotSupported {
+                        what: "phase switching".to_owned(),
+                    });
+                }
+                Ok(change(
+                    evse,
+                    Wish {
+                        phases: *phases,
+                        ..wish
+                    },
+                ))
+            }
+            Wanted::VendorWrite { device, key, value } => {
+                let Some(settings) = self.site().device(device) else {
+                    return Err(Rejection::Unknown {
+                        what: "device".to_owned(),
+                        id: device.to_string(),
+                    });
+                };
+                self.check_online(settings)?;
+                Ok(Change::Forward {
+                    device: device.clone(),
+                    action: Action::VendorWrite {
+                        key: key.clone(),
+                        value: value.clone(),
+                    },
+                })
+            }
+        }
+    }
+
+    fn wish_of(&self, evse: &EvseId) -> Result<Wish, Rejection> {
+        self.evse(evse)?;
+        self.wishes()
+            .get(evse)
+            .copied()
+            .ok_or_else(|| Rejection::Unknown {
+                what: "EVSE".to_owned(),
+                id: evse.to_string(),
+            })
+    }
+
+    fn check_online(&self, device: &Device) -> Result<(), Rejection> {
+        let image = self.image().devices.get(&device.id);
+        if image.is_some_and(|d| d.link == LinkState::Online) {
+            return Ok(());
+        }
+        let last_seen = image
+            .and_then(|d| d.last_seen)
+            .map_or_else(|| "never since the start".to_owned(), |at| at.to_string());
+        Err(Rejection::Offline {
+            what: device.name.clone(),
+            last_seen,
+        })
+    }
+}
+
+fn change(evse: &EvseId, wish: Wish) -> Change {
+    Change::Wish {
+        evse: evse.clone(),
+        wish: Wish {
+            current: wish.current.max(MilliAmps::ZERO),
+            ..wish
+        },
+    }
+}

@@ -1,0 +1,145 @@
+//! History: what the site measured, thinned to one value per series and interval.
+//!
+//! Averages for powers, currents and voltages, the last value for counters and states. With an interval of
+//! a second, live values pass as they are.
+
+use std::collections::BTreeMap;
+
+use model::message::{Report, Reported};
+use model::reading::Quantity;
+use model::time::{Millis, Timestamp};
+use store::{Sample, Series};
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    count: i64,
+    sum: i64,
+    last: i64,
+}
+
+/// Collects values and gives them back interval by interval.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    interval: Millis,
+    bucket: Timestamp,
+    open: BTreeMap<Series, Sum>,
+}
+
+impl Recorder {
+    pub fn new(interval: Millis) -> Self {
+        Self {
+            interval: Millis(interval.0.max(1)),
+            bucket: Timestamp(i64::MIN),
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the values of a report.
+    pub fn take(&mut self, reported: &Reported) {
+        match &reported.report {
+            Report::Measured(measured) => {
+                let subject = format!("device:{}", reported.device);
+                for (quantity, value) in measured.values() {
+                    self.add(&subject, quantity, value);
+                }
+            }
+            Report::Evse { evse, status } => {
+                self.add(
+                    &format!("evse:{evse}"),
+                    Quantity::Pilot,
+                    pilot_number(status.pilot),
+                );
+            }
+            Report::Link(_) | Report::Identity { .. } | Report::Document(_) => {}
+        }
+    }
+
+    /// Adds one value of a series of ours.
+    pub fn add(&mut self, subject: &str, quantity: Quantity, value: i64) {
+        let series = Series {
+            subject: subject.to_owned(),
+            quantity,
+        };
+        let sum = self.open.entry(series).or_default();
+        sum.count += 1;
+        sum.sum = sum.sum.saturating_add(value);
+        sum.last = value;
+    }
+
+    /// What the interval that ended before `now` brought, dated at its beginning.
+    pub fn drain(&mut self, now: Timestamp) -> Vec<Sample> {
+        let bucket = Timestamp(now.0.div_euclid(self.interval.0).saturating_mul(self.interval.0));
+        if self.bucket == Timestamp(i64::MIN) {
+            self.bucket = bucket;
+        }
+        if bucket == self.bucket || self.open.is_empty() {
+            return Vec::new();
+        }
+        // After a jump of the clock the values are dated by the new time: a series never runs backwards
+        // by more than the jump itself.
+        let at = if (bucket.0 - self.bucket.0).abs() <= 2 * self.interval.0 {
+            self.bucket
+        } else {
+            bucket
+        };
+        self.bucket = bucket;
+        std::mem::take(&mut self.open)
+            .into_iter()
+            .map(|(series, sum)| {
+                let value = match series.quantity {
+                    Quantity::EnergyIn
+                    | Quantity::EnergyOut
+                    | Quantity::Soc
+                    | Quantity::Pilot
+                    | Quantity::Setpoint => sum.last,
+                    Quantity::Power
+                    | Quantity::PowerL1
+                    | Quantity::PowerL2
+                    | Quantity::PowerL3
+                    | Quantity::CurrentL1
+                    | Quantity::CurrentL2
+                    | Quantity::CurrentL3
+                    | Quantity::VoltageL1
+                    | Quantity::VoltageL2
+                    | Quantity::VoltageL3
+                    | Quantity::Frequency => sum.sum / sum.count.max(1),
+                };
+                Sample { series, at, value }
+            })
+            .collect()
+    }
+}
+
+fn pilot_number(pilot: model::reading::PilotState) -> i64 {
+    use model::reading::PilotState::{A, B, C, D, E, F};
+    match pilot {
+        A => 0,
+        B => 1,
+        C => 2,
+        D => 3,
+        E => 4,
+        F => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_are_averaged_and_counters_keep_their_last_value() {
+        let mut recorder = Recorder::new(Millis(60_000));
+        assert!(recorder.drain(Timestamp(0)).is_empty());
+        for (power, energy) in [(100, 5), (200, 6), (300, 7)] {
+            recorder.add("device:grid", Quantity::Power, power);
+            recorder.add("device:grid", Quantity::EnergyIn, energy);
+        }
+        assert!(recorder.drain(Timestamp(59_999)).is_empty());
+        let samples: Vec<_> = recorder
+            .drain(Timestamp(60_000))
+            .into_iter()
+            .map(|s| (s.at.0, s.value))
+            .collect();
+        assert_eq!(samples, [(0, 200), (0, 7)]);
+    }
+}

@@ -1,0 +1,239 @@
+//! The only async file of the engine: bus and store in, bus and store out, and the time.
+
+use std::sync::Arc;
+
+use bus::{Bus, Received, Reply, Topic};
+use model::intent::{Intent, Receipt, Rejection};
+use model::message::Message;
+use model::settings::ControlSettings;
+use model::site::Site;
+use model::time::{Clock, Millis};
+use store::{AuditEntry, Store, StoreError};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::core::{Core, Record, Restored};
+use crate::intents::Change;
+
+/// Records on their way to the disk. When it is full (a disk that hangs for minutes), the newest readings
+/// are dropped and the store alarm stands; control goes on.
+const RECORD_QUEUE: usize = 4_096;
+/// How often live readings are kept.
+const RECORD_EVERY: Millis = Millis(1_000);
+
+/// Control does not wait longer than this for a disk.
+const STORE_TIMEOUT: Millis = Millis(1_000);
+
+/// What the engine of a site needs.
+pub struct Engine {
+    pub site: Arc<Site>,
+    pub settings: ControlSettings,
+    pub bus: Arc<dyn Bus>,
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Engine {
+    /// Runs the site until `stop` says so, then writes what is still due.
+    ///
+    /// # Errors
+    /// When the store cannot say what was before: starting blind could forget a wish somebody made.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        let site = self.site.id.clone();
+        let mut reports = self.bus.subscribe(Topic::Reports(site.clone())).await;
+        let mut desk = self.bus.open_desk(&site).await;
+        let epoch = self.store.take_epoch(&site).await?;
+        let restored = Restored {
+            wishes: self.store.wishes(&site).await?,
+            setpoints: self.store.setpoints(&site).await?,
+            devices: self.store.devices(&site).await?,
+        };
+        let now = self.clock.now();
+        let mut core = Core::new(
+            self.site.clone(),
+            self.settings,
+            epoch,
+            restored,
+            RECORD_EVERY,
+            now,
+        );
+        let (records, queue) = mpsc::channel(RECORD_QUEUE);
+        let (problem, mut store_problem) = watch::channel(None);
+        let writer = tokio::spawn(write_down(
+            self.store.clone(),
+            site.clone(),
+            epoch,
+            queue,
+            problem,
+        ));
+        tracing::info!(site.id = %site, epoch, "engine started");
+
+        loop {
+            let wait = core.poll_timeout() - self.clock.now().monotonic;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                asked = desk.next() => match asked {
+                    Some((intent, reply)) => self.answer(&mut core, intent, reply).await,
+                    None => break,
+                },
+                received = reports.next() => match received {
+                    Some(Received::Message(Message::Reported(reported))) => core.handle_report(&reported),
+                    Some(Received::Message(Message::Setpoint { .. } | Message::View(_))) => {}
+                    Some(Received::Missed(count)) => {
+                        tracing::warn!(site.id = %site, count, "readings came faster than they could be taken");
+                    }
+                    None => break,
+                },
+                Ok(()) = store_problem.changed() => {
+                    let problem = store_problem.borrow_and_update().clone();
+                    core.note_store(problem, self.clock.now());
+                }
+                () = tokio::time::sleep(wait.to_std()) => {}
+            }
+            self.turn(&mut core, &records).await;
+        }
+        drop(records);
+        if let Err(error) = writer.await {
+            tracing::error!(site.id = %site, %error, "the writer of records ended early");
+        }
+        tracing::info!(site.id = %site, epoch, "engine stopped");
+        Ok(())
+    }
+
+    /// One turn: the cycle if it is due, setpoints first, then the view, then the records.
+    async fn turn(&self, core: &mut Core, records: &mpsc::Sender<Record>) {
+        let started = tokio::time::Instant::now();
+        let ran = core.handle_timeout(self.clock.now());
+        while let Some(setpoint) = core.poll_setpoint() {
+            tracing::debug!(site.id = %self.site.id, device.id = %setpoint.device, action = ?setpoint.action, "setpoint");
+            self.bus
+                .publish(Message::Setpoint {
+                    site: self.site.id.clone(),
+                    setpoint,
+                })
+                .await;
+        }
+        if ran {
+            core.note_duration(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
+            self.bus
+                .publish(Message::View(Arc::new(core.view(self.clock.now()))))
+                .await;
+        }
+        while let Some(record) = core.poll_record() {
+            if let Err(mpsc::error::TrySendError::Full(_)) = records.try_send(record) {
+                core.note_store(
+                    Some("the disk is too slow; readings are being dropped".to_owned()),
+                    self.clock.now(),
+                );
+            }
+        }
+    }
+
+    /// Weighs an intent; stores, audits, applies, then answers.
+    async fn answer(&self, core: &mut Core, intent: Intent, reply: Reply) {
+        let weighed = core.weigh(&intent);
+        let answer = match weighed {
+            Ok(change) => self.store_change(core.epoch(), &change).await.map(|()| {
+                let wish = match &change {
+                    Change::Wish { wish, .. } => Some(*wish),
+                    Change::Forward { .. } => None,
+                };
+                let now = self.clock.now();
+                core.apply(change, now);
+                Receipt {
+                    at: now.wall,
+                    epoch: core.epoch(),
+                    wish,
+                }
+            }),
+            Err(rejection) => Err(rejection),
+        };
+        self.audit(&intent, &answer).await;
+        if answer.is_ok() {
+            // The view shows the accepted wish at once, so the app reads what it wrote.
+            core.handle_timeout(self.clock.now());
+            self.bus
+                .publish(Message::View(Arc::new(core.view(self.clock.now()))))
+                .await;
+        }
+        // Nobody waits any more when the asker has gone.
+        let _ = reply.0.send(answer);
+    }
+
+    async fn store_change(&self, epoch: u64, change: &Change) -> Result<(), Rejection> {
+        match change {
+            Change::Wish { evse, wish } => {
+                let stored = self.store.put_wish(&self.site.id, epoch, evse, *wish);
+                match tokio::time::timeout(STORE_TIMEOUT.to_std(), stored).await {
+                    Ok(stored) => stored.map_err(|error| Rejection::NotStored {
+                        why: error.to_string(),
+                    }),
+                    Err(_) => Err(Rejection::NotStored {
+                        why: "the disk does not answer".to_owned(),
+                    }),
+                }
+            }
+            Change::Forward { .. } => Ok(()),
+        }
+    }
+
+    async fn audit(&self, intent: &Intent, answer: &Result<Receipt, Rejection>) {
+        let entry = AuditEntry {
+            at: self.clock.now().wall,
+            principal: intent.by.clone(),
+            door: intent.door.clone(),
+            action: action_text(intent),
+            outcome: answer
+                .as_ref()
+                .map_or_else(ToString::to_string, |_| "accepted".to_owned()),
+        };
+        if let Err(error) = self.store.record(&entry).await {
+            tracing::error!(site.id = %self.site.id, %error, "cannot write the audit log");
+        }
+    }
+}
+
+/// What was asked for, without values of vendor keys: they may be secrets.
+fn action_text(intent: &Intent) -> String {
+    use model::intent::Wanted;
+    match &intent.wanted {
+        Wanted::Mode { evse, mode } => format!("mode of {evse} to {mode:?}"),
+        Wanted::Force { evse, force } => format!("force of {evse} to {force:?}"),
+        Wanted::Current { evse, current } => format!("current of {evse} to {}", current.to_amps_text()),
+        Wanted::Phases { evse, phases } => format!("phases of {evse} to {phases:?}"),
+        Wanted::VendorWrite { device, key, .. } => format!("key {key} of {device}"),
+    }
+}
+
+/// Writes records in order. A failing store is reported once and tried again with the next record.
+async fn write_down(
+    store: Arc<dyn Store>,
+    site: model::id::SiteId,
+    epoch: u64,
+    mut queue: mpsc::Receiver<Record>,
+    problem: watch::Sender<Option<String>>,
+) {
+    while let Some(record) = queue.recv().await {
+        let written = match record {
+            Record::Samples(samples) => store.append(samples).await,
+            Record::Setpoints(told) => store.put_setpoints(&site, epoch, &told).await,
+            Record::Wish { evse, wish } => store.put_wish(&site, epoch, &evse, wish).await,
+            Record::Alarm(alarm) => store.put_alarm(&alarm).await,
+            Record::Device { device, seen } => store.put_device(&site, &device, seen).await,
+            Record::Document { device, document } => store.put_document(&site, &device, &document).await,
+        };
+        let state = written.err().map(|error| error.to_string());
+        problem.send_if_modified(|before| {
+            let changed = *before != state;
+            if changed {
+                match &state {
+                    Some(error) => tracing::error!(site.id = %site, %error, "cannot write records"),
+                    None => tracing::info!(site.id = %site, "records are written again"),
+                }
+                before.clone_from(&state);
+            }
+            changed
+        });
+    }
+}
