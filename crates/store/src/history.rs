@@ -22,7 +22,8 @@ pub struct Sample {
     pub value: i64,
 }
 
-/// How a query condenses. Buckets are aligned to UTC.
+/// How a query condenses. Buckets are aligned to UTC; a bucket belongs to a query when it starts within it,
+/// and then holds all of its readings, so that its values do not depend on what else was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Every stored reading.
@@ -43,13 +44,20 @@ pub struct Row {
 
 #[async_trait]
 pub trait History: Send + Sync {
-    /// Takes readings; they are queryable at once and on disk within 5 s. Older ones than the newest of
-    /// their series are dropped and counted.
+    /// Takes readings; they are queryable at once and on disk within 5 s. Those not newer than the newest of
+    /// their series, before 1970 or after the year 4000 are dropped and counted.
     async fn append(&self, samples: Vec<Sample>) -> Result<(), StoreError>;
-    /// Writes finished past readings of one series, in order of time; for data made or imported.
+    /// Writes finished past readings of one series, in order of time; for data made or imported. Where there
+    /// is a reading at the same millisecond already, that one stays: importing twice changes nothing.
     async fn import(&self, series: &Series, rows: &[(Timestamp, i64)]) -> Result<(), StoreError>;
     /// Rows with `from <= at < to`, in order of time.
-    async fn query(&self, series: &Series, from: Timestamp, to: Timestamp, step: Step) -> Result<Vec<Row>, StoreError>;
+    async fn query(
+        &self,
+        series: &Series,
+        from: Timestamp,
+        to: Timestamp,
+        step: Step,
+    ) -> Result<Vec<Row>, StoreError>;
     /// Every series there is, in order.
     async fn series(&self) -> Result<Vec<Series>, StoreError>;
     /// Oldest and newest reading of all series, `None` when empty.

@@ -7,7 +7,11 @@
 //! Every write of an engine carries its epoch; an older one than the site's newest is refused with
 //! [`StoreError::Fenced`].
 
+mod condense;
+#[cfg(test)]
+mod contract;
 pub mod history;
+mod memory;
 
 use async_trait::async_trait;
 use model::alarm::Alarm;
@@ -19,6 +23,7 @@ use model::time::Timestamp;
 use model::user::User;
 
 pub use history::{History, Row, Sample, Series, Step};
+pub use memory::Memory;
 
 /// Why a call did not do what was asked. Nothing was written then.
 #[derive(Debug, thiserror::Error)]
@@ -26,10 +31,17 @@ pub enum StoreError {
     #[error("cannot {operation}: the disk is full; free some space, charging goes on meanwhile")]
     Full { operation: &'static str },
     #[error("cannot {operation}: epoch {given} of site {site} was overtaken by {newest}")]
-    Fenced { operation: &'static str, site: SiteId, given: u64, newest: u64 },
+    Fenced {
+        operation: &'static str,
+        site: SiteId,
+        given: u64,
+        newest: u64,
+    },
     #[error("data directory {directory} is in use by another process; stop it or choose another with --data")]
     InUse { directory: String },
-    #[error("{file} was written by a newer version (schema {found}, this program knows {known}); update the program or restore a backup")]
+    #[error(
+        "{file} was written by a newer version (schema {found}, this program knows {known}); update the program or restore a backup"
+    )]
     TooNew { file: String, found: i64, known: i64 },
     #[error("cannot {operation}: {cause}")]
     Other { operation: &'static str, cause: String },
@@ -46,7 +58,12 @@ pub trait Sites: Send + Sync {
     async fn put_device(&self, site: &SiteId, device: &DeviceId, seen: DeviceSeen) -> Result<(), StoreError>;
     async fn devices(&self, site: &SiteId) -> Result<Vec<(DeviceId, DeviceSeen)>, StoreError>;
     /// The last vendor document of a device, with its wall time.
-    async fn put_document(&self, site: &SiteId, device: &DeviceId, document: &Document) -> Result<(), StoreError>;
+    async fn put_document(
+        &self,
+        site: &SiteId,
+        device: &DeviceId,
+        document: &Document,
+    ) -> Result<(), StoreError>;
     async fn documents(&self, site: &SiteId) -> Result<Vec<(DeviceId, StoredDocument)>, StoreError>;
 }
 
@@ -68,10 +85,21 @@ pub struct StoredDocument {
 /// What the control cycle must remember: the last setpoints and its opaque memory.
 #[async_trait]
 pub trait Control: Send + Sync {
-    async fn put_setpoints(&self, site: &SiteId, epoch: u64, told: &[(EvseId, ChargeCurrent)]) -> Result<(), StoreError>;
+    async fn put_setpoints(
+        &self,
+        site: &SiteId,
+        epoch: u64,
+        told: &[(EvseId, ChargeCurrent)],
+    ) -> Result<(), StoreError>;
     async fn setpoints(&self, site: &SiteId) -> Result<Vec<(EvseId, ChargeCurrent)>, StoreError>;
     /// Opaque to the store; `version` is the writer's own.
-    async fn put_memory(&self, site: &SiteId, epoch: u64, version: u32, bytes: &[u8]) -> Result<(), StoreError>;
+    async fn put_memory(
+        &self,
+        site: &SiteId,
+        epoch: u64,
+        version: u32,
+        bytes: &[u8],
+    ) -> Result<(), StoreError>;
     async fn memory(&self, site: &SiteId) -> Result<Option<(u32, Vec<u8>)>, StoreError>;
 }
 
@@ -105,7 +133,9 @@ pub struct StoredSecret {
 
 impl std::fmt::Debug for StoredSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StoredSecret").field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("StoredSecret")
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
     }
 }
 
@@ -148,3 +178,21 @@ pub trait Alarms: Send + Sync {
 /// Everything at once, for those who wire.
 pub trait Store: Sites + Control + Users + Secrets + Aliases + Audit + Alarms + History {}
 impl<T: Sites + Control + Users + Secrets + Aliases + Audit + Alarms + History> Store for T {}
+
+impl StoredDocument {
+    /// What is kept of a document.
+    fn of(document: &Document) -> Self {
+        Self {
+            dialect: document.dialect.clone(),
+            at: document.at.wall,
+            json: document.json.as_ref().to_owned(),
+        }
+    }
+}
+
+fn alias_taken(dialect: &str, name: &str, held: &str) -> StoreError {
+    StoreError::Other {
+        operation: "assign an alias",
+        cause: format!("`{name}` names {held} in dialect {dialect} already, and names are never reused"),
+    }
+}
