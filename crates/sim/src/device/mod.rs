@@ -1,0 +1,183 @@
+//! Physics with a device around it: what it reports, what it obeys, what it answers on the wire.
+
+pub mod battery;
+pub mod goe;
+pub mod inverter;
+pub mod meter;
+
+use model::device::LinkState;
+use model::id::DeviceId;
+use model::message::Report;
+use model::phases::PerPhase;
+use model::setpoint::Action;
+use model::site::Position;
+use model::time::{Millis, Now, Timestamp};
+use model::units::{MilliHertz, MilliVolts};
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::local::LocalTime;
+use crate::physics::Flow;
+use crate::settings::{DeviceKind, DeviceSettings};
+
+use self::battery::{BatteryDevice, BatteryDeviceState};
+use self::goe::{GoeCharger, GoeChargerState};
+use self::inverter::{Inverter, InverterState};
+use self::meter::{Meter, MeterState};
+
+/// What a device finds around it during one step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Surroundings {
+    pub at: Timestamp,
+    pub local: LocalTime,
+    pub span: Millis,
+    pub voltage: PerPhase<MilliVolts>,
+    pub frequency: MilliHertz,
+}
+
+/// One device of a world.
+#[derive(Clone, Debug)]
+pub(crate) struct Device {
+    pub id: DeviceId,
+    /// Index of its circuit.
+    pub circuit: usize,
+    pub body: Body,
+    fault: Option<Fault>,
+    /// How long the fault has lasted.
+    faulty: Millis,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    Meter(Box<Meter>),
+    Inverter(Box<Inverter>),
+    Battery(Box<BatteryDevice>),
+    Goe(Box<GoeCharger>),
+}
+
+/// What outlives a restart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum DeviceState {
+    Meter(MeterState),
+    Inverter(InverterState),
+    Battery(BatteryDeviceState),
+    Goe(Box<GoeChargerState>),
+}
+
+impl Device {
+    pub fn new(seed: u64, place: Position, settings: &DeviceSettings, circuit: usize) -> Self {
+        let body = match &settings.kind {
+            DeviceKind::Meter => Body::Meter(Box::new(Meter::new(&settings.id))),
+            DeviceKind::Inverter(pv) => {
+                Body::Inverter(Box::new(Inverter::new(&settings.id, seed, place, pv)))
+            }
+            DeviceKind::Battery(battery) => {
+                Body::Battery(Box::new(BatteryDevice::new(&settings.id, battery)))
+            }
+            DeviceKind::GoeCharger(charger) => Body::Goe(Box::new(GoeCharger::new(seed, charger))),
+        };
+        Self {
+            id: settings.id.clone(),
+            circuit,
+            body,
+            fault: None,
+            faulty: Millis::ZERO,
+        }
+    }
+
+    /// Takes over what was saved; `false` when it was saved by another kind of device.
+    pub fn restore(&mut self, state: DeviceState) -> bool {
+        match (&mut self.body, state) {
+            (Body::Meter(meter), DeviceState::Meter(state)) => meter.restore(state),
+            (Body::Inverter(inverter), DeviceState::Inverter(state)) => inverter.restore(state),
+            (Body::Battery(battery), DeviceState::Battery(state)) => battery.restore(state),
+            (Body::Goe(charger), DeviceState::Goe(state)) => charger.restore(*state),
+            (Body::Meter(_) | Body::Inverter(_) | Body::Battery(_) | Body::Goe(_), _) => return false,
+        }
+        true
+    }
+
+    pub fn state(&self) -> DeviceState {
+        match &self.body {
+            Body::Meter(meter) => DeviceState::Meter(meter.state()),
+            Body::Inverter(inverter) => DeviceState::Inverter(inverter.state()),
+            Body::Battery(battery) => DeviceState::Battery(battery.state()),
+            Body::Goe(charger) => DeviceState::Goe(Box::new(charger.state())),
+        }
+    }
+
+    pub const fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    pub fn set_fault(&mut self, fault: Option<Fault>) {
+        self.fault = fault;
+        self.faulty = Millis::ZERO;
+        if let (Some(Fault::Reboot { .. }), Body::Goe(charger)) = (fault, &mut self.body) {
+            charger.reboot();
+        }
+    }
+
+    /// Lets a fault that ends by itself end.
+    pub fn age_fault(&mut self, span: Millis) {
+        self.faulty = self.faulty + span;
+        if let Some(Fault::Reboot { lasts }) = self.fault
+            && self.faulty >= lasts
+        {
+            self.fault = None;
+        }
+    }
+
+    /// What flows into it; a meter is no load.
+    pub fn flow(&self) -> Flow {
+        match &self.body {
+            Body::Meter(_) => Flow::default(),
+            Body::Inverter(inverter) => inverter.flow(),
+            Body::Battery(battery) => battery.flow(),
+            Body::Goe(charger) => charger.flow(),
+        }
+    }
+
+    /// What a link without any loss would report of it.
+    pub fn reports(&self, reports: &mut Vec<(DeviceId, Report)>) {
+        let mut report = |report| reports.push((self.id.clone(), report));
+        if self.fault.is_some_and(Fault::hides_device) {
+            report(Report::Link(LinkState::Offline {
+                problem: "it gives no usable answer".to_owned(),
+            }));
+            return;
+        }
+        report(Report::Link(LinkState::Online));
+        match &self.body {
+            Body::Meter(meter) => report(Report::Measured(meter.measured())),
+            Body::Inverter(inverter) => report(Report::Measured(inverter.measured())),
+            Body::Battery(battery) => report(Report::Measured(battery.measured())),
+            Body::Goe(charger) => {
+                report(Report::Measured(charger.measured()));
+                report(Report::Evse {
+                    evse: charger.evse_id().clone(),
+                    status: charger.status(),
+                });
+            }
+        }
+    }
+
+    /// Does what a setpoint says, as if it had come over the wire.
+    pub fn act(&mut self, action: &Action, now: Now) {
+        let is_deaf = self
+            .fault
+            .is_some_and(|fault| fault.hides_device() || fault == Fault::IgnoreSetpoints);
+        if is_deaf {
+            return;
+        }
+        match (&mut self.body, action) {
+            (Body::Goe(charger), Action::Charge { .. } | Action::VendorWrite { .. }) => {
+                charger.act(action, now)
+            }
+            (Body::Battery(battery), Action::BatteryPower { power }) => battery.command(*power),
+            // Sent to the wrong device: a real one would answer with an error and do nothing.
+            (Body::Meter(_) | Body::Inverter(_) | Body::Battery(_) | Body::Goe(_), _) => {}
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What a world is made of. Readable as TOML, so that `ohmstead sim --config FILE` can bring up any site.
+
+use std::net::SocketAddr;
+
+use model::id::{CircuitId, DeviceId, EvseId};
+use model::phases::PhaseRotation;
+use model::site::Position;
+use model::time::Millis;
+use model::units::MilliAmps;
+use serde::{Deserialize, Serialize};
+
+pub use crate::physics::battery::BatterySettings;
+pub use crate::physics::habit::{Days, TripHabit};
+pub use crate::physics::house::HouseSettings;
+pub use crate::physics::pv::PvSettings;
+pub use crate::physics::vehicle::VehicleSettings;
+
+/// A whole world: one grid connection and all behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorldSettings {
+    /// Weather, habits and appliances follow from it.
+    pub seed: u64,
+    /// IANA name; people live by it.
+    pub time_zone: String,
+    pub position: Position,
+    /// Parents before children; the first is the house connection.
+    pub circuits: Vec<CircuitSettings>,
+    /// The household, at the house connection.
+    pub house: Option<HouseSettings>,
+    pub devices: Vec<DeviceSettings>,
+}
+
+/// A fused part of the wiring. The simulator's fuses never blow; the limit is for whoever watches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CircuitSettings {
+    pub id: CircuitId,
+    pub name: String,
+    /// Absent for the house connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<CircuitId>,
+    /// Of each phase.
+    pub limit: MilliAmps,
+}
+
+/// One device with a port of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceSettings {
+    pub id: DeviceId,
+    pub name: String,
+    pub circuit: CircuitId,
+    /// Where it answers; absent: any free port of the loopback address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    #[serde(flatten)]
+    pub kind: DeviceKind,
+}
+
+/// What a device is and which protocol it speaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DeviceKind {
+    /// Measures everything behind its circuit's fuse: SunSpec model 203 over Modbus TCP.
+    Meter,
+    /// SunSpec models 103 and 160 over Modbus TCP.
+    Inverter(PvSettings),
+    /// SunSpec models 124 and 802 over Modbus TCP.
+    Battery(BatterySettings),
+    /// The vendor's local HTTP API v2.
+    GoeCharger(GoeChargerSettings),
+}
+
+/// A go-e charger and the car that belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoeChargerSettings {
+    pub evse: EvseId,
+    /// Six digits, leading zeros kept.
+    pub serial: String,
+    pub generation: GoeGeneration,
+    /// 16 A for the 11 kW box, 32 A for the 22 kW box.
+    pub max: MilliAmps,
+    /// How its terminals are connected to the grid.
+    #[serde(default)]
+    pub rotation: PhaseRotation,
+    /// How long a new setpoint takes to reach the car.
+    #[serde(default)]
+    pub obeys_after: Millis,
+    pub vehicle: VehicleSettings,
+}
+
+/// Which hardware it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GoeGeneration {
+    V3,
+    V4,
+}
+
+/// Why there can be no such world.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    #[error("time zone `{name}` is unknown; expected an IANA name, for example Europe/Vienna")]
+    TimeZone { name: String },
+    #[error("there is no circuit; the first one is the house connection")]
+    NoCircuit,
+    #[error("circuit `{circuit}` names the parent `{parent}`, which is not listed before it")]
+    Parent { circuit: CircuitId, parent: String },
+    #[error("device `{device}` hangs on circuit `{circuit}`, which does not exist")]
+    Circuit { device: DeviceId, circuit: CircuitId },
+    #[error("the id `{id}` is used twice")]
+    Twice { id: String },
+}
