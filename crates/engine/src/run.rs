@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bus::{Bus, Received, Reply, Topic};
+use bus::{Bus, Desk, Received, Reply, Subscription, Topic};
 use model::intent::{Intent, Receipt, Rejection};
 use model::message::Message;
 use model::settings::ControlSettings;
@@ -34,33 +34,61 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Runs the site until `stop` says so, then writes what is still due.
+    /// Subscribes, opens the desk and fetches what was before. Links may be started after this: no report
+    /// of theirs gets lost.
     ///
     /// # Errors
     /// When the store cannot say what was before: starting blind could forget a wish somebody made.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+    pub async fn open(self) -> Result<Opened, StoreError> {
         let site = self.site.id.clone();
-        let mut reports = self.bus.subscribe(Topic::Reports(site.clone())).await;
-        let mut desk = self.bus.open_desk(&site).await;
+        let reports = self.bus.subscribe(Topic::Reports(site.clone())).await;
+        let desk = self.bus.open_desk(&site).await;
         let epoch = self.store.take_epoch(&site).await?;
         let restored = Restored {
             wishes: self.store.wishes(&site).await?,
             setpoints: self.store.setpoints(&site).await?,
             devices: self.store.devices(&site).await?,
         };
-        let now = self.clock.now();
-        let mut core = Core::new(
+        let core = Core::new(
             self.site.clone(),
             self.settings,
             epoch,
             restored,
             RECORD_EVERY,
-            now,
+            self.clock.now(),
         );
+        Ok(Opened {
+            engine: self,
+            core,
+            reports,
+            desk,
+        })
+    }
+}
+
+/// An engine that hears everything and has not decided anything yet.
+pub struct Opened {
+    engine: Engine,
+    core: Core,
+    reports: Box<dyn Subscription>,
+    desk: Box<dyn Desk>,
+}
+
+impl Opened {
+    /// Runs the site until `stop`, then writes what is still due.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self {
+            engine,
+            mut core,
+            mut reports,
+            mut desk,
+        } = self;
+        let site = engine.site.id.clone();
+        let epoch = core.epoch();
         let (records, queue) = mpsc::channel(RECORD_QUEUE);
         let (problem, mut store_problem) = watch::channel(None);
         let writer = tokio::spawn(write_down(
-            self.store.clone(),
+            engine.store.clone(),
             site.clone(),
             epoch,
             queue,
@@ -69,12 +97,12 @@ impl Engine {
         tracing::info!(site.id = %site, epoch, "engine started");
 
         loop {
-            let wait = core.poll_timeout() - self.clock.now().monotonic;
+            let wait = core.poll_timeout() - engine.clock.now().monotonic;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 asked = desk.next() => match asked {
-                    Some((intent, reply)) => self.answer(&mut core, intent, reply).await,
+                    Some((intent, reply)) => engine.answer(&mut core, intent, reply).await,
                     None => break,
                 },
                 received = reports.next() => match received {
@@ -87,20 +115,21 @@ impl Engine {
                 },
                 Ok(()) = store_problem.changed() => {
                     let problem = store_problem.borrow_and_update().clone();
-                    core.note_store(problem, self.clock.now());
+                    core.note_store(problem, engine.clock.now());
                 }
                 () = tokio::time::sleep(wait.to_std()) => {}
             }
-            self.turn(&mut core, &records).await;
+            engine.turn(&mut core, &records).await;
         }
         drop(records);
         if let Err(error) = writer.await {
             tracing::error!(site.id = %site, %error, "the writer of records ended early");
         }
         tracing::info!(site.id = %site, epoch, "engine stopped");
-        Ok(())
     }
+}
 
+impl Engine {
     /// One turn: the cycle if it is due, setpoints first, then the view, then the records.
     async fn turn(&self, core: &mut Core, records: &mpsc::Sender<Record>) {
         let started = tokio::time::Instant::now();

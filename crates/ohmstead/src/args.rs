@@ -1,0 +1,63 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// One energy hub for EV charging and solar.
+#[derive(Debug, Parser)]
+#[command(name = "ohmstead", version, about, max_term_width = 100)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+    /// More in the log; twice for wire bytes. OHMSTEAD_LOG=room=level chooses per room
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a real site
+    Serve {
+        /// The configuration file; ohmstead.example.toml documents every key
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Where everything is kept that must survive a restart; wins over the file
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Address and port; wins over the file
+        #[arg(long, value_name = "IP:PORT")]
+        listen: Option<SocketAddr>,
+    },
+    /// Run a simulated site over real protocols on loopback, to look around
+    Demo {
+        #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+        #[arg(long, value_name = "DIR", default_value = "data/demo")]
+        data: PathBuf,
+        /// The same seed gives the same weather, habits and loads
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
+    /// Run virtual devices alone, on real ports, so that anything can be pointed at them
+    Sim {
+        /// The devices; sim.example.toml is the demo's home
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Keeps counters, charge and plugs over restarts
+        #[arg(long, value_name = "FILE")]
+        state: Option<PathBuf>,
+    },
+    /// Work on configuration files
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Report everything that is wrong with a file, and start nothing
+    Check { file: PathBuf },
+}

@@ -1,0 +1,110 @@
+//! Wires the rooms together and takes them apart again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use bus::Bus;
+use bus::in_process::InProcess;
+use engine::run::Engine;
+use gate::Gate;
+use model::settings::Settings;
+use model::time::Clock;
+use store::Store;
+use store::sqlite::Sqlite;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::RealClock;
+use crate::listen;
+
+/// What there is before anything runs: the time, the store, the gate.
+pub struct House {
+    pub clock: Arc<dyn Clock>,
+    pub store: Arc<dyn Store>,
+    pub gate: Arc<Gate>,
+    pub readiness: Arc<north::Readiness>,
+}
+
+impl House {
+    /// Opens a data directory.
+    ///
+    /// # Errors
+    /// When it is in use, written by a newer version, or cannot be written.
+    pub async fn open(data: &Path) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
+        let store: Arc<dyn Store> = Sqlite::open(data)?;
+        let gate = Gate::open(store.clone(), data, clock.clone())
+            .await
+            .with_context(|| format!("cannot open the gate in {}", data.display()))?;
+        Ok(Self { clock, store, gate, readiness: Arc::new(north::Readiness::default()) })
+    }
+}
+
+/// A running process.
+pub struct Running {
+    pub gate: Arc<Gate>,
+    stop: CancellationToken,
+    store: Arc<dyn Store>,
+    links: south::Supervisor,
+    tasks: JoinSet<anyhow::Result<()>>,
+}
+
+impl Running {
+    /// Starts engines, links and the HTTP port.
+    ///
+    /// # Errors
+    /// When something cannot start at all; a device that is off never is such a thing.
+    pub async fn start(house: House, settings: Arc<Settings>, listener: TcpListener) -> anyhow::Result<Self> {
+        let House { clock, store, gate, readiness } = house;
+        let stop = CancellationToken::new();
+        let bus: Arc<dyn Bus> = InProcess::new();
+        let mut tasks = JoinSet::new();
+        let sites: Vec<_> = settings.sites.iter().cloned().map(Arc::new).collect();
+        for site in &sites {
+            let engine = Engine {
+                site: site.clone(),
+                settings: settings.control,
+                bus: bus.clone(),
+                store: store.clone(),
+                clock: clock.clone(),
+            };
+            let opened = engine.open().await.with_context(|| format!("cannot start site {}", site.id))?;
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                opened.run(stop).await;
+                Ok(())
+            });
+        }
+        let links = south::Supervisor::start(&settings.sites, bus.clone(), clock.clone(), stop.clone()).await;
+        let state = north::State {
+            bus,
+            store: store.clone(),
+            gate: gate.clone(),
+            clock,
+            settings,
+            readiness,
+        };
+        let router = north::router(state, stop.clone()).await;
+        tasks.spawn(listen::serve(listener, router, stop.clone()));
+        Ok(Self { gate, stop, store, links, tasks })
+    }
+
+    /// Ends everything in order: the doors, the links, the engines, then the store.
+    ///
+    /// # Errors
+    /// With the first task that failed.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        tracing::info!("stopping");
+        self.stop.cancel();
+        self.links.stop().await;
+        let mut first = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            let ended = ended.context("a task panicked").and_then(std::convert::identity);
+            first = first.and(ended);
+        }
+        self.store.flush().await.context("cannot write the last readings")?;
+        first
+    }
+}

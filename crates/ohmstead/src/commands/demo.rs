@@ -1,0 +1,256 @@
+//! `ohmstead demo`: a simulated site over real protocols on loopback, served by the same code as a real one.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context, bail};
+use gate::Gate;
+use model::document::Document;
+use model::id::DeviceId;
+use model::settings::{ControlSettings, GoeCharger, GoeSettings, Settings};
+use model::site::Site;
+use model::time::Millis;
+use model::user::Role;
+use serde_json::{Value, json};
+use sim::demo;
+use sim::world::World;
+use store::{DeviceSeen, Series};
+
+use super::backfill::Past;
+use super::print;
+use super::sim::open_world;
+use crate::assemble::{House, Running};
+use crate::listen;
+
+/// The demo's accounts are known; that is why it never listens beyond loopback.
+const ADMIN: &str = "admin";
+const ADMIN_PASSWORD: &str = "ohmstead-demo";
+
+/// How the chargers appear to go-e clients.
+const CHARGERS: [Charger; 5] = [
+    Charger { evse: "left", serial: "000001", token: Some("myapitoken"), state: "live" },
+    Charger { evse: "right", serial: "000002", token: None, state: "live" },
+    Charger { evse: "offline", serial: "000003", token: None, state: "offline" },
+    Charger { evse: "disabled", serial: "000004", token: None, state: "disabled" },
+    Charger { evse: "silent", serial: "000005", token: None, state: "silent" },
+];
+
+struct Charger {
+    evse: &'static str,
+    serial: &'static str,
+    token: Option<&'static str>,
+    state: &'static str,
+}
+
+pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Result<()> {
+    if !address.ip().is_loopback() {
+        bail!("the demo has known passwords and listens on loopback only, not on {address}; use 127.0.0.1 or [::1]");
+    }
+    let house = House::open(&data).await?;
+    let listener = listen::bind(address).await?;
+    let local = listener.local_addr().context("cannot tell the own address")?;
+
+    let state = data.join("world.json");
+    let world = open_world(demo::home(seed), state.exists().then_some(state.as_path()))?;
+    let started = house.clock.now();
+    let counters = counters(&world);
+    let world = Arc::new(Mutex::new(world));
+    let devices = sim::listen::listen(world, house.clock.clone(), Some(state))
+        .await
+        .context("cannot open the ports of the virtual devices")?;
+    let settings = Arc::new(settings(local, seed, &devices.addresses())?);
+    break_the_yard(&house, &settings.sites[1]).await?;
+    let token = open_doors(&house.gate, &data).await?;
+
+    let past = past(&house, &settings, seed, counters, started.wall).await?;
+    let (store, readiness) = (house.store.clone(), house.readiness.clone());
+    let running = Running::start(house, settings.clone(), listener).await?;
+    let making = past.map(|past| {
+        readiness.set_waiting_for(vec!["the past 30 days".to_owned()]);
+        readiness.set_backfill_progress(0);
+        let progress = readiness.clone();
+        tokio::spawn(async move {
+            let made = past.make(store, move |permille| progress.set_backfill_progress(permille)).await;
+            if let Err(error) = made {
+                tracing::error!(error = format!("{error:#}"), "cannot make the past of the demo");
+            }
+            readiness.set_backfill_progress(1_000);
+            readiness.set_waiting_for(Vec::new());
+        })
+    });
+
+    let ticket = running.gate.sign_in_ticket(ADMIN);
+    tell(&data, local, &token, &ticket, &settings, &running.gate).await?;
+    listen::stop_signal().await?;
+    if let Some(making) = making {
+        making.abort();
+    }
+    let ended = running.stop().await;
+    devices.shutdown().await;
+    ended
+}
+
+fn settings(
+    listen: SocketAddr,
+    seed: u64,
+    addresses: &BTreeMap<DeviceId, SocketAddr>,
+) -> anyhow::Result<Settings> {
+    let chargers = CHARGERS
+        .iter()
+        .map(|charger| {
+            Ok(GoeCharger {
+                evse: charger.evse.parse()?,
+                serial: charger.serial.to_owned(),
+                enabled: charger.state != "disabled",
+            })
+        })
+        .collect::<Result<_, model::id::IdError>>()?;
+    Ok(Settings {
+        listen,
+        host_names: Vec::new(),
+        control: ControlSettings::default(),
+        goe: GoeSettings { local_open: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()], chargers, ..GoeSettings::default() },
+        sites: vec![demo::home_site(&demo::home(seed), addresses), demo::yard_site()],
+    })
+}
+
+/// Makes what is broken on purpose: one charger whose link was lost two days ago, one that was switched
+/// off, one that was last heard from two hours ago.
+async fn break_the_yard(house: &House, yard: &Site) -> anyhow::Result<()> {
+    let now = house.clock.now();
+    for (station, evse) in yard.evses() {
+        let age = match evse.id.as_str() {
+            "offline" => Millis(48 * 3_600_000),
+            _ => Millis(2 * 3_600_000),
+        };
+        let serial = CHARGERS.iter().find(|c| c.evse == evse.id.as_str()).map_or("", |c| c.serial);
+        let at = now.wall - age;
+        let document = Document {
+            dialect: "goe".to_owned(),
+            at: model::time::Now { wall: at, monotonic: now.monotonic - age },
+            json: dialects::goe::server::sample_document(serial).into(),
+        };
+        let seen = DeviceSeen { at, identity: Some(format!("go-e go-eCharger_V4 22 kW, serial {serial}")) };
+        house.store.put_document(&yard.id, &station.id, &document).await?;
+        house.store.put_device(&yard.id, &station.id, seen).await?;
+    }
+    Ok(())
+}
+
+/// Known accounts and tokens. Returns the token of the native API, which stays the same over restarts.
+async fn open_doors(gate: &Gate, data: &Path) -> anyhow::Result<String> {
+    gate.set_password(ADMIN, ADMIN_PASSWORD, Role::Admin).await?;
+    for charger in &CHARGERS {
+        gate.set_goe_charger(&charger.evse.parse()?, charger.serial, charger.token).await?;
+    }
+    let before = std::fs::read_to_string(data.join("demo.json")).ok();
+    let before = before.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    match before.as_ref().and_then(|json| json["native"]["token"].as_str()) {
+        Some(token) => {
+            gate.set_token("demo", Role::Admin, token).await?;
+            Ok(token.to_owned())
+        }
+        None => Ok(gate.create_token("demo", Role::Admin).await?),
+    }
+}
+
+/// Counters of the live devices before they have done anything, by series.
+fn counters(world: &World) -> BTreeMap<Series, i64> {
+    let mut counters = BTreeMap::new();
+    for (device, report) in world.reports() {
+        if let model::message::Report::Measured(measured) = report {
+            for (quantity, value) in measured.values().filter(|(quantity, _)| quantity.is_counter()) {
+                counters.insert(Series { subject: format!("device:{device}"), quantity }, value);
+            }
+        }
+    }
+    counters
+}
+
+async fn past(
+    house: &House,
+    settings: &Settings,
+    seed: u64,
+    counters: BTreeMap<Series, i64>,
+    until: model::time::Timestamp,
+) -> anyhow::Result<Option<Past>> {
+    let site = Arc::new(settings.sites[0].clone());
+    if Past::is_there(&house.store, &site, until).await? {
+        return Ok(None);
+    }
+    let world = World::new(demo::home(seed)).context("the demo's own settings are wrong")?;
+    Ok(Some(Past { world, site, control: settings.control, until, counters }))
+}
+
+/// Prints where to look, and writes the same to `demo.json`.
+async fn tell(
+    data: &Path,
+    local: SocketAddr,
+    token: &str,
+    ticket: &str,
+    settings: &Settings,
+    gate: &Gate,
+) -> anyhow::Result<()> {
+    let base = format!("http://{local}");
+    let mut chargers = Vec::new();
+    for charger in &CHARGERS {
+        let token = gate.goe_token(&charger.evse.parse()?).await?.unwrap_or_default();
+        let mut entry = json!({"serial": charger.serial, "token": token, "state": charger.state});
+        if charger.state == "live" {
+            entry["local_url"] = json!(format!("{base}/goe/{}", charger.serial));
+        }
+        chargers.push(entry);
+    }
+    let document = json!({
+        "base_url": base,
+        "ports": [local.port()],
+        "private_paths": ["/api/v1/sites", "/metrics"],
+        "native": {
+            "admin_user": ADMIN, "admin_password": ADMIN_PASSWORD, "token": token, "site_id": settings.sites[0].id.as_str(),
+        },
+        "goe": {"chargers": chargers, "local_v1": false},
+    });
+    write_private(&data.join("demo.json"), &serde_json::to_string_pretty(&document)?)?;
+
+    let goe_token = |serial: &str| {
+        chargers.iter().find(|c| c["serial"] == serial).and_then(|c| c["token"].as_str()).unwrap_or("").to_owned()
+    };
+    let rows = [
+        ("page", format!("{base}/")),
+        ("sign in, once", format!("{base}/#ticket={ticket}")),
+        ("user", format!("{ADMIN}, password {ADMIN_PASSWORD}")),
+        ("native API", format!("{base}/api/v1/sites")),
+        ("", format!("Authorization: Bearer {token}")),
+        ("description", format!("{base}/api/v1/openapi.json")),
+        ("go-e cloud", format!("{base}/api/status?token={}", goe_token("000001"))),
+        ("", format!("{base}/api/status?token={}", goe_token("000002"))),
+        ("go-e local", format!("{base}/goe/000001/api/status")),
+        ("cFos", format!("{base}/cnf?cmd=get_dev_info")),
+        ("metrics", format!("{base}/metrics")),
+        ("all of it", data.join("demo.json").display().to_string()),
+    ];
+    print("\nOhmstead demo: a simulated home over real protocols on loopback. Ctrl-C ends it.\n");
+    for (what, value) in rows {
+        print(&format!("  {what:<14} {value}"));
+    }
+    print("");
+    Ok(())
+}
+
+/// Writes a file that only its owner may read, all or nothing.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let draft = path.with_extension("json.new");
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| std::fs::rename(&draft, path));
+    written.with_context(|| format!("cannot write {}", path.display()))
+}

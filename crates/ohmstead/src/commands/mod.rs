@@ -1,0 +1,29 @@
+//! One file per subcommand.
+
+mod backfill;
+mod check;
+mod demo;
+mod serve;
+mod sim;
+
+use crate::args::{Command, ConfigCommand};
+
+/// Runs the subcommand until it is done, or until Ctrl-C.
+///
+/// # Errors
+/// With what failed and what to do about it.
+pub async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve { config, data, listen } => serve::run(&config, data, listen).await,
+        Command::Demo { listen, data, seed } => demo::run(listen, data, seed).await,
+        Command::Sim { config, state } => sim::run(&config, state).await,
+        Command::Config { command: ConfigCommand::Check { file } } => check::run(&file),
+    }
+}
+
+/// Prints for the person who started the program.
+// Standard output is what subcommands are for.
+#[allow(clippy::print_stdout)]
+fn print(text: &str) {
+    println!("{text}");
+}

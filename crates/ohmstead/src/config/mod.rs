@@ -1,0 +1,166 @@
+//! From a TOML file to typed settings.
+//!
+//! A file is checked as a whole: every problem is reported with its line, what was found and what was
+//! expected, and nothing starts before all of them are mended.
+
+mod problems;
+mod section;
+mod site;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use model::settings::{ControlSettings, GoeCharger, GoeSettings, Settings};
+use model::time::Millis;
+use toml::de::DeTable;
+
+pub use problems::Problem;
+use problems::Problems;
+use section::Section;
+
+/// What the file says.
+#[derive(Debug)]
+pub struct Config {
+    pub settings: Settings,
+    pub data: Option<PathBuf>,
+    /// Tokens given in the file, by serial number.
+    pub goe_tokens: Vec<(String, String)>,
+}
+
+/// Why there is no config.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{path} has {} problem{}:\n{}", .problems.len(), if .problems.len() == 1 { "" } else { "s" }, list(.problems))]
+    Wrong { path: PathBuf, problems: Vec<Problem> },
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// With all of its problems.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    parse(&text).map_err(|problems| ConfigError::Wrong { path: path.to_owned(), problems })
+}
+
+/// Checks the text of a file.
+///
+/// # Errors
+/// With all of its problems, in the order of the file.
+pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
+    let problems = Problems::of(text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        problems.add(error.span().map_or(0, |span| span.start), error.message());
+    }
+    let config = read(&Section::new("the file", &document, &problems));
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        Some(_) | None => Err(problems.into_sorted()),
+    }
+}
+
+fn read(root: &Section<'_, '_>) -> Option<Config> {
+    let listen = root
+        .parsed("listen", "an address and a port, for example \"127.0.0.1:8080\"", |text| text.parse().ok())
+        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let data = root.text("data").map(PathBuf::from);
+    let host_names = root.texts("host_names");
+    let control = root.table("control").map_or_else(ControlSettings::default, read_control);
+    let (goe, goe_tokens) = root.table("goe").map_or_else(Default::default, read_goe);
+    let sites = site::read_all(root);
+    check_chargers(root, &goe, &sites);
+    // Every key has been asked for by now.
+    root.finish_ref();
+    Some(Config { settings: Settings { listen, host_names, control, goe, sites }, data, goe_tokens })
+}
+
+fn read_control(section: Section<'_, '_>) -> ControlSettings {
+    let default = ControlSettings::default();
+    let seconds = |key, range: std::ops::RangeInclusive<i64>, default: Millis| {
+        let range_ms = range.start() * 1_000..=range.end() * 1_000;
+        let expected = format!("{} to {} seconds", range.start(), range.end());
+        section.scaled(key, 3, range_ms, &expected).map_or(default, Millis)
+    };
+    let settings = ControlSettings {
+        period: seconds("period_s", 1..=10, default.period),
+        start_delay_solar: seconds("start_delay_solar_s", 0..=3_600, default.start_delay_solar),
+        start_delay_grid: seconds("start_delay_grid_s", 0..=3_600, default.start_delay_grid),
+        stop_delay: seconds("stop_delay_s", 0..=3_600, default.stop_delay),
+        min_on: seconds("min_on_s", 0..=3_600, default.min_on),
+        min_off: seconds("min_off_s", 0..=3_600, default.min_off),
+        rise_window: seconds("rise_window_s", 5..=600, default.rise_window),
+        ack_timeout: seconds("ack_timeout_s", 2..=120, default.ack_timeout),
+        station_timeout: seconds("station_timeout_s", 5..=600, default.station_timeout),
+    };
+    section.finish();
+    settings
+}
+
+fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, String)>) {
+    let default = GoeSettings::default();
+    let offline_after = section
+        .scaled("offline_after_h", 2, 1..=8_760_00, "hours, 0.01 to 8760")
+        .map_or(default.offline_after, |hundredths| Millis(hundredths * 36_000));
+    let mut tokens = Vec::new();
+    let mut chargers = Vec::new();
+    for charger in section.tables("charger") {
+        let serial = charger.required_text("serial", "six digits, leading zeros kept");
+        let serial = serial.filter(|serial| {
+            let fits = serial.len() == 6 && serial.bytes().all(|b| b.is_ascii_digit());
+            if !fits {
+                charger.problem("serial", format!("serial is \"{serial}\", expected six digits in quotes"));
+            }
+            fits
+        });
+        let evse = site::required_id(&charger, "evse", "the id of an EVSE");
+        let token = charger.text("token");
+        if let Some(token) = token.as_ref().filter(|token| token.len() < 8) {
+            charger.problem("token", format!("token has {} characters, expected at least 8", token.len()));
+        }
+        let enabled = charger.boolean("enabled", true);
+        if let (Some(serial), Some(evse)) = (serial, evse) {
+            if let Some(token) = token {
+                tokens.push((serial.clone(), token));
+            }
+            chargers.push(GoeCharger { evse, serial, enabled });
+        }
+        charger.finish();
+    }
+    let settings = GoeSettings { offline_after, local_open: section.texts("local_open"), chargers };
+    for network in &settings.local_open {
+        if !site::is_network(network) {
+            section.problem(
+                "local_open",
+                format!("\"{network}\" in local_open is no network, expected for example \"192.168.1.0/24\""),
+            );
+        }
+    }
+    section.finish();
+    (settings, tokens)
+}
+
+fn check_chargers(root: &Section<'_, '_>, goe: &GoeSettings, sites: &[model::site::Site]) {
+    let known: Vec<&str> = sites.iter().flat_map(|s| s.evses()).map(|(_, e)| e.id.as_str()).collect();
+    let mut serials = std::collections::BTreeSet::new();
+    for charger in &goe.chargers {
+        if !known.contains(&charger.evse.as_str()) {
+            let hint = section::nearest(charger.evse.as_str(), &known)
+                .map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
+            root.problem("goe", format!("go-e charger {} names EVSE `{}`, which no device has{hint}", charger.serial, charger.evse));
+        }
+        if !serials.insert(&charger.serial) {
+            root.problem("goe", format!("go-e serial {} is given twice", charger.serial));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
