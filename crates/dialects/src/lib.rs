@@ -4,6 +4,8 @@
 //! around one set of wire types; whoever owns the socket drives them in the same way, whatever the dialect:
 //! send what [`Client::poll_request`] gives, feed what arrives, sleep until [`Client::poll_timeout`].
 
+pub mod goe;
+
 use model::message::Report;
 use model::setpoint::Action;
 use model::time::{Monotonic, Now};

@@ -1,0 +1,187 @@
+//! An EVSE of the model as a go-e charger.
+
+use model::device::{ChargeMode, Force};
+use model::document::Document;
+use model::limit::LimitSource;
+use model::phases::{Phase, Phases};
+use model::reading::PilotState;
+use model::reason::Cause;
+use model::time::Now;
+use model::units::MilliAmps;
+use model::view::{DeviceView, EvseView};
+use serde_json::{Map, Value, json};
+
+use crate::goe::charger::{Variant, clock_keys};
+use crate::goe::server::Sheet;
+use crate::goe::wire::decimal;
+
+/// What a virtual charger is called.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// Six digits with leading zeros.
+    pub serial: &'a str,
+    /// Our token for this charger (`cak`); never the real charger's own. `None` where nobody may see it.
+    pub token: Option<&'a str>,
+    /// `cae`.
+    pub api_enabled: bool,
+    /// When the view was made; only for the clocks of a charger that has none.
+    pub at: Now,
+}
+
+/// Everything the charger of an EVSE shows: the document of a real go-e with the keys we control laid over
+/// it, or for another make a complete set of keys made from the model.
+#[must_use]
+pub fn sheet(
+    document: Option<&Document>,
+    view: &EvseView,
+    device: Option<&DeviceView>,
+    about: &About<'_>,
+) -> Sheet {
+    let document = document
+        .filter(|document| document.dialect == crate::goe::client::DIALECT)
+        .and_then(|document| serde_json::from_str::<Map<String, Value>>(&document.json).ok());
+    let base = document.unwrap_or_else(|| synthesised(view, device, about));
+    Sheet::new(base, overlay(view, about))
+}
+
+/// The keys that are ours, whatever the charger says: the wish as it was written, what was granted and why.
+#[must_use]
+pub fn overlay(view: &EvseView, about: &About<'_>) -> Map<String, Value> {
+    let wish = &view.wish;
+    let solar = match wish.mode {
+        ChargeMode::Solar | ChargeMode::MinSolar => true,
+        ChargeMode::Off | ChargeMode::Fast => false,
+    };
+    let allowed = !view.setpoint.is_paused();
+    let mut keys = object(json!({
+        "sse": about.serial,
+        "amp": wish.current.amps_rounded_down(),
+        "frc": match wish.force { Force::Neutral => 0, Force::Off => 1, Force::On => 2 },
+        "psm": match wish.phases { None => 0, Some(Phases::One) => 1, Some(Phases::Three) => 2 },
+        "lmo": if solar { 4 } else { 3 },
+        "fup": solar,
+        "alw": allowed,
+        "acu": view.setpoint.current().map(MilliAmps::amps_rounded_down),
+        "modelStatus": model_status(&view.reason.cause, wish.force, allowed),
+        "cae": about.api_enabled,
+    }));
+    if let Some(token) = about.token {
+        keys.insert("cak".to_owned(), Value::from(token));
+    }
+    keys
+}
+
+/// A complete set of keys for an EVSE without a document of its own: those of a charger of the fourth
+/// generation, with what the model knows filled in.
+#[must_use]
+pub fn synthesised(view: &EvseView, device: Option<&DeviceView>, about: &About<'_>) -> Map<String, Value> {
+    let mut keys = Variant::V4.document();
+    let max = view.max.amps_rounded_down();
+    let charging = view.status.pilot.asks();
+    let wired = |phase: Phase| view.terminals.contains(phase);
+    let closed = |phase: Phase| charging && view.status.terminals.contains(phase);
+    let [l1, l2, l3] = Phase::ALL;
+    keys.extend(object(json!({
+        "fna": view.name,
+        "var": if max > 16 { 22 } else { 11 },
+        "ama": max.clamp(6, 32),
+        "mca": view.min.amps_rounded_down().clamp(6, 32),
+        "car": car(view),
+        "err": i64::from(view.status.pilot == PilotState::F),
+        "wh": view.status.session_energy.map_or(0, |energy| energy.0),
+        "pha": [closed(l1), closed(l2), closed(l3), wired(l1), wired(l2), wired(l3)],
+        "nrg": nrg(view, device),
+        "eto": device.and_then(|device| device.measured.energy_in).map_or(0, |energy| energy.0.max(0)),
+        "pnp": if charging { view.status.terminals.count() } else { 0 },
+        "tpa": view.power.0,
+        "mtp": format!("go-eCharger/{}/", about.serial),
+    })));
+    keys.extend(clock_keys(about.at, about.at.monotonic.0, 0));
+    keys
+}
+
+fn car(view: &EvseView) -> i64 {
+    match view.status.pilot {
+        PilotState::A => 1,
+        PilotState::B if view.status.complete => 4,
+        PilotState::B => 3,
+        PilotState::C | PilotState::D => 2,
+        PilotState::E | PilotState::F => 5,
+    }
+}
+
+/// Sixteen numbers by terminal; the model's currents are by grid phase.
+fn nrg(view: &EvseView, device: Option<&DeviceView>) -> Value {
+    let current = view
+        .status
+        .current
+        .unwrap_or_else(|| view.rotation.to_terminals(view.current));
+    let measured = device.map(|device| &device.measured);
+    let voltage = measured.and_then(|measured| measured.voltage);
+    let phase_power = measured.and_then(|measured| measured.phase_power);
+    let mut values = vec![Value::from(0); 16];
+    for (index, phase) in Phase::ALL.into_iter().enumerate() {
+        let volts = voltage.map_or(0, |voltage| voltage[phase].0);
+        let watts = phase_power.map_or_else(
+            || {
+                current[phase]
+                    .power(
+                        model::units::MilliVolts(if volts == 0 { 230_000 } else { volts }),
+                        1,
+                    )
+                    .0
+            },
+            |power| power[phase].0,
+        );
+        values[index] = decimal(volts);
+        values[4 + index] = decimal(current[phase].0);
+        values[7 + index] = Value::from(watts);
+        values[12 + index] = Value::from(if current[phase].0 > 0 { 100 } else { 0 });
+    }
+    values[11] = Value::from(view.power.0);
+    Value::Array(values)
+}
+
+/// Why charging is allowed or not, in the numbers of `modelStatus` (README of the reference, 4.4).
+#[must_use]
+pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
+    const FORCED_ON: i64 = 3;
+    const FORCED_OFF: i64 = 4;
+    const SURPLUS: i64 = 12;
+    const DEFAULT: i64 = 15;
+    const KEEP_ALIVE: i64 = 19;
+    const MINIMUM_PAUSE: i64 = 24;
+    const ERROR: i64 = 26;
+    const LOAD_MANAGEMENT: i64 = 27;
+    const INITIALISING: i64 = 40;
+    const FAILSAFE: i64 = 41;
+    let charging = if force == Force::On { FORCED_ON } else { DEFAULT };
+    match cause {
+        Cause::SwitchedOff | Cause::Disabled => FORCED_OFF,
+        Cause::NoVehicle | Cause::VehicleNotAsking | Cause::VehicleComplete | Cause::AsAsked { .. } => {
+            charging
+        }
+        Cause::Limited { by, .. } => match by {
+            LimitSource::Hardware | LimitSource::Wish | LimitSource::Vehicle | LimitSource::Ramp => charging,
+            LimitSource::Circuit { .. } if allowed => charging,
+            LimitSource::Circuit { .. } => LOAD_MANAGEMENT,
+            LimitSource::Surplus => SURPLUS,
+            LimitSource::FailSafe => FAILSAFE,
+        },
+        Cause::CircuitFull { .. } | Cause::WaitingForOthers { .. } => LOAD_MANAGEMENT,
+        // The table has no number for "too little sun"; 12 is its word for surplus control as the decider.
+        Cause::NoSurplus { .. } => SURPLUS,
+        Cause::WaitingForStableRoom { .. } | Cause::MinimumPause { .. } => MINIMUM_PAUSE,
+        Cause::HoldingMinimum { .. } => KEEP_ALIVE,
+        Cause::MeterSilent { .. } => FAILSAFE,
+        Cause::StationSilent { .. } | Cause::NotFollowing { .. } => ERROR,
+        Cause::StartingUp => INITIALISING,
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    }
+}

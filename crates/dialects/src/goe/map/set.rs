@@ -1,0 +1,124 @@
+//! A written key as an intent.
+
+use model::device::{ChargeMode, Force};
+use model::id::{DeviceId, EvseId};
+use model::intent::Wanted;
+use model::phases::Phases;
+use model::units::MilliAmps;
+use model::view::EvseView;
+use serde_json::Value;
+
+use crate::goe::keys;
+use crate::goe::query::Write;
+use crate::goe::value::{self, Checked, Reading};
+
+/// The EVSE a set is meant for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub evse: EvseId,
+    pub station: DeviceId,
+    pub max: MilliAmps,
+    pub phase_switching: bool,
+    /// The mode now: a mode that is already there is not chosen again, because choosing one ends a forced state.
+    pub mode: ChargeMode,
+}
+
+impl From<&EvseView> for Target {
+    fn from(view: &EvseView) -> Self {
+        Self {
+            evse: view.id.clone(),
+            station: view.station.clone(),
+            max: view.max,
+            phase_switching: view.phase_switching,
+            mode: view.wish.mode,
+        }
+    }
+}
+
+/// What a write means: an intent for the gate, or the text of its refusal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The value as JSON, for the echo.
+    pub value: Value,
+    /// `None`: accepted, and so already.
+    pub wanted: Result<Option<Wanted>, String>,
+}
+
+/// Reads one write. `reading` is lenient in the cloud form, strict in the local form.
+#[must_use]
+pub fn plan(write: &Write, target: &Target, reading: Reading) -> Plan {
+    let Write { key, text } = write;
+    let Checked { value, refusal } = value::check(key, text, reading);
+    let wanted = match refusal {
+        Some(refusal) => Err(refusal),
+        None if keys::GUARDED.contains(&key.as_str()) => Err(value::not_from_api(key, text)),
+        None => wanted(key, text, &value, target),
+    };
+    Plan { value, wanted }
+}
+
+/// A key of the right type and range.
+fn wanted(key: &str, text: &str, value: &Value, target: &Target) -> Result<Option<Wanted>, String> {
+    let evse = target.evse.clone();
+    let wanted = match (key, value.as_i64(), value.as_bool()) {
+        ("amp", Some(amps), _) => {
+            let max = target.max.amps_rounded_down();
+            if amps > max {
+                return Err(value::out_of_range(key, text, 6, max));
+            }
+            Wanted::Current {
+                evse,
+                current: MilliAmps::from_amps(amps),
+            }
+        }
+        ("frc", Some(0), _) => Wanted::Force {
+            evse,
+            force: Force::Neutral,
+        },
+        ("frc", Some(1), _) => Wanted::Force {
+            evse,
+            force: Force::Off,
+        },
+        ("frc", Some(2), _) => Wanted::Force {
+            evse,
+            force: Force::On,
+        },
+        ("psm", Some(0), _) => Wanted::Phases { evse, phases: None },
+        ("psm", Some(_), _) if !target.phase_switching => return Err(value::not_from_api(key, text)),
+        ("psm", Some(1), _) => Wanted::Phases {
+            evse,
+            phases: Some(Phases::One),
+        },
+        ("psm", Some(2), _) => Wanted::Phases {
+            evse,
+            phases: Some(Phases::Three),
+        },
+        ("lmo", Some(mode @ (3 | 4)), _) => return Ok(solar_or_not(mode == 4, target)),
+        ("fup", _, Some(surplus)) => return Ok(solar_or_not(surplus, target)),
+        // Daily trip needs a plan, which the model has no wish for.
+        ("lmo", _, _) => return Err(value::not_from_api(key, text)),
+        _ => Wanted::VendorWrite {
+            device: target.station.clone(),
+            key: key.to_owned(),
+            value: value.to_string(),
+        },
+    };
+    Ok(Some(wanted))
+}
+
+/// Eco with surplus is Solar (or Min+Solar, which reads the same), everything else is Fast or Off.
+fn solar_or_not(solar: bool, target: &Target) -> Option<Wanted> {
+    let is_solar = match target.mode {
+        ChargeMode::Solar | ChargeMode::MinSolar => true,
+        ChargeMode::Off | ChargeMode::Fast => false,
+    };
+    let mode = if solar {
+        ChargeMode::Solar
+    } else {
+        ChargeMode::Fast
+    };
+    (solar != is_solar).then(|| Wanted::Mode {
+        evse: target.evse.clone(),
+        mode,
+    })
+}

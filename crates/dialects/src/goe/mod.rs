@@ -1,0 +1,32 @@
+//! go-e chargers: the local HTTP API v2 and the cloud HTTP API v3.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `keys` | the key table: access, type, range, secrets, keys that are never null |
+//! | `query` | the query string as both interfaces read it |
+//! | `value` | the typing and checking of a written value, and the texts of a refusal |
+//! | `wire` | the typed reading of a status, one bad key at a time |
+//! | `map` | wire words to model values and back |
+//! | `client` | polls a real charger and brings it setpoints |
+//! | `server` | what a virtual charger answers, cloud form and local form |
+//! | `charger` | a whole charger as its wire sees it, for the simulator |
+//! | `error` | refusals of the model in this dialect's words |
+//!
+//! Not here: sockets, tokens being compared, host names, the choice of a charger (north), physics (sim).
+//! Where the knowledge comes from is in `docs/dialects/goe.md`.
+
+pub mod charger;
+pub mod client;
+pub mod error;
+pub mod keys;
+pub mod map;
+pub mod query;
+pub mod server;
+pub mod value;
+pub mod wire;
+
+pub use charger::{Charger, ChargerInputs, ChargerOutputs, Variant};
+pub use client::{Client, GoeClientSettings};
+
+#[cfg(test)]
+mod tests;
