@@ -5,6 +5,8 @@
 //! send what [`Client::poll_request`] gives, feed what arrives, sleep until [`Client::poll_timeout`].
 
 pub mod goe;
+pub mod modbus;
+pub mod sunspec;
 
 use model::message::Report;
 use model::setpoint::Action;
