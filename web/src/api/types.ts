@@ -1,0 +1,32 @@
+// The wire types under the names the page uses. They come from `schema.d.ts`, which `npm run api` makes from
+// the API's own description.
+
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type PerPhase = Schemas["PerPhase"];
+export type ChargeMode = Schemas["ChargeMode"];
+export type Wish = Schemas["Wish"];
+export type Flow = Schemas["Flow"];
+export type CircuitView = Schemas["CircuitView"];
+export type DeviceView = Schemas["DeviceView"];
+export type Measured = Schemas["MeasuredView"];
+export type EvseView = Schemas["EvseView"];
+export type Reason = Schemas["ReasonView"];
+export type Alarm = Schemas["AlarmView"];
+export type SiteView = Schemas["SiteView"];
+export type Patch = Schemas["Patch"];
+export type Backfill = Schemas["Backfill"];
+export type Intent = Schemas["IntentRequest"];
+export type Receipt = Schemas["IntentAnswer"];
+export type History = Schemas["HistoryAnswer"];
+export type HistorySeries = Schemas["HistorySeries"];
+
+/** Who is signed in. */
+export interface Session {
+  signed_in: boolean;
+  user?: string;
+  role?: string;
+  setup_needed?: boolean;
+}

@@ -1,0 +1,74 @@
+// Puts the reason behind a setpoint into words. The code and its parameters come from the server
+// (`crates/model/src/reason.rs`); parameters keep the model's names: currents in mA, powers in W, times in ms.
+
+import type { Reason, SiteView } from "../api/types";
+import { has, list, t, type Params } from "../i18n";
+import * as units from "../units";
+
+/** What is said first, and what explains it. */
+export interface Why {
+  headline: string;
+  detail: string;
+}
+
+type Names = Pick<SiteView, "circuits" | "evses" | "devices" | "time_zone">;
+
+function nameOf(items: { id: string; name: string }[], id: unknown): string {
+  return items.find((item) => item.id === id)?.name ?? String(id);
+}
+
+const CURRENTS = ["current", "asked", "limit", "base", "needed", "free", "told", "drawn", "counted", "fallback"];
+
+/** Parameters as text, by the type the model gives them. */
+function inWords(reason: Reason, site: Names, now_ms: number): Params {
+  const words: Params = {};
+  for (const [name, value] of Object.entries(reason.params)) {
+    if (name === "circuit") words[name] = circuit(site, value, reason.params["phase"]);
+    else if (name === "meter") words[name] = nameOf(site.devices, value);
+    else if (name === "holders") words[name] = holders(site, value);
+    else if (name === "by") words["source"] = source(site, value);
+    else if (typeof value !== "number") continue;
+    else if (name === "until") {
+      words[name] = units.clock(value, site.time_zone);
+      words["left"] = units.countdown(value - now_ms);
+    } else if (name === "age") words[name] = units.duration(value);
+    else if (reason.code === "no_surplus") words[name] = units.text(units.power(value));
+    else if (CURRENTS.includes(name)) words[name] = units.shortCurrent(value);
+  }
+  return words;
+}
+
+function circuit(site: Names, id: unknown, phase: unknown): string {
+  const name = nameOf(site.circuits, id);
+  if (typeof phase !== "string") return name;
+  return t("reason.circuit_full.phase", { circuit: name, phase: phase.toUpperCase() });
+}
+
+function holders(site: Names, ids: unknown): string {
+  return Array.isArray(ids) ? list(ids.map((id) => nameOf(site.evses, id))) : "";
+}
+
+function source(site: Names, by: unknown): string {
+  const { kind, circuit: id, phase } = (by ?? {}) as { kind?: string; circuit?: string; phase?: string | null };
+  const key = kind === "circuit" && phase ? "limit.circuit_phase" : `limit.${kind}`;
+  if (!has(key)) return "";
+  return t(key, { circuit: nameOf(site.circuits, id), phase: (phase ?? "").toUpperCase() });
+}
+
+/** Which detail fits: some codes say less when nobody holds anything or nothing is allowed. */
+function detailKey(reason: Reason): string {
+  const base = `reason.${reason.code}.detail`;
+  const held = reason.params["holders"];
+  if (Array.isArray(held) && held.length > 0) return `${base}_held`;
+  if (reason.code === "meter_silent" && reason.params["fallback"] === 0) return `${base}_paused`;
+  return base;
+}
+
+/** The reason in plain words. A code this page does not know yet is told in the server's own sentence. */
+export function why(reason: Reason, site: Names, now_ms: number): Why {
+  const headline = `reason.${reason.code}`;
+  const detail = detailKey(reason);
+  if (!has(headline) || !has(detail)) return { headline: reason.text, detail: "" };
+  const words = inWords(reason, site, now_ms);
+  return { headline: t(headline, words), detail: t(detail, words) };
+}

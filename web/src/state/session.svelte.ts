@@ -1,0 +1,90 @@
+// Who is signed in, and which of the three pages that leads to.
+
+import * as client from "../api/client";
+import { ApiError } from "../api/client";
+import { t } from "../i18n";
+
+export type Door =
+  | { at: "unknown" }
+  | { at: "setup"; ticket: string }
+  | { at: "sign_in"; note: string | null }
+  | { at: "inside"; user: string };
+
+class SessionState {
+  door = $state.raw<Door>({ at: "unknown" });
+
+  /** Looks at the address bar and at the server, and opens the right door. */
+  async begin(): Promise<void> {
+    client.whenUnauthorized(() => {
+      if (this.door.at === "inside") this.door = { at: "sign_in", note: null };
+    });
+    const fragment = new URLSearchParams(location.hash.slice(1));
+    const setup = fragment.get("setup");
+    const ticket = fragment.get("ticket");
+    if (setup !== null || ticket !== null) {
+      // A one-time secret does not stay in the address bar or the history.
+      history.replaceState(null, "", location.pathname + location.search);
+    }
+    if (setup !== null) {
+      this.door = { at: "setup", ticket: setup };
+      return;
+    }
+    await this.#enter(ticket);
+  }
+
+  async #enter(ticket: string | null): Promise<void> {
+    let note: string | null = null;
+    try {
+      if (ticket !== null) await client.signInWithTicket(ticket);
+    } catch (error) {
+      note = error instanceof ApiError && error.status === 401 ? t("sign_in.ticket_used") : inWords(error, true);
+    }
+    await this.look(note);
+  }
+
+  /** Asks the server who is signed in. `note` is shown when nobody is. */
+  async look(note: string | null = null): Promise<void> {
+    try {
+      const session = await client.session();
+      if (session.signed_in) this.door = { at: "inside", user: session.user ?? "" };
+      else this.door = { at: "sign_in", note: note ?? (session.setup_needed ? t("sign_in.setup_needed") : null) };
+    } catch (error) {
+      this.door = { at: "sign_in", note: note ?? inWords(error, true) };
+    }
+  }
+
+  async leave(): Promise<void> {
+    try {
+      await client.signOut();
+    } finally {
+      this.door = { at: "sign_in", note: null };
+    }
+  }
+}
+
+/** What a failed call means for the person in front of the page. */
+export function inWords(error: unknown, reading = false): string {
+  if (!(error instanceof ApiError)) return t("error.other", { status: "", message: String(error) });
+  const message = error.message;
+  switch (error.status) {
+    case 0:
+      return t(reading ? "error.unreachable_read" : "error.unreachable");
+    case 401:
+    case 403:
+      return t("error.forbidden");
+    case 404:
+      return t("error.not_found", { message });
+    case 409:
+      return t("error.not_supported", { message });
+    case 422:
+      return t("error.out_of_range", { message });
+    case 429:
+      return t("error.slow_down");
+    case 503:
+      return t("error.busy");
+    default:
+      return t("error.other", { status: error.status, message });
+  }
+}
+
+export const session = new SessionState();

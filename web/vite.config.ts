@@ -1,0 +1,18 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+// Where `npm run dev` finds a running ohmstead.
+const api = process.env["OHMSTEAD_URL"] ?? "http://127.0.0.1:8080";
+
+export default defineConfig({
+  plugins: [svelte()],
+  build: {
+    // `light-dark()` and container queries are used as they are.
+    target: ["chrome123", "firefox121", "safari17.5"],
+    // The strict content policy allows no `data:` addresses.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: { proxy: { "/api": api } },
+  test: { include: ["src/**/*.test.ts"] },
+});
