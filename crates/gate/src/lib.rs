@@ -1,62 +1,38 @@
 //! Who may.
 //!
-//! Callers prove who they are in different ways; each proof ends in one [`Principal`], and one function
-//! answers [`may`]. Nobody else sees secrets, aliases or the audit log.
+//! Callers prove who they are in different ways: a session cookie, a bearer token, the token of a charger.
+//! Each proof ends in one [`Principal`], and one function answers [`may`]. Nobody else sees secrets, aliases
+//! or the audit log.
+//!
+//! - Passwords are Argon2id, at most two hashes at once ([`passwords`]). Random tokens of 256 bits are kept
+//!   as SHA-256. What a protocol needs in clear (the token of a charger) is sealed with the installation key
+//!   ([`secrets`]).
+//! - Only failures are slowed down ([`slow_down`]): a right credential is never delayed or refused.
+//! - What the gate compares on every request is held in memory, read at [`Gate::open`] and written through.
+//!   One process owns a data directory, so nobody else changes it underneath.
+//!
+//! The address rules ([`address`]) are pure functions: HTTP itself is the business of the doors.
 
-use model::id::{SiteId, UserId};
-use model::user::Role;
+pub mod address;
+mod aliases;
+mod audit;
+mod denied;
+mod gate;
+mod may;
+mod passwords;
+mod principal;
+mod secrets;
+mod sessions;
+mod slow_down;
+#[cfg(test)]
+mod tests;
+mod tickets;
+mod tokens;
 
-/// Somebody who has proved who they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal {
-    /// For the audit log: a user id, `token:<name>`, `goe:<serial>`, …
-    pub name: String,
-    pub user: Option<UserId>,
-    pub grant: Grant,
-}
-
-/// What the proof is good for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Grant {
-    /// Everything a role may, on all sites.
-    Role(Role),
-    /// One EVSE by its own token.
-    Evse(model::id::EvseId),
-    /// Reading what a dialect shows to everybody.
-    OpenRead,
-}
-
-/// What is asked of the gate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    Read,
-    /// Change mode and current of an EVSE.
-    Steer,
-    /// Change settings, users, tokens.
-    Administer,
-}
-
-/// What it is asked about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject<'a> {
-    Installation,
-    Site(&'a SiteId),
-    Evse(&'a SiteId, &'a model::id::EvseId),
-}
-
-/// Whether a principal may do something.
-#[must_use]
-pub fn may(principal: &Principal, action: &Action, subject: &Subject<'_>) -> bool {
-    match &principal.grant {
-        Grant::Role(role) => match action {
-            Action::Read => true,
-            Action::Steer => *role >= Role::User,
-            Action::Administer => *role >= Role::Admin,
-        },
-        Grant::Evse(own) => match (action, subject) {
-            (Action::Read | Action::Steer, Subject::Evse(_, evse)) => *evse == own,
-            _ => false,
-        },
-        Grant::OpenRead => matches!(action, Action::Read),
-    }
-}
+pub use aliases::GoeAccess;
+pub use denied::{Denied, GateError};
+pub use gate::Gate;
+pub use may::{Action, Subject, may};
+pub use principal::{Grant, Principal};
+pub use secrets::{InstallationKey, Secret};
+pub use sessions::NewSession;

@@ -1,0 +1,193 @@
+//! What dialects call our things, and the tokens that belong to those names.
+//!
+//! A go-e charger is known outside by its serial number and by a token that its clients send in clear, so
+//! the token is sealed rather than hashed. Serial numbers are assigned once and never reused.
+
+use std::collections::BTreeMap;
+
+use model::id::EvseId;
+use store::{Store, StoredSecret};
+use subtle::ConstantTimeEq;
+
+use crate::denied::GateError;
+use crate::gate::Gate;
+use crate::principal::Principal;
+use crate::secrets::{InstallationKey, TokenDigest, digest, random_goe_token};
+
+const DIALECT: &str = "goe";
+const KIND: &str = "goe";
+const LONGEST_TOKEN: usize = 128;
+
+/// A charger that can be asked for in the go-e dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoeAccess {
+    pub evse: EvseId,
+    pub serial: String,
+}
+
+/// Chargers by serial number and by token. A charger has the serial number it was given last.
+#[derive(Default)]
+pub(crate) struct GoeChargers {
+    by_serial: BTreeMap<String, GoeCharger>,
+    by_token: BTreeMap<TokenDigest, Vec<String>>,
+}
+
+#[derive(Clone)]
+struct GoeCharger {
+    evse: EvseId,
+    token: TokenDigest,
+}
+
+impl GoeChargers {
+    pub(crate) async fn load(store: &dyn Store, key: &InstallationKey) -> Result<Self, GateError> {
+        let mut chargers = Self::default();
+        for (name, secret) in store.secrets(KIND).await? {
+            let Ok(evse) = EvseId::new(&name) else { continue };
+            let token = key.unseal(KIND, &name, &secret.bytes)?;
+            let token = digest(&String::from_utf8_lossy(&token));
+            chargers.set(secret.owner, GoeCharger { evse, token });
+        }
+        Ok(chargers)
+    }
+
+    fn set(&mut self, serial: String, charger: GoeCharger) {
+        self.by_serial.retain(|_, held| held.evse != charger.evse);
+        self.by_serial.insert(serial, charger);
+        self.by_token.clear();
+        for (serial, charger) in &self.by_serial {
+            self.by_token
+                .entry(charger.token)
+                .or_default()
+                .push(serial.clone());
+        }
+    }
+
+    fn holds(&self, serial: &str, evse: &EvseId, token: Option<TokenDigest>) -> bool {
+        let held = self.by_serial.get(serial).filter(|held| held.evse == *evse);
+        held.is_some_and(|held| token.is_none_or(|token| held.token == token))
+    }
+}
+
+impl Gate {
+    /// Gives an EVSE its go-e serial number and token. Without a token the one it has stays, or one of 32
+    /// characters is made.
+    ///
+    /// # Errors
+    /// When the serial number is another EVSE's, when serial or token do not do, or when the store fails.
+    pub async fn set_goe_charger(
+        &self,
+        evse: &EvseId,
+        serial: &str,
+        token: Option<&str>,
+    ) -> Result<(), GateError> {
+        check_serial(serial)?;
+        token.map_or(Ok(()), |token| check_token(serial, token))?;
+        if self.held().goe.holds(serial, evse, token.map(digest)) {
+            return Ok(());
+        }
+        self.store
+            .put_alias(DIALECT, serial, &format!("evse:{evse}"))
+            .await?;
+        let token = match (token, self.goe_token(evse).await?) {
+            (Some(given), _) => given.to_owned(),
+            (None, Some(kept)) => kept,
+            (None, None) => random_goe_token()?,
+        };
+        let bytes = self.key.seal(KIND, evse.as_str(), token.as_bytes())?;
+        let secret = StoredSecret {
+            owner: serial.to_owned(),
+            bytes,
+            expires: None,
+        };
+        self.store.put_secret(KIND, evse.as_str(), &secret).await?;
+        let charger = GoeCharger {
+            evse: evse.clone(),
+            token: digest(&token),
+        };
+        self.held().goe.set(serial.to_owned(), charger);
+        Ok(())
+    }
+
+    /// Whoever knows the token of the charger with that serial number may use its EVSE. A wrong token, none
+    /// (an empty text) and an unknown serial number cost the same.
+    #[must_use]
+    pub fn goe_by_serial_and_token(&self, serial: &str, token: &str) -> Option<(EvseId, Principal)> {
+        let given = digest(token);
+        let held = self.held();
+        let charger = held.goe.by_serial.get(serial);
+        let expected = charger.map_or([0; 32], |charger| charger.token);
+        let is_right = bool::from(expected.ct_eq(&given));
+        let charger = charger.filter(|_| is_right)?;
+        Some((charger.evse.clone(), Principal::goe(serial, charger.evse.clone())))
+    }
+
+    /// The charger that a token alone names. Chargers that share a token cannot be told apart by it, so
+    /// there is none then.
+    #[must_use]
+    pub fn goe_by_token(&self, token: &str) -> Option<(EvseId, Principal)> {
+        let given = digest(token);
+        let held = self.held();
+        let serial = match held.goe.by_token.get(&given).map(Vec::as_slice) {
+            Some([serial]) => serial,
+            Some(_) | None => return None,
+        };
+        let charger = held.goe.by_serial.get(serial)?;
+        Some((charger.evse.clone(), Principal::goe(serial, charger.evse.clone())))
+    }
+
+    /// Every charger with a go-e serial number, ordered by it.
+    #[must_use]
+    pub fn goe_chargers(&self) -> Vec<GoeAccess> {
+        let held = self.held();
+        let chargers = held.goe.by_serial.iter();
+        chargers
+            .map(|(serial, charger)| GoeAccess {
+                evse: charger.evse.clone(),
+                serial: serial.clone(),
+            })
+            .collect()
+    }
+
+    /// The token of a charger in clear. Callers show it to administrators only.
+    ///
+    /// # Errors
+    /// When the store fails, or the token was sealed with another installation key.
+    pub async fn goe_token(&self, evse: &EvseId) -> Result<Option<String>, GateError> {
+        let Some(secret) = self.store.secret(KIND, evse.as_str()).await? else {
+            return Ok(None);
+        };
+        let token = self.key.unseal(KIND, evse.as_str(), &secret.bytes)?;
+        Ok(Some(String::from_utf8_lossy(&token).into_owned()))
+    }
+}
+
+fn check_serial(serial: &str) -> Result<(), GateError> {
+    let fits = (1..=32).contains(&serial.len()) && serial.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let expected = "1 to 32 letters and digits";
+    if fits {
+        Ok(())
+    } else {
+        Err(GateError::Invalid {
+            what: "go-e serial number",
+            given: serial.to_owned(),
+            expected,
+        })
+    }
+}
+
+/// The charger's own cloud makes them; any printable text without spaces is taken, so that clients keep theirs.
+fn check_token(serial: &str, token: &str) -> Result<(), GateError> {
+    let fits =
+        (1..=LONGEST_TOKEN).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let expected = "1 to 128 printable characters without spaces";
+    let given = format!("the token of {serial}");
+    if fits {
+        Ok(())
+    } else {
+        Err(GateError::Invalid {
+            what: "go-e token",
+            given,
+            expected,
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! Who did what, by which door, and what came of it.
+
+use store::AuditEntry;
+
+use model::time::{Millis, Monotonic};
+
+use crate::denied::GateError;
+use crate::gate::Gate;
+
+/// Refused sign-ins are noted at most that often, so that a flood of them does not fill the disk.
+const REFUSALS_EVERY: Millis = Millis(1_000);
+
+/// Refusals since the last one that was noted.
+#[derive(Default)]
+pub(crate) struct Refusals {
+    noted: Option<Monotonic>,
+    since: u64,
+}
+
+impl Refusals {
+    /// How many further ones this note stands for, `None` when it is too early for another.
+    fn due(&mut self, now: Monotonic) -> Option<u64> {
+        if self.noted.is_some_and(|noted| now - noted < REFUSALS_EVERY) {
+            self.since += 1;
+            return None;
+        }
+        self.noted = Some(now);
+        Some(std::mem::take(&mut self.since))
+    }
+}
+
+impl Gate {
+    /// Writes to the audit log; it is on disk when this returns. No secrets in any of the texts.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn audit(
+        &self,
+        principal: &str,
+        door: &str,
+        action: &str,
+        outcome: &str,
+    ) -> Result<(), GateError> {
+        let entry = AuditEntry {
+            at: self.clock.now().wall,
+            principal: principal.to_owned(),
+            door: door.to_owned(),
+            action: action.to_owned(),
+            outcome: outcome.to_owned(),
+        };
+        Ok(self.store.record(&entry).await?)
+    }
+
+    /// Notes what the gate itself did. It has happened already, so a full disk does not undo it.
+    pub(crate) async fn note(&self, principal: &str, action: &str, outcome: &str) {
+        if let Err(error) = self.audit(principal, "native", action, outcome).await {
+            tracing::warn!(
+                "cannot write to the audit log that {principal} did {action} ({outcome}): {error}"
+            );
+        }
+    }
+
+    /// Notes a refused sign-in, the same way whoever it was meant for.
+    pub(crate) async fn note_refusal(&self, principal: &str) {
+        let due = self.held().refusals.due(self.clock.now().monotonic);
+        match due {
+            Some(0) => self.note(principal, "sign in", "refused").await,
+            Some(more) => {
+                self.note(
+                    principal,
+                    "sign in",
+                    &format!("refused, as {more} others since the last note"),
+                )
+                .await
+            }
+            None => {}
+        }
+    }
+}

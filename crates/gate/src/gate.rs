@@ -1,0 +1,126 @@
+//! The gate itself: what it holds, and how it opens.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use model::id::UserId;
+use model::time::Clock;
+use model::user::{Role, User};
+use store::Store;
+
+use crate::aliases::GoeChargers;
+use crate::audit::Refusals;
+use crate::denied::{Denied, GateError};
+use crate::passwords::Hashing;
+use crate::secrets::{InstallationKey, TokenDigest};
+use crate::sessions::Session;
+use crate::slow_down::{SlowDown, Source, Verdict};
+use crate::tickets::Tickets;
+use crate::tokens::Token;
+
+/// Proves who somebody is, and keeps what that needs.
+pub struct Gate {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) key: InstallationKey,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) hashing: Hashing,
+    held: Mutex<Held>,
+    slow_down: Mutex<SlowDown>,
+}
+
+/// What is compared on every request. The store has the same; it is written first.
+pub(crate) struct Held {
+    pub users: BTreeMap<UserId, User>,
+    pub sessions: BTreeMap<TokenDigest, Session>,
+    pub tokens: BTreeMap<TokenDigest, Token>,
+    pub goe: GoeChargers,
+    pub tickets: Tickets,
+    pub refusals: Refusals,
+}
+
+impl Gate {
+    /// Reads users, sessions, tokens and aliases from the store.
+    ///
+    /// # Errors
+    /// When the store fails, or a secret was sealed with another installation key.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        key: InstallationKey,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, GateError> {
+        let users = store
+            .users()
+            .await?
+            .into_iter()
+            .map(|user| (user.id.clone(), user))
+            .collect();
+        let held = Held {
+            users,
+            sessions: crate::sessions::load(&*store, clock.now().wall).await?,
+            tokens: crate::tokens::load(&*store).await?,
+            goe: GoeChargers::load(&*store, &key).await?,
+            tickets: Tickets::default(),
+            refusals: Refusals::default(),
+        };
+        Ok(Arc::new(Self {
+            store,
+            key,
+            clock,
+            hashing: Hashing::default(),
+            held: Mutex::new(held),
+            slow_down: Mutex::default(),
+        }))
+    }
+
+    /// Whether somebody may administer already. Before that, nothing but loopback should be listened on.
+    #[must_use]
+    pub fn has_admin(&self) -> bool {
+        self.held().users.values().any(|user| user.role == Role::Admin)
+    }
+
+    /// Every user, ordered by id.
+    #[must_use]
+    pub fn users(&self) -> Vec<User> {
+        self.held().users.values().cloned().collect()
+    }
+
+    /// Counts a failed proof of any kind and waits as long as it has to; then the answer may go out. For
+    /// doors whose proofs are weaker than a random token.
+    pub async fn failed(&self, source: IpAddr, account: &str) -> Denied {
+        let source = Source::from(source);
+        let verdict = self
+            .slow_down()
+            .failed(source, account, self.clock.now().monotonic);
+        match verdict {
+            Verdict::AtOnce => Denied::Wrong,
+            Verdict::After(wait) => {
+                let _pending = Pending { gate: self, source };
+                tokio::time::sleep(wait.to_std()).await;
+                Denied::Wrong
+            }
+            Verdict::Refuse => Denied::TooMany { retry_after_s: 5 },
+        }
+    }
+
+    /// The maps stay whole even if a holder of the lock panicked: each change is one insertion or removal.
+    pub(crate) fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slow_down(&self) -> MutexGuard<'_, SlowDown> {
+        self.slow_down.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives the place back also when the asker goes away while waiting.
+struct Pending<'a> {
+    gate: &'a Gate,
+    source: Source,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.gate.slow_down().answered(self.source);
+    }
+}

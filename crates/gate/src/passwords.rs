@@ -1,0 +1,222 @@
+//! Passwords: how they are hashed, and who may sign in with one.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use model::id::UserId;
+use model::user::{Role, User};
+use store::StoredSecret;
+use tokio::sync::Semaphore;
+
+use crate::denied::{Denied, GateError};
+use crate::gate::Gate;
+use crate::principal::Principal;
+use crate::secrets::random;
+use crate::sessions::NewSession;
+use crate::slow_down::Source;
+
+const KIND: &str = "password";
+const SHORTEST: usize = 8;
+/// Longer ones are no passwords but a way to keep us busy.
+const LONGEST_BYTES: usize = 1_024;
+/// Each hash takes 19 MiB and a core for some ten milliseconds.
+const HASHES_AT_ONCE: usize = 2;
+
+impl Gate {
+    /// Makes an administrator, or gives an existing user that role and this password. With the password they
+    /// have already, nothing changes; with another, their page sessions end.
+    ///
+    /// # Errors
+    /// [`Denied::Unfit`] for a name that is no user id or a password of less than 8 characters.
+    pub async fn create_admin(&self, name: &str, password: &str) -> Result<Principal, Denied> {
+        let id = UserId::new(name).map_err(|_| Denied::Unfit {
+            what: "the user name",
+            expected: "1 to 63 characters of a-z, 0-9, - and _, starting with a letter or digit",
+        })?;
+        check_fit(password)?;
+        let user = User {
+            id: id.clone(),
+            name: name.to_owned(),
+            role: Role::Admin,
+        };
+        let known = self.store.secret(KIND, name).await?;
+        let is_same = match &known {
+            Some(known) => self.hashing.verify(None, password, Some(&known.bytes)).await?,
+            None => false,
+        };
+        if !is_same {
+            let hash = self.hashing.hash(password).await?;
+            self.store
+                .put_secret(
+                    KIND,
+                    name,
+                    &StoredSecret {
+                        owner: name.to_owned(),
+                        bytes: hash,
+                        expires: None,
+                    },
+                )
+                .await?;
+            self.end_sessions_of(&id).await?;
+        }
+        let is_known = self
+            .held()
+            .users
+            .get(&id)
+            .is_some_and(|held| held.role == Role::Admin);
+        if !is_known {
+            self.store.put_user(&user).await?;
+            self.held().users.insert(id, user.clone());
+        }
+        Ok(Principal::user(&user))
+    }
+
+    /// Opens a page session for whoever knows the password. A wrong name takes as long as a wrong password.
+    ///
+    /// # Errors
+    /// [`Denied::Wrong`], late when it was wrong often; [`Denied::TooMany`] when too many of the same source
+    /// wait for that answer; [`Denied::Unavailable`] when the store fails.
+    pub async fn sign_in(&self, user: &str, password: &str, source: IpAddr) -> Result<NewSession, Denied> {
+        let id = UserId::new(user).ok();
+        let known = match &id {
+            Some(id) => self.held().users.get(id).cloned(),
+            None => None,
+        };
+        let stored = self.store.secret(KIND, user).await?;
+        let hash = stored.as_ref().map(|secret| secret.bytes.as_slice());
+        let is_right = self
+            .hashing
+            .verify(Some(Source::from(source)), password, hash)
+            .await?;
+        match known {
+            Some(user) if is_right => {
+                let session = self.open_session(&user).await?;
+                self.note(&session.principal.name, "sign in", "done").await;
+                Ok(session)
+            }
+            Some(_) | None => {
+                // A name that is nobody's may be a password typed into the wrong field: not for the log.
+                let name = known.as_ref().map_or("unknown", |user| user.id.as_str());
+                let denied = self.failed(source, user).await;
+                self.note_refusal(name).await;
+                Err(denied)
+            }
+        }
+    }
+}
+
+fn check_fit(password: &str) -> Result<(), Denied> {
+    let fits = password.chars().count() >= SHORTEST && password.len() <= LONGEST_BYTES;
+    let expected = "at least 8 characters and at most 1024 bytes";
+    if fits {
+        Ok(())
+    } else {
+        Err(Denied::Unfit {
+            what: "the password",
+            expected,
+        })
+    }
+}
+
+/// Hashes passwords off the async threads, two at once; one at a time for each source, so that a flood from
+/// one place leaves the others their turn.
+pub struct Hashing {
+    slots: Arc<Semaphore>,
+    turns: Mutex<BTreeMap<Source, Arc<Semaphore>>>,
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
+            turns: Mutex::default(),
+        }
+    }
+}
+
+impl Hashing {
+    /// Whether the password is the hashed one. Without a hash it takes as long and is wrong.
+    async fn verify(
+        &self,
+        source: Option<Source>,
+        password: &str,
+        hash: Option<&[u8]>,
+    ) -> Result<bool, GateError> {
+        let hash = hash.map(|hash| String::from_utf8_lossy(hash).into_owned());
+        let end = password.floor_char_boundary(LONGEST_BYTES);
+        let (password, is_whole) = (password[..end].to_owned(), end == password.len());
+        let turn = source.map(|source| Turn::new(self, source));
+        let _turn = match &turn {
+            Some(turn) => turn.semaphore.acquire().await.ok(),
+            None => None,
+        };
+        self.run(move || match hash {
+            Some(hash) => Ok(Argon2::default()
+                .verify_password(password.as_bytes(), hash.as_str())
+                .is_ok()
+                && is_whole),
+            None => hashed(&password).map(|_| false),
+        })
+        .await
+    }
+
+    async fn hash(&self, password: &str) -> Result<Vec<u8>, GateError> {
+        let password = password.to_owned();
+        self.run(move || hashed(&password)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, GateError> + Send + 'static,
+    ) -> Result<T, GateError> {
+        let stopped = || GateError::Hash("the program is stopping".to_owned());
+        // The slot moves into the work: an asker who goes away does not free it early.
+        let slot = Arc::clone(&self.slots)
+            .acquire_owned()
+            .await
+            .map_err(|_| stopped())?;
+        let work = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
+            work()
+        });
+        work.await.map_err(|_| stopped())?
+    }
+}
+
+fn hashed(password: &str) -> Result<Vec<u8>, GateError> {
+    let salt = random::<16>()?;
+    let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
+    hash.map(|hash| hash.to_string().into_bytes())
+        .map_err(|error| GateError::Hash(error.to_string()))
+}
+
+/// A source's place in its own queue; the queue goes with the last who stands in it.
+struct Turn<'a> {
+    hashing: &'a Hashing,
+    source: Source,
+    semaphore: Arc<Semaphore>,
+}
+
+impl<'a> Turn<'a> {
+    fn new(hashing: &'a Hashing, source: Source) -> Self {
+        let mut turns = hashing.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let semaphore = Arc::clone(turns.entry(source).or_insert_with(|| Arc::new(Semaphore::new(1))));
+        Self {
+            hashing,
+            source,
+            semaphore,
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut turns = self.hashing.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        // One reference in the map and this one.
+        if Arc::strong_count(&self.semaphore) == 2 {
+            turns.remove(&self.source);
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! The gate as its callers use it, over a store in memory and a clock that is moved by hand.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use model::id::EvseId;
+use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
+use model::user::Role;
+use store::{Memory, Store};
+
+use crate::{Denied, Gate, Grant, InstallationKey};
+
+const PASSWORD: &str = "correct horse";
+const DAY: Millis = Millis(86_400_000);
+
+/// A gate, its store and its clock.
+struct House {
+    store: Arc<Memory>,
+    clock: Arc<Stepped>,
+    gate: Arc<Gate>,
+}
+
+#[derive(Default)]
+struct Stepped(AtomicI64);
+
+impl Clock for Stepped {
+    fn now(&self) -> Now {
+        let now = self.0.load(Ordering::Relaxed);
+        Now {
+            wall: Timestamp(now),
+            monotonic: Monotonic(now),
+        }
+    }
+}
+
+impl House {
+    async fn new() -> Self {
+        let (store, clock) = (Memory::new(), Arc::new(Stepped::default()));
+        let gate = open(&store, &clock, 1).await.unwrap();
+        Self { store, clock, gate }
+    }
+
+    async fn with_admin() -> Self {
+        let house = Self::new().await;
+        house.gate.create_admin("admin", PASSWORD).await.unwrap();
+        house
+    }
+
+    async fn restart(&mut self) {
+        self.gate = open(&self.store, &self.clock, 1).await.unwrap();
+    }
+
+    fn pass(&self, span: Millis) {
+        self.clock.0.fetch_add(span.0, Ordering::Relaxed);
+    }
+
+    /// Whose session it is, by the name of the principal.
+    async fn session(&self, cookie: &str) -> Option<String> {
+        self.gate
+            .principal_of_session(cookie)
+            .await
+            .map(|principal| principal.name)
+    }
+
+    async fn audit(&self) -> Vec<String> {
+        let entries = store::Audit::recent(&*self.store, 100).await.unwrap();
+        entries
+            .iter()
+            .rev()
+            .map(|e| format!("{} {} {}", e.principal, e.action, e.outcome))
+            .collect()
+    }
+}
+
+async fn open(store: &Arc<Memory>, clock: &Arc<Stepped>, key: u8) -> Result<Arc<Gate>, crate::GateError> {
+    let store: Arc<dyn Store> = Arc::<Memory>::clone(store);
+    let clock: Arc<dyn Clock> = Arc::<Stepped>::clone(clock);
+    Gate::open(store, InstallationKey::from_bytes([key; 32]), clock).await
+}
+
+fn home() -> IpAddr {
+    "192.168.1.7".parse().unwrap()
+}
+
+fn evse(id: &str) -> EvseId {
+    EvseId::new(id).unwrap()
+}
+
+#[tokio::test]
+async fn the_set_up_link_makes_one_admin_once() {
+    let house = House::new().await;
+    assert!(!house.gate.has_admin());
+    let void = house.gate.setup_ticket().unwrap();
+    let ticket = house.gate.setup_ticket().unwrap();
+    assert_ne!(void, ticket);
+    assert!(matches!(
+        house.gate.use_setup_ticket(&void, PASSWORD).await,
+        Err(Denied::Wrong)
+    ));
+    assert!(matches!(
+        house.gate.use_setup_ticket(&ticket, "short").await,
+        Err(Denied::Unfit { .. })
+    ));
+    let session = house.gate.use_setup_ticket(&ticket, PASSWORD).await.unwrap();
+    assert_eq!(session.principal.grant, Grant::Role(Role::Admin));
+    assert_eq!(
+        house.session(session.cookie_value.expose()).await.as_deref(),
+        Some("admin")
+    );
+    assert!(house.gate.has_admin());
+    assert!(matches!(
+        house.gate.use_setup_ticket(&ticket, PASSWORD).await,
+        Err(Denied::SetUpAlready)
+    ));
+    house.gate.sign_in("admin", PASSWORD, home()).await.unwrap();
+    assert_eq!(house.audit().await, ["admin set up done", "admin sign in done"]);
+}
+
+#[tokio::test]
+async fn a_password_is_right_or_wrong() {
+    let house = House::with_admin().await;
+    let long = format!("{PASSWORD}{}", "x".repeat(2_000));
+    for (user, password, expected) in [
+        ("admin", PASSWORD, true),
+        ("admin", "correct horsf", false),
+        ("admin", "", false),
+        ("admin", long.as_str(), false),
+        ("nobody", PASSWORD, false),
+        ("", PASSWORD, false),
+        ("no user id!", PASSWORD, false),
+    ] {
+        match house.gate.sign_in(user, password, home()).await {
+            Ok(session) => {
+                assert!(expected, "{user} {password}");
+                assert_eq!(
+                    house.session(session.cookie_value.expose()).await.as_deref(),
+                    Some("admin")
+                );
+                assert!(!format!("{session:?}").contains(session.cookie_value.expose()));
+            }
+            Err(denied) => {
+                assert!(
+                    !expected && matches!(denied, Denied::Wrong),
+                    "{user} {password} {denied:?}"
+                );
+            }
+        }
+        house.pass(Millis(1_000));
+    }
+    let audit = house.audit().await;
+    assert_eq!(
+        audit
+            .iter()
+            .filter(|line| *line == "admin sign in refused")
+            .count(),
+        3
+    );
+    assert_eq!(
+        audit
+            .iter()
+            .filter(|line| *line == "unknown sign in refused")
+            .count(),
+        3
+    );
+}
+
+#[tokio::test]
+async fn refusals_in_a_flood_share_a_note() {
+    let house = House::with_admin().await;
+    for _ in 0..3 {
+        let _ = house.gate.sign_in("admin", "wrong", home()).await;
+    }
+    house.pass(Millis(1_000));
+    let _ = house.gate.sign_in("admin", "wrong", home()).await;
+    let notes = [
+        "admin sign in refused",
+        "admin sign in refused, as 2 others since the last note",
+    ];
+    assert_eq!(house.audit().await, notes);
+}
+
+#[tokio::test]
+async fn a_right_password_passes_while_wrong_ones_wait() {
+    let house = House::with_admin().await;
+    for _ in 0..30 {
+        assert!(matches!(house.gate.failed(home(), "admin").await, Denied::Wrong));
+    }
+    let waiting: Vec<_> = (0..8)
+        .map(|_| {
+            let gate = Arc::clone(&house.gate);
+            tokio::spawn(async move { gate.failed(home(), "admin").await })
+        })
+        .collect();
+    // One thread runs them all: after this each has begun to wait.
+    tokio::task::yield_now().await;
+    assert!(matches!(
+        house.gate.failed(home(), "admin").await,
+        Denied::TooMany { .. }
+    ));
+    house.gate.sign_in("admin", PASSWORD, home()).await.unwrap();
+    let still_waiting = waiting.iter().filter(|task| !task.is_finished()).count();
+    assert!(still_waiting > 0, "the right password came after the wrong ones");
+    for task in &waiting {
+        task.abort();
+    }
+    for task in waiting {
+        let _ = task.await;
+    }
+    let next = tokio::time::timeout(Millis(1).to_std(), house.gate.failed(home(), "admin")).await;
+    assert!(next.is_err(), "those who went away while waiting kept their places");
+}
+
+#[tokio::test]
+async fn sessions_slide_for_thirty_days_and_survive_a_restart() {
+    let mut house = House::with_admin().await;
+    let session = house.gate.sign_in("admin", PASSWORD, home()).await.unwrap();
+    let cookie = session.cookie_value.expose();
+    for _ in 0..5 {
+        house.pass(Millis(20 * DAY.0));
+        house.restart().await;
+        assert_eq!(house.session(cookie).await.as_deref(), Some("admin"));
+    }
+    house.pass(Millis(30 * DAY.0 + 1));
+    assert_eq!(house.session(cookie).await, None);
+    house.restart().await;
+    assert_eq!(house.session(cookie).await, None);
+    assert!(
+        store::Secrets::secrets(&*house.store, "session")
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn signing_out_ends_one_session_and_a_new_password_all() {
+    let mut house = House::with_admin().await;
+    let mut cookies = Vec::new();
+    for _ in 0..3 {
+        cookies.push(
+            house
+                .gate
+                .sign_in("admin", PASSWORD, home())
+                .await
+                .unwrap()
+                .cookie_value,
+        );
+    }
+    house.gate.sign_out(cookies[0].expose()).await.unwrap();
+    house.gate.sign_out("never given out").await.unwrap();
+    assert_eq!(house.session(cookies[0].expose()).await, None);
+    house.gate.create_admin("admin", PASSWORD).await.unwrap();
+    assert!(house.session(cookies[1].expose()).await.is_some());
+    house.gate.create_admin("admin", "another horse").await.unwrap();
+    house.restart().await;
+    for cookie in &cookies {
+        assert_eq!(house.session(cookie.expose()).await, None);
+    }
+    assert!(house.gate.sign_in("admin", PASSWORD, home()).await.is_err());
+    house
+        .gate
+        .sign_in("admin", "another horse", home())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_user_has_at_most_a_hundred_sessions() {
+    let house = House::with_admin().await;
+    let mut first = None;
+    for _ in 0..101 {
+        let ticket = house.gate.sign_in_ticket("admin").unwrap();
+        let session = house.gate.use_sign_in_ticket(&ticket).await.unwrap();
+        first.get_or_insert(session.cookie_value);
+        house.pass(Millis(1));
+    }
+    assert_eq!(
+        store::Secrets::secrets(&*house.store, "session")
+            .await
+            .unwrap()
+            .len(),
+        100
+    );
+    assert_eq!(house.session(first.unwrap().expose()).await, None);
+}
+
+#[tokio::test]
+async fn a_sign_in_link_works_once_and_the_newest_counts() {
+    let house = House::with_admin().await;
+    assert!(house.gate.sign_in_ticket("nobody").is_err());
+    let void = house.gate.sign_in_ticket("admin").unwrap();
+    let ticket = house.gate.sign_in_ticket("admin").unwrap();
+    for (ticket, expected) in [
+        (&void, false),
+        (&ticket, true),
+        (&ticket, false),
+        (&String::new(), false),
+    ] {
+        assert_eq!(house.gate.use_sign_in_ticket(ticket).await.is_ok(), expected);
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_known_by_name_and_kept() {
+    let mut house = House::with_admin().await;
+    let token = house
+        .gate
+        .create_token("home-assistant", Role::User)
+        .await
+        .unwrap();
+    let old = house.gate.create_token("script", Role::Admin).await.unwrap();
+    let new = house.gate.create_token("script", Role::Viewer).await.unwrap();
+    house
+        .gate
+        .set_token("script-2", Role::Viewer, "0123456789abcdef")
+        .await
+        .unwrap();
+    assert!(
+        house
+            .gate
+            .set_token("weak", Role::Viewer, "0123456789abcde")
+            .await
+            .is_err()
+    );
+    for _ in 0..2 {
+        let name = |token: &str| house.gate.principal_of_bearer(token).map(|p| (p.name, p.grant));
+        let user = Some(("token:home-assistant".to_owned(), Grant::Role(Role::User)));
+        assert_eq!(name(&token), user);
+        assert_eq!(name(&old), None);
+        assert_eq!(
+            name(&new),
+            Some(("token:script".to_owned(), Grant::Role(Role::Viewer)))
+        );
+        assert!(name("0123456789abcdef").is_some());
+        assert_eq!(name(""), None);
+        house.restart().await;
+    }
+    for (name, secret) in store::Secrets::secrets(&*house.store, "token").await.unwrap() {
+        assert!(
+            !secret
+                .bytes
+                .windows(16)
+                .any(|part| token.as_bytes().starts_with(part)),
+            "{name} is kept in clear"
+        );
+    }
+}
+
+#[tokio::test]
+async fn chargers_are_known_by_serial_and_token() {
+    let mut house = House::new().await;
+    house
+        .gate
+        .set_goe_charger(&evse("left"), "000001", Some("myapitoken"))
+        .await
+        .unwrap();
+    house
+        .gate
+        .set_goe_charger(&evse("right"), "000002", None)
+        .await
+        .unwrap();
+    let generated = house.gate.goe_token(&evse("right")).await.unwrap().unwrap();
+    assert_eq!(generated.len(), 32);
+    for _ in 0..2 {
+        house
+            .gate
+            .set_goe_charger(&evse("left"), "000001", None)
+            .await
+            .unwrap();
+        house
+            .gate
+            .set_goe_charger(&evse("right"), "000002", None)
+            .await
+            .unwrap();
+        for (serial, token, expected) in [
+            ("000001", "myapitoken", Some("left")),
+            ("000002", generated.as_str(), Some("right")),
+            ("000001", generated.as_str(), None),
+            ("000002", "myapitoken", None),
+            ("000001", "", None),
+            ("000003", "myapitoken", None),
+            ("000003", "", None),
+            ("1", "myapitoken", None),
+            ("", "", None),
+        ] {
+            let found = house.gate.goe_by_serial_and_token(serial, token);
+            assert_eq!(
+                found.as_ref().map(|(evse, _)| evse.as_str()),
+                expected,
+                "{serial} {token}"
+            );
+            if let Some((evse, principal)) = found {
+                assert_eq!(
+                    (principal.name, principal.grant),
+                    (format!("goe:{serial}"), Grant::Evse(evse))
+                );
+            }
+        }
+        let by_token = |token: &str| house.gate.goe_by_token(token).map(|(evse, _)| evse.to_string());
+        assert_eq!(by_token("myapitoken").as_deref(), Some("left"));
+        assert_eq!(by_token(&generated).as_deref(), Some("right"));
+        assert_eq!(by_token(""), None);
+        let serials: Vec<_> = house
+            .gate
+            .goe_chargers()
+            .into_iter()
+            .map(|access| access.serial)
+            .collect();
+        assert_eq!(serials, ["000001", "000002"]);
+        assert_eq!(
+            house.gate.goe_token(&evse("right")).await.unwrap().as_deref(),
+            Some(generated.as_str())
+        );
+        house.restart().await;
+    }
+}
+
+#[tokio::test]
+async fn serials_are_not_reused_and_shared_tokens_name_nobody() {
+    let house = House::new().await;
+    house
+        .gate
+        .set_goe_charger(&evse("left"), "000001", Some("same"))
+        .await
+        .unwrap();
+    assert!(
+        house
+            .gate
+            .set_goe_charger(&evse("right"), "000001", Some("other"))
+            .await
+            .is_err()
+    );
+    house
+        .gate
+        .set_goe_charger(&evse("right"), "000002", Some("same"))
+        .await
+        .unwrap();
+    assert!(house.gate.goe_by_token("same").is_none());
+    assert!(house.gate.goe_by_serial_and_token("000002", "same").is_some());
+    house
+        .gate
+        .set_goe_charger(&evse("right"), "000003", None)
+        .await
+        .unwrap();
+    assert!(
+        house.gate.goe_by_serial_and_token("000002", "same").is_none(),
+        "a replaced charger"
+    );
+    assert!(house.gate.goe_by_serial_and_token("000003", "same").is_some());
+    for (serial, token) in [
+        ("", None),
+        ("00 1", None),
+        ("7", Some("")),
+        ("7", Some("with space")),
+        ("7", Some("ä")),
+    ] {
+        assert!(
+            house
+                .gate
+                .set_goe_charger(&evse("new"), serial, token)
+                .await
+                .is_err(),
+            "{serial} {token:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_installation_key_is_refused_at_the_start() {
+    let house = House::new().await;
+    house
+        .gate
+        .set_goe_charger(&evse("left"), "000001", None)
+        .await
+        .unwrap();
+    let error = open(&house.store, &house.clock, 2)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("another installation key"), "{error}");
+}
