@@ -35,6 +35,7 @@ pub enum Topic {
 }
 
 /// What a subscription yields.
+#[allow(clippy::large_enum_variant, reason = "messages are by far the common case, boxing each would cost more")]
 #[derive(Clone, Debug)]
 pub enum Received {
     Message(Message),
