@@ -14,6 +14,7 @@ use model::time::{Monotonic, Now};
 
 /// What a dialect wants carried to its peer.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "one request is under way per link; a box would only add an allocation")]
 pub enum Request {
     Http(http::Request<Vec<u8>>),
     /// A Modbus request without its transport frame.
