@@ -5,7 +5,7 @@
 //! sun. One of them is plugged in and wants energy at almost any time of any day.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use jiff::civil::time;
 use model::device::{ChargeMode, Device, DeviceKind, Evse, LinkSettings, MeterRole};
@@ -18,11 +18,8 @@ use model::units::{MilliAmps, MilliVolts, PerMille, WattHours, Watts};
 
 use crate::settings::{
     BatterySettings, CircuitSettings, Days, DeviceKind as Simulated, DeviceSettings, GoeChargerSettings,
-    GoeGeneration, HouseSettings, PvSettings, TripHabit, VehicleSettings, WorldSettings,
+    GoeGeneration, HouseSettings, MODBUS_UNIT, PvSettings, TripHabit, VehicleSettings, WorldSettings,
 };
-
-/// Unit number of every simulated Modbus device.
-pub const UNIT: u8 = 1;
 
 const TIME_ZONE: &str = "Europe/Vienna";
 const VIENNA: Position = Position {
@@ -211,7 +208,7 @@ fn modelled(device: &DeviceSettings, address: Option<&SocketAddr>) -> Device {
     let sunspec = || {
         address.map_or(LinkSettings::None, |address| LinkSettings::Sunspec {
             address: address.to_string(),
-            unit: UNIT,
+            unit: MODBUS_UNIT,
         })
     };
     let (kind, link) = match &device.kind {
@@ -333,12 +330,6 @@ pub fn yard_site() -> Site {
         }],
         devices: stations.into(),
     }
-}
-
-/// Any free port of the loopback address.
-#[must_use]
-pub const fn any_loopback_port() -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 }
 
 const FITS: &str = "the ids of the demonstration are well formed";

@@ -15,6 +15,9 @@ pub use crate::physics::house::HouseSettings;
 pub use crate::physics::pv::PvSettings;
 pub use crate::physics::vehicle::VehicleSettings;
 
+/// Unit number of every simulated Modbus device.
+pub const MODBUS_UNIT: u8 = 1;
+
 /// A whole world: one grid connection and all behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

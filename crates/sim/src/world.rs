@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use dialects::{Reply, Request};
 use jiff::tz::TimeZone;
 use model::id::{CircuitId, DeviceId};
 use model::message::Report;
 use model::phases::PerPhase;
 use model::setpoint::Action;
-use model::time::{Millis, Now, Timestamp};
+use model::time::{Millis, Now};
 use model::units::{MilliHertz, MilliVolts};
 use serde::{Deserialize, Serialize};
 
@@ -146,16 +147,22 @@ impl World {
         let mut left = self.since_last(now);
         while left > LONGEST_STEP {
             left = Millis(left.0 - LONGEST_STEP.0);
-            self.advance(now.wall - left, LONGEST_STEP);
+            self.advance(
+                Now {
+                    wall: now.wall - left,
+                    monotonic: now.monotonic - left,
+                },
+                LONGEST_STEP,
+            );
         }
-        self.advance(now.wall, left);
+        self.advance(now, left);
         self.at = Some(now);
     }
 
     /// Moves on to `now` in a single step, for long stretches of the past: up to 10 s make sense.
     pub fn step_coarse(&mut self, now: Now) {
         let span = self.since_last(now);
-        self.advance(now.wall, span);
+        self.advance(now, span);
         self.at = Some(now);
     }
 
@@ -164,14 +171,15 @@ impl World {
             .map_or(Millis::ZERO, |at| Millis((now.monotonic - at.monotonic).0.max(0)))
     }
 
-    /// One step of physics that ends at `at`.
-    fn advance(&mut self, at: Timestamp, span: Millis) {
+    /// One step of physics that ends now.
+    fn advance(&mut self, now: Now, span: Millis) {
+        let at = now.wall;
         let before = self.circuit_flows.first().copied().unwrap_or_default();
         self.voltage = self.grid.voltage(at, before.current);
         self.frequency = self.grid.frequency(at);
         let local = LocalTime::new(at, &self.zone);
         let around = Surroundings {
-            at,
+            now,
             local,
             span,
             voltage: self.voltage,
@@ -283,9 +291,32 @@ impl World {
 
     /// Does what a setpoint says, without any codec in between. A device that does not exist, or that a
     /// fault makes deaf, does nothing.
-    pub fn act(&mut self, device: &DeviceId, action: &Action, now: Now) {
+    pub fn act(&mut self, device: &DeviceId, action: &Action) {
         if let Some(device) = self.device_mut(device) {
-            device.act(action, now);
+            device.act(action);
+        }
+    }
+
+    /// What a device answers on the wire, `None` when it stays silent or does not exist. Values are those of
+    /// the last step. [`World::delay`] says how much later the answer is to arrive.
+    pub fn handle(&mut self, device: &DeviceId, request: &Request, now: Now) -> Option<Reply> {
+        self.device_mut(device)?.handle(request, now)
+    }
+
+    /// How long an answer of this device takes. Zero unless a fault says otherwise.
+    #[must_use]
+    pub fn delay(&self, device: &DeviceId) -> Millis {
+        match self.fault(device) {
+            Some(Fault::Delay { by }) => by,
+            Some(
+                Fault::Silence
+                | Fault::Garbage
+                | Fault::Html
+                | Fault::IgnoreSetpoints
+                | Fault::Reboot { .. }
+                | Fault::ClockJump { .. },
+            )
+            | None => Millis::ZERO,
         }
     }
 

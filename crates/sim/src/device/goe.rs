@@ -1,18 +1,25 @@
 //! A go-e charger with a car that comes and goes.
+//!
+//! Until somebody talks to it over its own HTTP API, the box around the EVSE is a plain command and costs
+//! nothing, because long stretches of the past are made without any wire. From the first request on, the
+//! dialect's charger decides, with all its keys.
 
+use dialects::goe::{Charger, ChargerInputs, Variant};
+use http::{Request, Response};
 use model::id::EvseId;
-use model::phases::{PerPhase, PhaseRotation, Phases};
+use model::phases::Phases;
 use model::reading::{EvseStatus, Measured, PilotState};
 use model::setpoint::{Action, ChargeCurrent};
-use model::time::Now;
-use model::units::MilliVolts;
+use model::time::{Millis, Now};
+use model::units::MilliAmps;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::device::Surroundings;
 use crate::physics::Flow;
 use crate::physics::evse::{Command, Evse, EvseSettings, EvseState};
 use crate::physics::vehicle::{Vehicle, VehicleState};
-use crate::settings::GoeChargerSettings;
+use crate::settings::{GoeChargerSettings, GoeGeneration};
 
 #[derive(Clone, Debug)]
 pub(crate) struct GoeCharger {
@@ -21,8 +28,10 @@ pub(crate) struct GoeCharger {
     command: Command,
     evse: Evse,
     vehicle: Vehicle,
-    /// Per terminal.
-    voltage: PerPhase<MilliVolts>,
+    wire: Charger,
+    /// Whether `wire` decides: since the first request.
+    is_wired: bool,
+    inputs: ChargerInputs,
     /// By grid phase.
     flow: Flow,
 }
@@ -32,6 +41,10 @@ pub(crate) struct GoeChargerState {
     command: Command,
     evse: EvseState,
     vehicle: VehicleState,
+    wire: Charger,
+    is_wired: bool,
+    /// Since boot.
+    up: Millis,
 }
 
 impl GoeCharger {
@@ -41,24 +54,37 @@ impl GoeCharger {
             conductors: 3,
             obeys_after: settings.obeys_after,
         };
+        let variant = match settings.generation {
+            GoeGeneration::V3 => Variant::V3,
+            GoeGeneration::V4 => Variant::V4,
+        };
+        let mut wire = Charger::new(variant, &settings.serial);
+        wire.set_reaction(settings.obeys_after);
+        let amps = wire.key("amp").and_then(Value::as_i64).unwrap_or(0);
+        let current = ChargeCurrent::at_most(MilliAmps::from_amps(amps));
         Self {
             seed,
             settings: settings.clone(),
             command: Command {
-                current: ChargeCurrent::at_most(settings.max),
+                current,
                 phases: Phases::Three,
             },
             evse: Evse::new(evse),
             vehicle: Vehicle::new(seed, settings.vehicle.clone()),
-            voltage: PerPhase::all(MilliVolts(230_000)),
+            wire,
+            is_wired: false,
+            inputs: ChargerInputs::default(),
             flow: Flow::default(),
         }
     }
 
     pub fn restore(&mut self, state: GoeChargerState) {
         self.command = state.command;
-        self.evse = Evse::restored(*self.evse.settings(), state.evse);
+        self.evse = Evse::restored(self.evse_settings(state.is_wired), state.evse);
         self.vehicle = Vehicle::restored(self.seed, self.settings.vehicle.clone(), state.vehicle);
+        self.wire = state.wire;
+        self.is_wired = state.is_wired;
+        self.inputs.rbt = state.up;
     }
 
     pub fn state(&self) -> GoeChargerState {
@@ -66,6 +92,22 @@ impl GoeCharger {
             command: self.command,
             evse: self.evse.state().clone(),
             vehicle: self.vehicle.state().clone(),
+            wire: self.wire.clone(),
+            is_wired: self.is_wired,
+            up: self.inputs.rbt,
+        }
+    }
+
+    /// On the wire the charger's logic is what takes its time, so that it also reads back late.
+    fn evse_settings(&self, is_wired: bool) -> EvseSettings {
+        let obeys_after = if is_wired {
+            Millis::ZERO
+        } else {
+            self.settings.obeys_after
+        };
+        EvseSettings {
+            obeys_after,
+            ..*self.evse.settings()
         }
     }
 
@@ -91,10 +133,20 @@ impl GoeCharger {
 
     pub fn reboot(&mut self) {
         self.evse.drop_out();
+        self.inputs.rbt = Millis::ZERO;
     }
 
     pub fn step(&mut self, around: Surroundings, is_up: bool) {
         self.vehicle.live(around.local);
+        if self.is_wired {
+            let outputs = self.wire.outputs();
+            let amps = if outputs.allowed { outputs.amps } else { 0 };
+            let current = ChargeCurrent::at_most(MilliAmps::from_amps(amps));
+            self.command = Command {
+                current,
+                phases: outputs.phases,
+            };
+        }
         let command = if is_up {
             self.command
         } else {
@@ -103,36 +155,93 @@ impl GoeCharger {
                 ..self.command
             }
         };
-        let rotation: PhaseRotation = self.settings.rotation;
-        self.voltage = rotation.to_terminals(around.voltage);
+        let voltage = self.settings.rotation.to_terminals(around.voltage);
         self.evse
-            .step(command, &mut self.vehicle, self.voltage, around.at, around.span);
-        self.flow = Flow::of_current(rotation.to_grid(self.evse.draw()), around.voltage);
+            .step(command, &mut self.vehicle, voltage, around.now.wall, around.span);
+        self.flow = Flow::of_current(self.settings.rotation.to_grid(self.evse.draw()), around.voltage);
+
+        self.inputs = ChargerInputs {
+            plugged: self.evse.pilot().is_plugged(),
+            asks: self.evse.pilot().is_plugged() && self.vehicle.wants(),
+            complete: self.evse.is_complete(),
+            drawn: self.evse.draw(),
+            voltages: voltage,
+            eto: self.evse.state().total.energy(),
+            wh: self.evse.session_energy(),
+            time: around.now,
+            rbt: if is_up {
+                self.inputs.rbt + around.span
+            } else {
+                Millis::ZERO
+            },
+            utc_offset: around.utc_offset(),
+        };
+        if self.is_wired && is_up {
+            self.wire.set_inputs(self.inputs);
+        }
     }
 
-    pub fn act(&mut self, action: &Action, _now: Now) {
+    pub fn act(&mut self, action: &Action) {
         match action {
             Action::Charge {
                 evse,
                 current,
                 phases,
             } if *evse == self.settings.evse => {
+                // This make knows whole amperes only.
+                let amps = current.or_zero().amps_rounded_down();
+                let current = ChargeCurrent::at_most(MilliAmps::from_amps(amps));
                 self.command = Command {
-                    current: *current,
+                    current,
                     phases: phases.unwrap_or(self.command.phases),
                 };
+                self.tell_wire(*phases);
             }
-            Action::Charge { .. } | Action::BatteryPower { .. } | Action::VendorWrite { .. } => {}
+            Action::VendorWrite { key, value } => {
+                if let Ok(value) = serde_json::from_str(value) {
+                    self.wire.set_key(key, value);
+                }
+            }
+            Action::Charge { .. } | Action::BatteryPower { .. } => {}
         }
     }
 
+    /// Sets the keys that a client would have written for the command.
+    fn tell_wire(&mut self, phases: Option<Phases>) {
+        match self.command.current.current() {
+            Some(current) => {
+                self.wire.set_key("amp", Value::from(current.amps_rounded_down()));
+                self.wire.set_key("frc", Value::from(2));
+            }
+            None => self.wire.set_key("frc", Value::from(1)),
+        }
+        match phases {
+            Some(Phases::One) => self.wire.set_key("psm", Value::from(1)),
+            Some(Phases::Three) => self.wire.set_key("psm", Value::from(2)),
+            None => {}
+        }
+    }
+
+    /// Answers a request of its own HTTP API. A deaf charger acknowledges a write and forgets it.
+    pub fn handle(&mut self, request: &Request<Vec<u8>>, is_deaf: bool, now: Now) -> Response<Vec<u8>> {
+        if !self.is_wired {
+            self.is_wired = true;
+            self.evse = Evse::restored(self.evse_settings(true), self.evse.state().clone());
+            self.wire.set_inputs(self.inputs);
+        }
+        if is_deaf && request.uri().path() == "/api/set" {
+            return self.wire.clone().handle(request, now);
+        }
+        self.wire.handle(request, now)
+    }
+
     pub fn measured(&self) -> Measured {
-        let flow = Flow::of_current(self.evse.draw(), self.voltage);
+        let flow = Flow::of_current(self.evse.draw(), self.inputs.voltages);
         Measured {
             power: Some(flow.power.total()),
             phase_power: Some(flow.power),
             current: Some(flow.current),
-            voltage: Some(self.voltage),
+            voltage: Some(self.inputs.voltages),
             energy_in: Some(self.evse.state().total.energy()),
             ..Measured::default()
         }
@@ -142,7 +251,7 @@ impl GoeCharger {
         EvseStatus {
             pilot: self.evse.pilot(),
             complete: self.evse.is_complete(),
-            obeyed: Some(self.command.current),
+            obeyed: Some(self.evse.offered()),
             terminals: self.evse.connected(),
             max_current: Some(self.settings.max),
             session_energy: Some(self.evse.session_energy()),

@@ -1,16 +1,19 @@
-//! A three-phase meter behind a fuse.
+//! A three-phase meter behind a fuse: SunSpec model 203.
 
+use dialects::modbus::answer;
+use dialects::sunspec::{Image, ModelInstance, map};
 use model::id::DeviceId;
 use model::reading::Measured;
-use model::units::MilliHertz;
 use serde::{Deserialize, Serialize};
 
-use crate::device::Surroundings;
+use crate::device::{Surroundings, sunspec};
 use crate::physics::Flow;
 use crate::physics::counter::TwoWay;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Meter {
+    id: DeviceId,
+    image: Image,
     counters: TwoWay,
     measured: Measured,
 }
@@ -21,9 +24,11 @@ pub(crate) struct MeterState {
 }
 
 impl Meter {
-    pub fn new(_id: &DeviceId) -> Self {
+    pub fn new(id: &DeviceId) -> Self {
         Self {
-            counters: TwoWay::default(),
+            id: id.clone(),
+            image: sunspec::image(id, "Simulated meter", &[ModelInstance::new(203)]),
+            counters: TwoWay::fresh(),
             measured: Measured::default(),
         }
     }
@@ -45,7 +50,7 @@ impl Meter {
             phase_power: Some(flow.power),
             current: Some(flow.current),
             voltage: Some(around.voltage),
-            frequency: Some(MilliHertz(around.frequency.0)),
+            frequency: Some(around.frequency),
             energy_in: Some(self.counters.into.energy()),
             energy_out: Some(self.counters.out.energy()),
             ..Measured::default()
@@ -54,5 +59,10 @@ impl Meter {
 
     pub fn measured(&self) -> Measured {
         self.measured.clone()
+    }
+
+    pub fn handle(&mut self, pdu: &[u8]) -> Vec<u8> {
+        sunspec::keep(&self.id, map::write_meter(&mut self.image, 203, &self.measured));
+        answer(pdu, &mut self.image)
     }
 }

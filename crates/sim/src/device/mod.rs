@@ -4,21 +4,23 @@ pub mod battery;
 pub mod goe;
 pub mod inverter;
 pub mod meter;
+mod sunspec;
 
+use dialects::{Reply, Request};
 use model::device::LinkState;
 use model::id::DeviceId;
 use model::message::Report;
 use model::phases::PerPhase;
 use model::setpoint::Action;
 use model::site::Position;
-use model::time::{Millis, Now, Timestamp};
+use model::time::{Millis, Now};
 use model::units::{MilliHertz, MilliVolts};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::local::LocalTime;
 use crate::physics::Flow;
-use crate::settings::{DeviceKind, DeviceSettings};
+use crate::settings::{DeviceKind, DeviceSettings, MODBUS_UNIT};
 
 use self::battery::{BatteryDevice, BatteryDeviceState};
 use self::goe::{GoeCharger, GoeChargerState};
@@ -28,11 +30,18 @@ use self::meter::{Meter, MeterState};
 /// What a device finds around it during one step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Surroundings {
-    pub at: Timestamp,
+    pub now: Now,
     pub local: LocalTime,
     pub span: Millis,
     pub voltage: PerPhase<MilliVolts>,
     pub frequency: MilliHertz,
+}
+
+impl Surroundings {
+    /// Local time is UTC plus this.
+    pub fn utc_offset(&self) -> Millis {
+        Millis::from_seconds(self.local.day * 86_400 + self.local.second - self.now.wall.as_seconds())
+    }
 }
 
 /// One device of a world.
@@ -164,7 +173,7 @@ impl Device {
     }
 
     /// Does what a setpoint says, as if it had come over the wire.
-    pub fn act(&mut self, action: &Action, now: Now) {
+    pub fn act(&mut self, action: &Action) {
         let is_deaf = self
             .fault
             .is_some_and(|fault| fault.hides_device() || fault == Fault::IgnoreSetpoints);
@@ -172,12 +181,73 @@ impl Device {
             return;
         }
         match (&mut self.body, action) {
-            (Body::Goe(charger), Action::Charge { .. } | Action::VendorWrite { .. }) => {
-                charger.act(action, now)
-            }
+            (Body::Goe(charger), Action::Charge { .. } | Action::VendorWrite { .. }) => charger.act(action),
             (Body::Battery(battery), Action::BatteryPower { power }) => battery.command(*power),
             // Sent to the wrong device: a real one would answer with an error and do nothing.
             (Body::Meter(_) | Body::Inverter(_) | Body::Battery(_) | Body::Goe(_), _) => {}
         }
+    }
+
+    /// What it answers on the wire, `None` when it stays silent.
+    pub fn handle(&mut self, request: &Request, now: Now) -> Option<Reply> {
+        let now = match self.fault {
+            Some(Fault::Silence | Fault::Reboot { .. }) => return None,
+            Some(Fault::Garbage) => return Some(garbage(request)),
+            Some(Fault::Html) => return Some(web_page(request)),
+            Some(Fault::ClockJump { by }) => Now {
+                wall: now.wall + by,
+                ..now
+            },
+            Some(Fault::Delay { .. } | Fault::IgnoreSetpoints) | None => now,
+        };
+        let is_deaf = self.fault == Some(Fault::IgnoreSetpoints);
+        match (&mut self.body, request) {
+            (Body::Goe(charger), Request::Http(request)) => {
+                Some(Reply::Http(charger.handle(request, is_deaf, now)))
+            }
+            (Body::Meter(meter), Request::Modbus { unit, pdu }) => {
+                (*unit == MODBUS_UNIT).then(|| Reply::Modbus {
+                    pdu: meter.handle(pdu),
+                })
+            }
+            (Body::Inverter(inverter), Request::Modbus { unit, pdu }) => {
+                (*unit == MODBUS_UNIT).then(|| Reply::Modbus {
+                    pdu: inverter.handle(pdu),
+                })
+            }
+            (Body::Battery(battery), Request::Modbus { unit, pdu }) => {
+                (*unit == MODBUS_UNIT).then(|| Reply::Modbus {
+                    pdu: battery.handle(pdu, is_deaf),
+                })
+            }
+            (Body::Goe(_), Request::Modbus { .. })
+            | (Body::Meter(_) | Body::Inverter(_) | Body::Battery(_), Request::Http(_)) => None,
+        }
+    }
+}
+
+/// An answer that has the length of one and no meaning.
+fn garbage(request: &Request) -> Reply {
+    match request {
+        Request::Http(_) => Reply::Http(http::Response::new(b"\x00\xf7{\"amp\":[,}\x9c".to_vec())),
+        // Fewer bytes than the count promises.
+        Request::Modbus { pdu, .. } => Reply::Modbus {
+            pdu: vec![pdu.first().copied().unwrap_or(3), 40, 0xde, 0xad, 0xbe],
+        },
+    }
+}
+
+fn web_page(request: &Request) -> Reply {
+    const PAGE: &str = "<!DOCTYPE html><html><body><h1>Set up your device</h1></body></html>";
+    match request {
+        Request::Http(_) => {
+            let mut response = http::Response::new(PAGE.as_bytes().to_vec());
+            let kind = http::HeaderValue::from_static("text/html");
+            response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+            Reply::Http(response)
+        }
+        Request::Modbus { .. } => Reply::Modbus {
+            pdu: PAGE.as_bytes().to_vec(),
+        },
     }
 }

@@ -25,14 +25,28 @@ pub struct BatteryState {
     content_mj: i64,
     /// Positive charges.
     power: Watts,
-    /// What it was told; `None` follows its own logic.
-    pub commanded: Option<Watts>,
     pub energy: TwoWay,
+}
+
+/// Bounds within which its own logic may act; both the same is an exact command. Forgotten at a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    pub at_least: Option<Watts>,
+    /// Wins where both contradict each other.
+    pub at_most: Option<Watts>,
+}
+
+impl Bounds {
+    fn clamp(self, wish: Watts) -> Watts {
+        let raised = self.at_least.map_or(wish, |least| wish.max(least));
+        self.at_most.map_or(raised, |most| raised.min(most))
+    }
 }
 
 #[derive(Clone, Debug)]
 pub struct Battery {
     settings: BatterySettings,
+    bounds: Bounds,
     state: BatteryState,
 }
 
@@ -51,15 +65,21 @@ impl Battery {
         let state = BatteryState {
             content_mj,
             power: Watts::ZERO,
-            commanded: None,
             energy: TwoWay::default(),
         };
-        Self { settings, state }
+        Self::restored(settings, state)
     }
 
     #[must_use]
-    pub fn restored(settings: BatterySettings, state: BatteryState) -> Self {
-        Self { settings, state }
+    pub const fn restored(settings: BatterySettings, state: BatteryState) -> Self {
+        Self {
+            settings,
+            bounds: Bounds {
+                at_least: None,
+                at_most: None,
+            },
+            state,
+        }
     }
 
     #[must_use]
@@ -72,9 +92,9 @@ impl Battery {
         &self.settings
     }
 
-    /// Charges (positive) or discharges with this power from now on; `None` hands back to its own logic.
-    pub fn command(&mut self, power: Option<Watts>) {
-        self.state.commanded = power;
+    /// Keeps its own logic within bounds from now on.
+    pub fn bound(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
     }
 
     /// The state of charge, rounded down.
@@ -98,11 +118,10 @@ impl Battery {
 
     /// Goes on for a while, next to a site that takes `others` without it.
     pub fn step(&mut self, others: Watts, span: Millis) -> Watts {
-        let wanted = match self.state.commanded {
-            Some(power) => power,
-            None if (others + self.state.power).abs() <= DEAD_BAND => self.state.power,
-            None => -others,
-        };
+        let is_near = (others + self.state.power).abs() <= DEAD_BAND;
+        let wanted = self
+            .bounds
+            .clamp(if is_near { self.state.power } else { -others });
         let target = Watts(wanted.0.clamp(-self.may_discharge().0, self.may_charge().0));
         let step = rounded(as_f64((target - self.state.power).0) * lag_share(span.0, LAG_MS));
         let power = self.state.power + Watts(step);
@@ -180,9 +199,18 @@ mod tests {
     #[test]
     fn a_command_overrules_its_own_logic_until_handed_back() {
         let mut battery = battery(500);
-        battery.command(Some(Watts(1_500)));
+        let exact = Some(Watts(1_500));
+        battery.bound(Bounds {
+            at_least: exact,
+            at_most: exact,
+        });
         assert!((after(&mut battery, 3_000, 30).0 - 1_500).abs() <= 5);
-        battery.command(None);
+        battery.bound(Bounds {
+            at_least: None,
+            at_most: Some(Watts(-500)),
+        });
+        assert!((after(&mut battery, -3_000, 30).0 + 500).abs() <= 5);
+        battery.bound(Bounds::default());
         assert!((after(&mut battery, 3_000, 30).0 + 3_000).abs() <= 20);
     }
 

@@ -15,12 +15,11 @@ pub struct Counter {
 }
 
 impl Counter {
+    /// A counter of a new device: it has been tested at the factory. Registers that say zero would be read as
+    /// "has no such counter".
     #[must_use]
-    pub const fn starting_at(energy: WattHours) -> Self {
-        Self {
-            wh: energy.0,
-            rest_mj: 0,
-        }
+    pub const fn fresh() -> Self {
+        Self { wh: 1, rest_mj: 0 }
     }
 
     /// Adds a power held for a while; negative power is not counted.
@@ -46,6 +45,15 @@ pub struct TwoWay {
 }
 
 impl TwoWay {
+    /// See [`Counter::fresh`].
+    #[must_use]
+    pub const fn fresh() -> Self {
+        Self {
+            into: Counter::fresh(),
+            out: Counter::fresh(),
+        }
+    }
+
     pub fn add(&mut self, power: Watts, span: Millis) {
         self.into.add(power, span);
         self.out.add(-power, span);
@@ -69,9 +77,9 @@ mod tests {
 
     #[test]
     fn only_its_own_direction_moves_a_counter() {
-        let mut counter = Counter::starting_at(WattHours(5));
+        let mut counter = Counter::fresh();
         counter.add(Watts(-10_000), Millis(3_600_000));
         counter.add(Watts(10_000), Millis(-3_600_000));
-        assert_eq!(counter.energy(), WattHours(5));
+        assert_eq!(counter.energy(), WattHours(1));
     }
 }

@@ -74,10 +74,10 @@ impl Pv {
         Watts(rounded(panels * INVERTER_EFFICIENCY).clamp(0, self.settings.rated.0.max(0)))
     }
 
-    /// What the panels deliver for that, in direct current.
+    /// What the panels deliver in direct current for that much power or energy at the grid.
     #[must_use]
-    pub fn dc_power(production: Watts) -> Watts {
-        Watts(rounded(as_f64(production.0) / INVERTER_EFFICIENCY))
+    pub fn before_inverter(at_grid: i64) -> i64 {
+        rounded(as_f64(at_grid) / INVERTER_EFFICIENCY)
     }
 
     /// How much of the sun's disc is hidden: 0 to 1.
@@ -131,7 +131,7 @@ mod tests {
             ("2026-06-21", Some(0), 58_000, 78_000),
             ("2026-06-21", Some(1_000), 5_000, 16_000),
             ("2026-12-21", Some(0), 15_000, 30_000),
-            ("2026-12-21", Some(1_000), 800, 4_000),
+            ("2026-12-21", Some(1_000), 1_000, 5_000),
         ] {
             let yielded = day(&mut roof(cloudiness), date);
             assert!(
