@@ -13,6 +13,8 @@ mod intents;
 mod overdraft;
 mod recorder;
 pub mod run;
+#[cfg(test)]
+mod tests;
 
 pub use crate::core::{Core, Record, Restored};
 pub use crate::intents::Change;

@@ -1,0 +1,304 @@
+//! The core without a world: wishes, restarts, reports and records.
+
+use std::sync::Arc;
+
+use model::device::{ChargeMode, Device, DeviceKind, Evse, Force, LinkSettings, LinkState, MeterRole, Wish};
+use model::document::Document;
+use model::id::{CircuitId, DeviceId, EvseId, SiteId};
+use model::intent::{Intent, Rejection, Wanted};
+use model::message::{Report, Reported};
+use model::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
+use model::reading::{EvseStatus, Measured, PilotState};
+use model::reason::Cause;
+use model::setpoint::{Action, ChargeCurrent};
+use model::settings::ControlSettings;
+use model::site::{Circuit, Keeper, Site};
+use model::time::{Millis, Monotonic, Now, Timestamp};
+use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
+
+use crate::{Change, Core, Record, Restored};
+
+fn evse_id() -> EvseId {
+    EvseId::new("left").unwrap()
+}
+
+fn device(id: &str, kind: DeviceKind) -> Device {
+    Device {
+        id: DeviceId::new(id).unwrap(),
+        name: id.to_owned(),
+        kind,
+        circuit: CircuitId::new("house").unwrap(),
+        enabled: true,
+        period: Millis(1_000),
+        link: LinkSettings::Goe { url: "http://127.0.0.1".to_owned() },
+    }
+}
+
+fn site() -> Arc<Site> {
+    let evse = Evse {
+        id: evse_id(),
+        name: "Left".to_owned(),
+        terminals: PhaseSet::ALL,
+        rotation: PhaseRotation::R231,
+        min: MilliAmps(6_000),
+        max: MilliAmps(16_000),
+        step: MilliAmps(1_000),
+        phase_switching: false,
+        class: 1,
+        weight: 1,
+        fallback: ChargeCurrent::at_most(MilliAmps(6_000)),
+        default_mode: ChargeMode::Fast,
+    };
+    Arc::new(Site {
+        id: SiteId::new("home").unwrap(),
+        name: "Home".to_owned(),
+        keeper: Keeper::Ours,
+        time_zone: "UTC".to_owned(),
+        position: None,
+        nominal_voltage: MilliVolts(230_000),
+        circuits: vec![Circuit {
+            id: CircuitId::new("house").unwrap(),
+            name: "House".to_owned(),
+            parent: None,
+            limit: PerPhase::all(MilliAmps(35_000)),
+            power_limit: None,
+            reserve: MilliAmps(0),
+            credit: MilliAmps(0),
+            meter: Some(DeviceId::new("grid").unwrap()),
+        }],
+        devices: vec![
+            device("grid", DeviceKind::Meter { role: MeterRole::Grid }),
+            device("station", DeviceKind::ChargingStation { evses: vec![evse] }),
+        ],
+    })
+}
+
+fn now(ms: i64) -> Now {
+    Now { wall: Timestamp(1_000_000_000_000 + ms), monotonic: Monotonic(ms) }
+}
+
+fn core(restored: Restored) -> Core {
+    Core::new(site(), ControlSettings::default(), 3, restored, Millis(1_000), now(0))
+}
+
+fn report(core: &mut Core, device: &str, report: Report, at: i64) {
+    let device = DeviceId::new(device).unwrap();
+    core.handle_report(&Reported { site: SiteId::new("home").unwrap(), device, at: now(at), report });
+}
+
+fn grid(core: &mut Core, milliamps: i64, at: i64) {
+    let measured = Measured {
+        power: Some(Watts(milliamps * 3 * 230 / 1_000)),
+        current: Some(PerPhase::all(MilliAmps(milliamps))),
+        energy_in: Some(WattHours(1_000)),
+        ..Measured::default()
+    };
+    report(core, "grid", Report::Measured(measured), at);
+}
+
+fn car(core: &mut Core, pilot: PilotState, obeyed: ChargeCurrent, drawn: i64, at: i64) {
+    let status = EvseStatus {
+        pilot,
+        obeyed: Some(obeyed),
+        terminals: if drawn > 0 { PhaseSet::ALL } else { PhaseSet::NONE },
+        current: Some(PerPhase::all(MilliAmps(drawn))),
+        ..EvseStatus::default()
+    };
+    report(core, "station", Report::Evse { evse: evse_id(), status }, at);
+}
+
+fn weigh(core: &Core, wanted: Wanted) -> Result<Change, Rejection> {
+    let intent =
+        Intent { site: SiteId::new("home").unwrap(), by: "test".to_owned(), door: "test".to_owned(), wanted };
+    core.weigh(&intent)
+}
+
+/// Runs a quiet site second by second; gives the setpoints that left.
+fn run(core: &mut Core, from_s: i64, to_s: i64, mut each: impl FnMut(&mut Core, i64)) -> Vec<(i64, ChargeCurrent)> {
+    let mut told = Vec::new();
+    for second in from_s..to_s {
+        each(core, second * 1_000);
+        core.handle_timeout(now(second * 1_000));
+        while let Some(setpoint) = core.poll_setpoint() {
+            assert_eq!(setpoint.epoch, 3);
+            if let Action::Charge { current, .. } = setpoint.action {
+                told.push((second, current));
+            }
+        }
+    }
+    told
+}
+
+#[test]
+fn wishes_are_checked_before_they_are_stored() {
+    let core = core(Restored::default());
+    let current = |ma| Wanted::Current { evse: evse_id(), current: MilliAmps(ma) };
+    let unknown = || EvseId::new("nobody").unwrap();
+    let cases = [
+        (current(6_000), Ok(())),
+        (current(16_000), Ok(())),
+        (current(5_999), Err("current is 6.0 A, expected 6.0 A to 16.0 A")),
+        (current(16_001), Err("current is 16.0 A, expected 6.0 A to 16.0 A")),
+        (Wanted::Mode { evse: unknown(), mode: ChargeMode::Off }, Err("there is no EVSE `nobody`")),
+        (
+            Wanted::Phases { evse: evse_id(), phases: Some(Phases::One) },
+            Err("phase switching is not supported by this device"),
+        ),
+        (Wanted::Phases { evse: evse_id(), phases: None }, Ok(())),
+    ];
+    for (wanted, expected) in cases {
+        let weighed = weigh(&core, wanted.clone()).map(|_| ()).map_err(|rejection| rejection.to_string());
+        assert_eq!(weighed, expected.map_err(str::to_owned), "{wanted:?}");
+    }
+}
+
+#[test]
+fn a_key_of_the_device_needs_the_device_to_answer() {
+    let mut core = core(Restored::default());
+    let wanted = || Wanted::VendorWrite {
+        device: DeviceId::new("station").unwrap(),
+        key: "fna".to_owned(),
+        value: "\"garage\"".to_owned(),
+    };
+    assert!(matches!(weigh(&core, wanted()), Err(Rejection::Offline { .. })));
+    report(&mut core, "station", Report::Link(LinkState::Online), 0);
+    let change = weigh(&core, wanted()).unwrap();
+    core.apply(change, now(0));
+    let setpoint = core.poll_setpoint().unwrap();
+    assert!(matches!(setpoint.action, Action::VendorWrite { ref key, .. } if key == "fna"), "{setpoint:?}");
+}
+
+#[test]
+fn a_mode_takes_a_forced_state_back() {
+    let mut core = core(Restored::default());
+    let change = weigh(&core, Wanted::Force { evse: evse_id(), force: Force::Off }).unwrap();
+    core.apply(change, now(0));
+    assert_eq!(core.wishes()[&evse_id()].effective_mode(), ChargeMode::Off);
+    let change = weigh(&core, Wanted::Mode { evse: evse_id(), mode: ChargeMode::Solar }).unwrap();
+    core.apply(change, now(0));
+    assert_eq!(core.wishes()[&evse_id()].force, Force::Neutral);
+}
+
+#[test]
+fn a_forced_state_ends_with_the_car_and_that_is_recorded() {
+    let mut core = core(Restored::default());
+    car(&mut core, PilotState::B, ChargeCurrent::PAUSED, 0, 0);
+    let change = weigh(&core, Wanted::Force { evse: evse_id(), force: Force::On }).unwrap();
+    core.apply(change, now(0));
+    car(&mut core, PilotState::A, ChargeCurrent::PAUSED, 0, 1_000);
+    assert_eq!(core.wishes()[&evse_id()].force, Force::Neutral);
+    let recorded = std::iter::from_fn(|| core.poll_record())
+        .any(|record| matches!(record, Record::Wish { wish: Wish { force: Force::Neutral, .. }, .. }));
+    assert!(recorded);
+}
+
+#[test]
+fn a_car_starts_rises_and_falls_at_once_when_the_house_takes_the_current() {
+    let mut core = core(Restored::default());
+    let mut obeyed = ChargeCurrent::PAUSED;
+    let mut told = Vec::new();
+    for second in 0..60 {
+        let house = if second < 50 { 5_000 } else { 32_000 };
+        told.extend(run(&mut core, second, second + 1, |core, at| {
+            let drawn = obeyed.or_zero().0;
+            car(core, PilotState::C, obeyed, drawn, at);
+            grid(core, house + drawn, at);
+        }));
+        obeyed = told.last().map_or(obeyed, |(_, current)| *current);
+    }
+    let rising: Vec<_> = told.iter().take_while(|(second, _)| *second < 50).map(|(_, current)| *current).collect();
+    assert!(rising.is_sorted(), "{told:?}");
+    assert_eq!(rising.last().map(|c| c.or_zero().0), Some(16_000), "{told:?}");
+    let (second, current) = told.iter().find(|(second, _)| *second >= 50).unwrap();
+    assert_eq!((*second, *current), (50, ChargeCurrent::PAUSED), "in the same cycle");
+    let view = core.view(now(60_000));
+    assert!(matches!(view.evses[0].reason.cause, Cause::CircuitFull { .. }), "{:?}", view.evses[0].reason);
+}
+
+#[test]
+fn after_a_restart_nothing_is_raised_before_the_station_has_spoken() {
+    let sixteen = ChargeCurrent::at_most(MilliAmps(16_000));
+    let mut core = core(Restored { setpoints: vec![(evse_id(), sixteen)], ..Restored::default() });
+    let told = run(&mut core, 0, 20, |core, at| grid(core, 20_000, at));
+    assert!(told.iter().all(|(_, current)| *current <= sixteen), "{told:?}");
+    let view = core.view(now(20_000));
+    assert!(
+        matches!(view.evses[0].reason.cause, Cause::StationSilent { .. } | Cause::StartingUp),
+        "{:?}",
+        view.evses[0].reason
+    );
+}
+
+#[test]
+fn what_was_stored_comes_back() {
+    let wish = Wish { mode: ChargeMode::Solar, force: Force::Neutral, current: MilliAmps(9_000), phases: None };
+    let seen = store::DeviceSeen { at: Timestamp(7), identity: Some("a meter".to_owned()) };
+    let core = core(Restored {
+        wishes: vec![(evse_id(), wish), (EvseId::new("gone").unwrap(), wish)],
+        devices: vec![(DeviceId::new("grid").unwrap(), seen)],
+        ..Restored::default()
+    });
+    let view = core.view(now(0));
+    assert_eq!(view.evses[0].wish, wish);
+    assert_eq!(view.devices[0].identity.as_deref(), Some("a meter"));
+    assert_eq!(view.devices[0].last_seen, Some(Timestamp(7)));
+    assert_eq!(view.epoch, 3);
+}
+
+#[test]
+fn currents_of_terminals_appear_on_the_phases_they_are_wired_to() {
+    let mut core = core(Restored::default());
+    let status = EvseStatus {
+        pilot: PilotState::C,
+        terminals: PhaseSet::L1,
+        current: Some(PerPhase::new(MilliAmps(10_000), MilliAmps(0), MilliAmps(0))),
+        ..EvseStatus::default()
+    };
+    report(&mut core, "station", Report::Evse { evse: evse_id(), status }, 0);
+    let view = core.view(now(0));
+    assert_eq!(view.evses[0].current, PerPhase::new(MilliAmps(0), MilliAmps(10_000), MilliAmps(0)));
+}
+
+#[test]
+fn a_lost_link_is_one_alarm_and_the_balance_becomes_unknown() {
+    let mut core = core(Restored::default());
+    grid(&mut core, 5_000, 0);
+    assert!(core.view(now(1_000)).flow.house.is_some());
+    let offline = || Report::Link(LinkState::Offline { problem: "cannot read: refused".to_owned() });
+    report(&mut core, "grid", offline(), 10_000);
+    report(&mut core, "grid", offline(), 11_000);
+    let view = core.view(now(20_000));
+    assert_eq!(view.alarms.len(), 1, "{:?}", view.alarms);
+    assert_eq!((view.flow.grid, view.flow.house), (None, None));
+    report(&mut core, "grid", Report::Link(LinkState::Online), 21_000);
+    assert!(core.view(now(21_000)).alarms.is_empty());
+}
+
+#[test]
+fn documents_are_recorded_once_a_minute() {
+    let mut core = core(Restored::default());
+    for second in 0..130 {
+        let document = Document { dialect: "goe".to_owned(), at: now(second * 1_000), json: "{}".into() };
+        report(&mut core, "station", Report::Document(document), second * 1_000);
+    }
+    let kept = std::iter::from_fn(|| core.poll_record()).filter(|r| matches!(r, Record::Document { .. })).count();
+    assert_eq!(kept, 3);
+}
+
+#[test]
+fn a_station_that_comes_back_is_told_again() {
+    let mut core = core(Restored::default());
+    let offline = Report::Link(LinkState::Offline { problem: "gone".to_owned() });
+    report(&mut core, "station", Report::Link(LinkState::Online), 0);
+    run(&mut core, 0, 5, |core, at| {
+        grid(core, 1_000, at);
+        car(core, PilotState::A, ChargeCurrent::PAUSED, 0, at);
+    });
+    report(&mut core, "station", offline, 5_000);
+    report(&mut core, "station", Report::Link(LinkState::Online), 6_000);
+    let told = run(&mut core, 6, 8, |core, at| {
+        grid(core, 1_000, at);
+        car(core, PilotState::A, ChargeCurrent::PAUSED, 0, at);
+    });
+    assert_eq!(told.len(), 1, "{told:?}");
+}
