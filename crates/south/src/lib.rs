@@ -1,1 +1,24 @@
-//! Under construction.
+//! Links to what reports to us and obeys us.
+//!
+//! A link is one task per device: it drives the client half of a dialect over a transport, puts what it
+//! reports on the bus and brings setpoints from the bus to the device. Links decide nothing: what a device is
+//! told is the engine's business, what it says on the wire that of its dialect.
+//!
+//! Ten devices asked once a second are ten requests of some kilobytes a second; a link waits for almost all
+//! of its life and holds one answer at a time.
+
+mod backoff;
+mod complaints;
+mod driver;
+mod epoch;
+#[cfg(test)]
+mod fake;
+mod goe;
+mod health;
+mod link;
+mod modbus;
+mod supervisor;
+mod transport;
+
+pub use health::Health;
+pub use supervisor::Supervisor;
