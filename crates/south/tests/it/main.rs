@@ -1,0 +1,8 @@
+//! Links against virtual devices on loopback: the client half of a dialect, real sockets, its server half.
+
+// What the test itself sets up cannot fail in a way worth a message.
+#![allow(clippy::unwrap_used)]
+
+mod goe;
+mod site;
+mod sunspec;
