@@ -4,17 +4,35 @@
 //! no randomness, no floating point; it never fails and never logs. Odd input gives a safe decision and a
 //! [`Finding`].
 
+mod allocate;
+mod commit;
+mod demand;
+mod explain;
+mod failsafe;
+mod findings;
+mod follow;
+mod headroom;
+mod hysteresis;
+mod lane;
 mod memory;
+mod recent;
 pub mod snapshot;
+mod surplus;
+mod tree;
 
 use model::phases::{PerPhase, Phases};
 use model::reason::Cause;
 use model::setpoint::ChargeCurrent;
-use model::time::Now;
+use model::time::{Monotonic, Now};
 use model::units::MilliAmps;
 
+use crate::explain::Picture;
+use crate::failsafe::Watch;
+use crate::headroom::Rows;
+use crate::lane::Lane;
 pub use crate::memory::Memory;
 use crate::snapshot::Snapshot;
+use crate::tree::Tree;
 
 /// What one cycle decides. Reused from cycle to cycle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,20 +61,121 @@ pub struct Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// Index of the circuit; by how much each phase is above its limit.
-    LimitExceeded { circuit: usize, excess: PerPhase<MilliAmps> },
-    MeterSilent { circuit: usize },
-    StationSilent { evse: usize },
-    NotFollowing { evse: usize },
+    LimitExceeded {
+        circuit: usize,
+        excess: PerPhase<MilliAmps>,
+    },
+    MeterSilent {
+        circuit: usize,
+    },
+    StationSilent {
+        evse: usize,
+    },
+    NotFollowing {
+        evse: usize,
+    },
+}
+
+/// Buffers that are kept from cycle to cycle.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scratch {
+    tree: Tree,
+    watch: Vec<Watch>,
+    lanes: Vec<Lane>,
+    order: Vec<usize>,
+    rows: Rows,
+    room: Vec<i64>,
+    load: Vec<i64>,
+    allocate: allocate::Buffers,
+    holders: explain::Holders,
 }
 
 /// Decides every setpoint of one cycle into `decision`, whose buffers are used again.
-pub fn step(snapshot: &Snapshot, memory: &mut Memory, _now: Now, decision: &mut Decision) {
-    decision.findings.clear();
-    decision.headroom.clear();
-    decision.headroom.extend(snapshot.circuits.iter().map(|_| None));
-    decision.verdicts.clear();
-    decision.verdicts.extend(snapshot.evses.iter().map(|evse| {
-        let told = memory.hold(&evse.id);
-        Verdict { granted: told, told, phases: None, cause: Cause::StartingUp }
-    }));
+pub fn step(snapshot: &Snapshot, memory: &mut Memory, now: Now, decision: &mut Decision) {
+    memory.begin(snapshot, now);
+    let mut scratch = std::mem::take(&mut memory.scratch);
+    let s = &mut scratch;
+    s.tree.build(snapshot);
+    failsafe::watch(snapshot, &s.tree, memory, now.monotonic, &mut s.watch);
+    demand::lanes(snapshot, &s.tree, &s.watch, memory, now, &mut s.lanes);
+    demand::release_disabled(snapshot, &mut s.lanes);
+    demand::order(snapshot, &mut s.order);
+    headroom::rows(
+        snapshot,
+        &s.tree,
+        &s.watch,
+        &s.lanes,
+        memory,
+        now.monotonic,
+        &mut s.rows,
+    );
+    s.room.clone_from(&s.rows.give);
+    allocate::allocate(
+        &s.tree,
+        &mut s.lanes,
+        &mut memory.evses,
+        &s.order,
+        allocate::Rules {
+            settings: &snapshot.settings,
+            now: now.monotonic,
+        },
+        &mut s.room,
+        &mut s.allocate,
+    );
+    commit::commit(
+        &s.tree,
+        &mut s.lanes,
+        &memory.evses,
+        &s.order,
+        &s.rows,
+        &mut s.load,
+    );
+    commit::remember(&s.lanes, &mut memory.evses, now);
+    report(
+        snapshot,
+        s,
+        memory.started.unwrap_or(now.monotonic),
+        now,
+        decision,
+    );
+    memory.scratch = scratch;
 }
+
+fn report(snapshot: &Snapshot, s: &mut Scratch, started: Monotonic, now: Now, decision: &mut Decision) {
+    let picture = Picture {
+        snapshot,
+        tree: &s.tree,
+        rows: &s.rows,
+        room: &s.room,
+        lanes: &s.lanes,
+        watch: &s.watch,
+        voltage: surplus::voltage(snapshot.voltage),
+        now,
+    };
+    s.holders.clear();
+    decision.verdicts.clear();
+    decision
+        .verdicts
+        .extend(s.lanes.iter().enumerate().map(|(index, lane)| Verdict {
+            granted: ChargeCurrent::at_most(MilliAmps(lane.granted)),
+            told: ChargeCurrent::at_most(MilliAmps(lane.told)),
+            phases: lane.phases,
+            cause: picture.cause(index, &mut s.holders),
+        }));
+    findings::headroom(snapshot, &s.tree, &s.watch, &mut decision.headroom);
+    findings::findings(
+        snapshot,
+        &s.tree,
+        &s.lanes,
+        started,
+        now.monotonic,
+        &mut decision.findings,
+    );
+}
+
+/// A current as a number that sums of a million of them cannot overflow.
+fn sane(current: MilliAmps) -> i64 {
+    current.0.clamp(-SANE, SANE)
+}
+
+const SANE: i64 = 100_000_000;

@@ -1,29 +1,231 @@
 //! What one cycle leaves for the next: timers, the last commands, the loads of the last minute.
+//!
+//! Times inside are monotonic and mean nothing in another process: after a restart the engine hands over
+//! what it told last by [`Memory::restored`], and every EVSE counts at its hardware maximum until its
+//! status was read back. The same happens when the clock is found to have gone backwards.
 
 use std::collections::BTreeMap;
 
-use model::id::EvseId;
+use model::device::ChargeMode;
+use model::id::{CircuitId, DeviceId, EvseId};
+use model::phases::{PhaseSet, Phases};
 use model::setpoint::ChargeCurrent;
+use model::time::{Millis, Monotonic, Now};
 use serde::{Deserialize, Serialize};
+
+use crate::Scratch;
+use crate::recent::{Draw, Window};
+use crate::snapshot::{Circuit, Evse, Snapshot};
+
+/// Longer than this between two cycles, nothing is known to have lasted.
+const GAP: Millis = Millis(10_000);
 
 /// Hysteresis and timers of one site.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Memory {
     restored: BTreeMap<EvseId, ChargeCurrent>,
+    pub(crate) evses: Vec<EvseMemory>,
+    pub(crate) circuits: Vec<CircuitMemory>,
+    pub(crate) started: Option<Monotonic>,
+    last: Monotonic,
+    /// Since the last cycle.
+    pub(crate) elapsed: Millis,
+    /// A battery has been part of the balance.
+    pub(crate) has_battery: bool,
+    #[serde(skip)]
+    pub(crate) scratch: Scratch,
+}
+
+/// What is remembered of one EVSE.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EvseMemory {
+    pub id: EvseId,
+    /// Made in this cycle: nothing was told yet.
+    pub is_new: bool,
+    /// The status has been read back since the start.
+    pub is_verified: bool,
+    /// mA, 0 is paused.
+    pub told: i64,
+    pub phases: Option<Phases>,
+    /// Grid phases that the last command counts on.
+    pub feet: PhaseSet,
+    /// The highest command that may still be in force, mA.
+    pub in_force: i64,
+    pub lowered_at: Monotonic,
+    pub rose_at: Option<Monotonic>,
+    /// The last rise has not been read back yet.
+    pub rise_unseen: bool,
+    /// When the status was taken that acknowledged the last decrease.
+    pub settled_at: Option<Monotonic>,
+    /// Since when it draws or offers more than told, and how much it was then.
+    pub excess: Option<(Monotonic, i64)>,
+    pub draw: Draw,
+    /// Phases of the car, where it uses fewer than are wired.
+    pub car: Option<PhaseSet>,
+    pub narrow: Option<(Monotonic, PhaseSet)>,
+    /// The grid phase that is left when one phase is chosen.
+    pub single: Option<PhaseSet>,
+    pub mode: Option<ChargeMode>,
+    /// Somebody has just changed the mode: starts without delays.
+    pub is_prompt: bool,
+    /// When somebody last plugged in or changed the mode.
+    pub asked_at: Option<Monotonic>,
+    pub is_plugged: bool,
+    pub room_since: Option<Monotonic>,
+    pub started_at: Option<Monotonic>,
+    /// When the sun last stopped it.
+    pub soft_stop_at: Option<Monotonic>,
+    pub short_since: Option<Monotonic>,
+    /// How much it may rise now, mA.
+    pub rise: i64,
+    /// What the car takes at most by experience, mA.
+    pub cap: Option<i64>,
+    pub below_since: Option<Monotonic>,
+    pub probed_at: Monotonic,
+}
+
+/// What is remembered of one circuit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CircuitMemory {
+    pub id: CircuitId,
+    pub meter: Option<DeviceId>,
+    /// Base load per phase and in sum, mA.
+    pub base: Window,
 }
 
 impl Memory {
-    /// After a restart: what every EVSE was told last. Nothing rises before its status was read back.
+    /// After a restart: what every EVSE was told last.
     #[must_use]
     pub fn restored(told: impl IntoIterator<Item = (EvseId, ChargeCurrent)>) -> Self {
-        Self { restored: told.into_iter().collect() }
+        Self {
+            restored: told.into_iter().collect(),
+            ..Self::default()
+        }
     }
 
-    fn told(&self, evse: &EvseId) -> ChargeCurrent {
-        self.restored.get(evse).copied().unwrap_or_default()
+    /// Brings the memory in line with the devices of this cycle.
+    pub(crate) fn begin(&mut self, snapshot: &Snapshot, now: Now) {
+        if self.started.is_some() && now.monotonic < self.last {
+            let told = self
+                .evses
+                .iter()
+                .map(|evse| (evse.id.clone(), ChargeCurrent::at_most(milli(evse.told))));
+            *self = Self {
+                scratch: std::mem::take(&mut self.scratch),
+                ..Self::restored(told.collect::<Vec<_>>())
+            };
+        }
+        let first = self.started.is_none();
+        self.started.get_or_insert(now.monotonic);
+        self.elapsed = if first {
+            Millis(0)
+        } else {
+            now.monotonic - self.last
+        };
+        self.last = now.monotonic;
+        self.match_evses(snapshot);
+        self.match_circuits(snapshot);
+        if self.elapsed > GAP {
+            for evse in &mut self.evses {
+                evse.room_since = None;
+            }
+            self.elapsed = GAP;
+        }
     }
 
-    pub(crate) fn hold(&mut self, evse: &EvseId) -> ChargeCurrent {
-        self.told(evse)
+    fn match_evses(&mut self, snapshot: &Snapshot) {
+        let same = self.evses.len() == snapshot.evses.len()
+            && self
+                .evses
+                .iter()
+                .zip(&snapshot.evses)
+                .all(|(kept, evse)| kept.id == evse.id);
+        if same {
+            return;
+        }
+        let mut kept: BTreeMap<EvseId, EvseMemory> =
+            self.evses.drain(..).map(|evse| (evse.id.clone(), evse)).collect();
+        for evse in &snapshot.evses {
+            let memory = kept.remove(&evse.id).unwrap_or_else(|| {
+                let told = self.restored.remove(&evse.id);
+                EvseMemory::new(evse, told)
+            });
+            self.evses.push(memory);
+        }
+        // An EVSE that is left out for a moment must not come back as a stranger.
+        for (id, evse) in kept {
+            self.restored.insert(id, ChargeCurrent::at_most(milli(evse.told)));
+        }
     }
+
+    fn match_circuits(&mut self, snapshot: &Snapshot) {
+        let is_same = |kept: &CircuitMemory, circuit: &Circuit| {
+            kept.id == circuit.id && kept.meter.as_ref() == circuit.meter.as_ref().map(|meter| &meter.device)
+        };
+        let same = self.circuits.len() == snapshot.circuits.len()
+            && self
+                .circuits
+                .iter()
+                .zip(&snapshot.circuits)
+                .all(|(kept, circuit)| is_same(kept, circuit));
+        if same {
+            return;
+        }
+        let mut kept: BTreeMap<CircuitId, CircuitMemory> = self
+            .circuits
+            .drain(..)
+            .map(|circuit| (circuit.id.clone(), circuit))
+            .collect();
+        for circuit in &snapshot.circuits {
+            let memory = kept
+                .remove(&circuit.id)
+                .filter(|kept| is_same(kept, circuit))
+                .unwrap_or_else(|| CircuitMemory {
+                    id: circuit.id.clone(),
+                    meter: circuit.meter.as_ref().map(|meter| meter.device.clone()),
+                    base: Window::default(),
+                });
+            self.circuits.push(memory);
+        }
+    }
+}
+
+impl EvseMemory {
+    fn new(evse: &Evse, restored: Option<ChargeCurrent>) -> Self {
+        let told = restored.map_or(0, |told| crate::sane(told.or_zero()));
+        Self {
+            id: evse.id.clone(),
+            is_new: restored.is_none(),
+            is_verified: false,
+            told,
+            phases: None,
+            feet: evse.phases,
+            in_force: told,
+            lowered_at: Monotonic(i64::MIN),
+            rose_at: None,
+            rise_unseen: false,
+            settled_at: None,
+            excess: None,
+            draw: Draw::default(),
+            car: None,
+            narrow: None,
+            single: None,
+            mode: None,
+            is_prompt: false,
+            asked_at: None,
+            is_plugged: evse.pilot.is_plugged(),
+            room_since: None,
+            started_at: None,
+            soft_stop_at: None,
+            short_since: None,
+            rise: 0,
+            cap: None,
+            below_since: None,
+            probed_at: Monotonic(i64::MIN),
+        }
+    }
+}
+
+const fn milli(value: i64) -> model::units::MilliAmps {
+    model::units::MilliAmps(value)
 }

@@ -1,0 +1,122 @@
+//! Stage 1: the minimum current or nothing.
+//!
+//! Greedy in the order of service. Sets that fit stay sets that fit when somebody leaves, so the result is
+//! the lexicographically greatest admission there is: a car is refused only because of cars before it, and
+//! they can be named.
+
+use model::phases::Phases;
+
+use super::{Rules, give_minimum};
+use crate::hysteresis;
+use crate::lane::{Lane, Outcome, Part, SunShare};
+use crate::memory::EvseMemory;
+use crate::tree::Tree;
+
+/// Whether a current fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    Fits,
+    /// The scarcest row of the path and what it has per phase.
+    Full {
+        row: usize,
+        need: i64,
+        free: i64,
+    },
+    /// In sum over the phases.
+    NoSun {
+        need: i64,
+        free: i64,
+    },
+}
+
+pub(crate) fn admit(
+    tree: &Tree,
+    lanes: &mut [Lane],
+    memories: &mut [EvseMemory],
+    order: &[usize],
+    rules: Rules<'_>,
+    room: &mut [i64],
+) {
+    for index in order {
+        let (lane, memory) = (&mut lanes[*index], &mut memories[*index]);
+        match lane.part {
+            Part::Running => stay(tree, lane, memory, rules, room),
+            Part::Waiting => start(tree, lane, memory, rules, room),
+            Part::Absent(_) | Part::Keep | Part::Complete => {}
+        }
+    }
+}
+
+fn stay(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>, room: &mut [i64]) {
+    match fit(tree, lane, lane.min, room) {
+        Fit::Fits => {
+            memory.short_since = None;
+            give_minimum(tree, lane, room);
+        }
+        Fit::Full { row, need, free } => lane.outcome = Outcome::Refused { row, need, free },
+        Fit::NoSun { need, free } => match hysteresis::hold(memory, rules) {
+            Some(left_ms) => {
+                give_minimum(tree, lane, room);
+                lane.outcome = Outcome::Held { left_ms };
+            }
+            None => {
+                lane.outcome = Outcome::NoSun { need, free };
+                memory.soft_stop_at = Some(rules.now);
+            }
+        },
+    }
+}
+
+fn start(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>, room: &mut [i64]) {
+    if !lane.may_rise {
+        lane.outcome = Outcome::NotNow;
+        return;
+    }
+    let need = hysteresis::start_need(lane, memory);
+    let mut found = fit(tree, lane, need, room);
+    if found != Fit::Fits
+        && let Some(single) = lane.single
+    {
+        let alone = Lane {
+            feet: single,
+            phases: Some(Phases::One),
+            ..*lane
+        };
+        if fit(tree, &alone, need, room) == Fit::Fits {
+            *lane = alone;
+            found = Fit::Fits;
+        }
+    }
+    lane.outcome = match found {
+        Fit::Fits => hysteresis::may_start(lane, memory, rules),
+        Fit::Full { row, need, free } => Outcome::Refused { row, need, free },
+        Fit::NoSun { need, free } => Outcome::NoSun { need, free },
+    };
+    if found != Fit::Fits {
+        memory.room_since = None;
+        memory.is_prompt = false;
+    }
+    if lane.outcome == Outcome::Admitted {
+        give_minimum(tree, lane, room);
+    }
+}
+
+/// Whether `need` fits on the path, and into the sun where it must.
+fn fit(tree: &Tree, lane: &Lane, need: i64, room: &[i64]) -> Fit {
+    let mut scarcest: Option<(i64, usize)> = None;
+    tree.rows(lane.leaf, lane.feet, |row, k| {
+        let free = room[row].div_euclid(k.max(1));
+        if free < need && scarcest.is_none_or(|(least, _)| free < least) {
+            scarcest = Some((free, row));
+        }
+    });
+    if let Some((free, row)) = scarcest {
+        return Fit::Full { row, need, free };
+    }
+    let (need, free) = (lane.of_sun(need), room[tree.sun_row()]);
+    if lane.sun == SunShare::Whole && free < need {
+        Fit::NoSun { need, free }
+    } else {
+        Fit::Fits
+    }
+}

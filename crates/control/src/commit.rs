@@ -1,0 +1,142 @@
+//! Stage 4: decreases first.
+//!
+//! Every decrease leaves at once. An increase leaves only if, with it, everything that may be in use fits:
+//! each EVSE counted with the highest of its new command, every command that may still be in force, what it
+//! offers and what it draws. Until the others have come down it waits.
+
+use model::phases::PhaseSet;
+use model::time::Now;
+
+use crate::headroom::Rows;
+use crate::lane::{Absent, Lane, Part, SunShare};
+use crate::memory::EvseMemory;
+use crate::tree::Tree;
+
+/// Decides `told` of every lane; `load` is what may be in use in each row afterwards.
+pub(crate) fn commit(
+    tree: &Tree,
+    lanes: &mut [Lane],
+    memories: &[EvseMemory],
+    order: &[usize],
+    rows: &Rows,
+    load: &mut Vec<i64>,
+) {
+    load.clear();
+    load.resize(tree.row_count(), 0);
+    for lane in lanes.iter_mut() {
+        lane.told = lane.on_grid(lane.granted.min(lane.before));
+        count(tree, lane, lane.counted, load);
+    }
+    for index in order {
+        let (lane, memory) = (&mut lanes[*index], &memories[*index]);
+        if lane.granted > lane.told && lane.may_rise {
+            rise(tree, lane, memory, rows, load);
+        }
+    }
+}
+
+fn count(tree: &Tree, lane: &Lane, current: i64, load: &mut [i64]) {
+    tree.rows(lane.leaf, lane.feet, |row, k| load[row] += k * current);
+    load[tree.sun_row()] += lane.of_sun(current);
+}
+
+fn rise(tree: &Tree, lane: &mut Lane, memory: &EvseMemory, rows: &Rows, load: &mut [i64]) {
+    let wanted = if lane.before == 0 {
+        lane.min
+    } else {
+        lane.on_grid(lane.granted.min(lane.before + memory.rise))
+    };
+    if wanted <= lane.told {
+        return;
+    }
+    let mut most = wanted;
+    let mut limit = |row: usize, free: i64, from: i64| {
+        // A row that is overdrawn already forbids every increase, also one that is counted in it.
+        let to = if free < 0 { 0 } else { from + free };
+        if to < most {
+            most = to;
+            lane.blocked = Some(row);
+        }
+    };
+    tree.rows(lane.leaf, lane.feet, |row, k| {
+        limit(
+            row,
+            (rows.rise[row] - load[row]).div_euclid(k.max(1)),
+            lane.counted,
+        );
+    });
+    let (sun, feet) = (tree.sun_row(), lane.feet.count().max(1));
+    let in_sun = match lane.sun {
+        SunShare::None => None,
+        SunShare::Whole => Some(lane.counted),
+        SunShare::AboveMinimum => (wanted > lane.min).then_some(lane.counted.max(lane.min)),
+    };
+    if let Some(from) = in_sun {
+        let free = (rows.rise[sun] - load[sun]).div_euclid(feet);
+        let floor = if lane.sun == SunShare::AboveMinimum {
+            lane.min
+        } else {
+            0
+        };
+        let to = if free < 0 { floor } else { from + free };
+        if to < most {
+            most = to;
+            lane.blocked = Some(sun);
+        }
+    }
+    let most = lane.on_grid(most);
+    if most <= lane.told {
+        return;
+    }
+    count(tree, lane, -lane.counted, load);
+    lane.told = most;
+    lane.counted = lane.counted.max(most);
+    count(tree, lane, lane.counted, load);
+}
+
+/// Keeps what was told and when.
+pub(crate) fn remember(lanes: &[Lane], memories: &mut [EvseMemory], now: Now) {
+    for (lane, memory) in lanes.iter().zip(memories) {
+        let now = now.monotonic;
+        memory.is_new = false;
+        if lane.told > memory.told {
+            memory.rose_at = Some(now);
+            memory.rise_unseen = true;
+            if memory.told == 0 {
+                memory.started_at = Some(now);
+                memory.is_prompt = false;
+                memory.short_since = None;
+                memory.soft_stop_at = None;
+                memory.phases = lane.phases;
+                memory.rise = 0;
+            } else {
+                memory.rise -= lane.told - memory.told;
+            }
+        } else if lane.told < memory.told {
+            memory.in_force = memory.in_force.max(memory.told);
+            memory.lowered_at = now;
+            memory.rose_at = None;
+            if lane.told == 0 {
+                stop(lane, memory);
+            }
+        }
+        memory.told = lane.told;
+        memory.in_force = memory.in_force.max(memory.told);
+        if lane.told > 0 {
+            memory.feet = lane.feet;
+        }
+    }
+}
+
+fn stop(lane: &Lane, memory: &mut EvseMemory) {
+    memory.room_since = None;
+    memory.short_since = None;
+    memory.started_at = None;
+    memory.rise = 0;
+    memory.cap = None;
+    memory.below_since = None;
+    if matches!(lane.part, Part::Absent(Absent::NoVehicle)) {
+        memory.single = None;
+        memory.feet = PhaseSet::NONE;
+    }
+}

@@ -1,0 +1,248 @@
+//! What each EVSE may and wants to draw, before circuits and sun are looked at.
+
+use model::device::ChargeMode;
+use model::phases::{PhaseSet, Phases};
+use model::time::{Monotonic, Now};
+
+use crate::failsafe::{Trust, Watch};
+use crate::follow::{self, Seen};
+use crate::hysteresis;
+use crate::lane::{Absent, Lane, MaxBy, Part, Standing, SunShare};
+use crate::memory::{EvseMemory, Memory};
+use crate::sane;
+use crate::snapshot::{Evse, Snapshot};
+use crate::tree::Tree;
+
+/// Fills one lane per EVSE.
+pub(crate) fn lanes(
+    snapshot: &Snapshot,
+    tree: &Tree,
+    watch: &[Watch],
+    memory: &mut Memory,
+    now: Now,
+    out: &mut Vec<Lane>,
+) {
+    out.clear();
+    let (started, elapsed) = (memory.started.unwrap_or(now.monotonic), memory.elapsed);
+    for (evse, memory) in snapshot.evses.iter().zip(&mut memory.evses) {
+        let seen = follow::observe(evse, memory, started, &snapshot.settings, now.monotonic);
+        notice_person(evse, memory, now.monotonic);
+        let mut lane = base(evse, memory, seen);
+        hysteresis::earn_rise(memory, lane.step, elapsed);
+        let watch = watch.get(evse.circuit).copied().unwrap_or_default();
+        let is_placed = tree.is_sound(evse.circuit);
+        ceiling(&mut lane, evse, memory, watch, now.monotonic);
+        lane.part = part(&lane, evse, memory, is_placed);
+        place_feet(&mut lane, evse, memory);
+        lane.may_rise = lane.may_rise && !lane.is_fixed;
+        out.push(lane);
+    }
+}
+
+/// Mode changes and plugs are what a person does; both forget the sun's minimum pause.
+fn notice_person(evse: &Evse, memory: &mut EvseMemory, now: Monotonic) {
+    let mode = evse.wish.effective_mode();
+    if memory.mode.is_some_and(|before| before != mode) {
+        memory.is_prompt = mode != ChargeMode::Off;
+        memory.asked_at = Some(now);
+        memory.soft_stop_at = None;
+        memory.room_since = None;
+    }
+    memory.mode = Some(mode);
+    if evse.status_age.is_none() {
+        return;
+    }
+    let is_plugged = evse.pilot.is_plugged();
+    if is_plugged != memory.is_plugged {
+        memory.is_plugged = is_plugged;
+        memory.asked_at = Some(now);
+        memory.soft_stop_at = None;
+    }
+    if !is_plugged {
+        memory.is_prompt = false;
+        memory.room_since = None;
+        memory.cap = None;
+        memory.below_since = None;
+    }
+}
+
+fn base(evse: &Evse, memory: &EvseMemory, seen: Seen) -> Lane {
+    let step = sane(evse.step);
+    Lane {
+        leaf: evse.circuit,
+        min: sane(evse.min).max(model::setpoint::ChargeCurrent::MIN.0),
+        step: if step > 0 { step } else { 1_000 },
+        weight: i64::from(evse.weight.max(1)),
+        class: evse.class,
+        counted: seen.counted,
+        standing: seen.standing,
+        is_fixed: seen.standing != Standing::Known,
+        over: seen.over,
+        high: seen.high,
+        low: seen.low,
+        settled_at: memory.settled_at.unwrap_or(Monotonic(i64::MIN)),
+        before: memory.told,
+        ..Lane::default()
+    }
+}
+
+/// The most it may get by hardware, wish, car and fail-safe; the smallest wins and names itself.
+fn ceiling(lane: &mut Lane, evse: &Evse, memory: &mut EvseMemory, watch: Watch, now: Monotonic) {
+    let hardware = sane(evse.max).max(0);
+    lane.max = sane(evse.wish.current).max(0);
+    lane.max_by = MaxBy::Wish;
+    let mut lower = |to: i64, by: MaxBy| {
+        if to < lane.max {
+            lane.max = to;
+            lane.max_by = by;
+        }
+    };
+    lower(hardware, MaxBy::Hardware);
+    let drawn = evse
+        .drawn
+        .into_array()
+        .into_iter()
+        .map(sane)
+        .max()
+        .unwrap_or(0)
+        .max(0);
+    if evse.pilot.asks() {
+        hysteresis::reclaim(memory, drawn, hardware, now);
+        if let Some(cap) = memory.cap {
+            let steps = (cap - lane.min).max(0) + lane.step - 1;
+            lower(lane.min + steps / lane.step * lane.step, MaxBy::Vehicle);
+        }
+    } else if evse.pilot.is_plugged() {
+        lower(lane.min, MaxBy::Offer);
+    }
+    let fallback = sane(evse.fallback.or_zero()).max(0);
+    lane.may_rise = watch.path.may_rise();
+    match watch.path {
+        Trust::Normal | Trust::New | Trust::Hold => {}
+        Trust::Never => lower(fallback, MaxBy::FailSafe),
+        Trust::Lost => {
+            // What ran goes down; only what a person asked for since then starts, with the minimum.
+            let asked = memory.asked_at.is_some_and(|asked| now - asked < watch.age);
+            lower(fallback, MaxBy::FailSafe);
+            if memory.told > 0 {
+                lower(memory.told, MaxBy::FailSafe);
+            } else if asked {
+                lower(lane.min, MaxBy::FailSafe);
+                lane.may_rise = true;
+            }
+        }
+    }
+}
+
+fn part(lane: &Lane, evse: &Evse, memory: &EvseMemory, is_placed: bool) -> Part {
+    let is_known = matches!(lane.standing, Standing::Known | Standing::Defiant);
+    if !evse.enabled || !is_placed {
+        Part::Absent(Absent::Disabled)
+    } else if is_known && !evse.pilot.is_plugged() {
+        Part::Absent(Absent::NoVehicle)
+    } else if evse.wish.effective_mode() == ChargeMode::Off {
+        Part::Absent(Absent::SwitchedOff)
+    } else if lane.max < lane.min {
+        Part::Absent(Absent::BelowMinimum)
+    } else if lane.is_fixed {
+        Part::Keep
+    } else if evse.complete && !evse.pilot.asks() {
+        Part::Complete
+    } else if memory.told == 0 {
+        Part::Waiting
+    } else if wanted_phases(evse).is_some_and(|wanted| memory.phases.is_some_and(|now| now != wanted)) {
+        Part::Absent(Absent::PhaseChange)
+    } else {
+        Part::Running
+    }
+}
+
+/// The number of phases somebody chose, where there is a choice.
+fn wanted_phases(evse: &Evse) -> Option<Phases> {
+    evse.wish.phases.filter(|_| evse.phase_switching)
+}
+
+/// On which grid phases its current counts.
+fn place_feet(lane: &mut Lane, evse: &Evse, memory: &mut EvseMemory) {
+    let wired = if evse.phases.is_empty() {
+        PhaseSet::ALL
+    } else {
+        evse.phases
+    };
+    let union = |a: PhaseSet, b: PhaseSet| PhaseSet::from_bits(a.bits() | b.bits());
+    let in_use = evse.phases_in_use;
+    let first = wired.iter().next().map_or(wired, PhaseSet::only);
+    let single = if in_use.count() == 1 {
+        in_use
+    } else {
+        memory.single.unwrap_or(first)
+    };
+    let all = memory.car.unwrap_or(wired);
+    let is_idle = memory.told == 0 && lane.counted == 0;
+    if evse.phase_switching && (memory.phases.is_none() || is_idle) {
+        memory.phases = Some(wanted_phases(evse).unwrap_or(Phases::Three));
+        lane.single = (wanted_phases(evse).is_none() && lane.part == Part::Waiting).then_some(single);
+    }
+    lane.phases = if evse.phase_switching { memory.phases } else { None };
+    if lane.part == Part::Waiting && wanted_phases(evse).is_some_and(|wanted| lane.phases != Some(wanted)) {
+        lane.may_rise = false;
+    }
+    lane.feet = match lane.phases {
+        Some(Phases::One) => single,
+        Some(Phases::Three) | None => all,
+    };
+    if !is_idle {
+        lane.feet = union(lane.feet, in_use);
+        if memory.told == 0 {
+            lane.feet = union(lane.feet, memory.feet);
+        }
+        if lane.is_fixed {
+            lane.feet = union(lane.feet, wired);
+        }
+    }
+    lane.sun = match evse.wish.effective_mode() {
+        ChargeMode::Solar => SunShare::Whole,
+        ChargeMode::MinSolar => SunShare::AboveMinimum,
+        ChargeMode::Off | ChargeMode::Fast => SunShare::None,
+    };
+}
+
+/// The order in which EVSEs are served: class, then who was plugged in first, then id.
+pub(crate) fn order(snapshot: &Snapshot, out: &mut Vec<usize>) {
+    let key = |index: usize| {
+        let evse = &snapshot.evses[index];
+        (
+            evse.class,
+            evse.plugged_since.map_or(i64::MAX, |since| since.0),
+            evse.id.as_str(),
+        )
+    };
+    if out.len() != snapshot.evses.len() {
+        out.clear();
+        out.extend(0..snapshot.evses.len());
+    }
+    // Usually still in order from the last cycle.
+    if !out.is_sorted_by_key(|index| key(*index)) {
+        out.sort_by(|a, b| key(*a).cmp(&key(*b)));
+    }
+}
+
+/// A disabled EVSE is load like any other: it counts with what it draws, if that is known.
+pub(crate) fn release_disabled(snapshot: &Snapshot, lanes: &mut [Lane]) {
+    let timeout = snapshot.settings.station_timeout;
+    for (evse, lane) in snapshot.evses.iter().zip(lanes) {
+        if evse.enabled {
+            continue;
+        }
+        let is_heard = evse.status_age.is_some_and(|age| age <= timeout);
+        let drawn = evse
+            .drawn
+            .into_array()
+            .map(|phase| if is_heard { sane(phase).max(0) } else { 0 });
+        lane.counted = drawn.into_iter().max().unwrap_or(0);
+        lane.is_fixed = true;
+        lane.over = 0;
+        lane.high = drawn;
+        lane.low = drawn;
+    }
+}

@@ -1,0 +1,198 @@
+//! The working data of one EVSE within one cycle.
+
+use model::phases::{PhaseSet, Phases};
+use model::time::Monotonic;
+
+use crate::tree::Tree;
+
+/// Part of an EVSE's current that only the sun may feed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SunShare {
+    #[default]
+    None,
+    Whole,
+    AboveMinimum,
+}
+
+/// What decides the most an EVSE may get, circuits and sun apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum MaxBy {
+    #[default]
+    Wish,
+    Hardware,
+    Vehicle,
+    /// The car does not ask: the minimum stands as an offer.
+    Offer,
+    FailSafe,
+}
+
+/// Why an EVSE is not part of the allocation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Absent {
+    #[default]
+    Disabled,
+    NoVehicle,
+    SwitchedOff,
+    /// The most it may get is below its minimum.
+    BelowMinimum,
+    /// Another number of phases was chosen; the contactor changes while nothing flows.
+    PhaseChange,
+}
+
+/// The part an EVSE plays in this cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Gets nothing.
+    Absent(Absent),
+    /// Keeps at most what it was told: nobody knows what it does.
+    Keep,
+    /// The car has stopped by itself: the minimum, when nobody else wants it.
+    #[default]
+    Complete,
+    /// Was told a current before.
+    Running,
+    /// Wants to start.
+    Waiting,
+}
+
+/// What became of an EVSE in the allocation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    #[default]
+    Untouched,
+    /// Has its minimum.
+    Admitted,
+    /// Has its minimum although the sun does not carry it, for `left_ms` more.
+    Held {
+        left_ms: i64,
+    },
+    /// A row has no room for `need` per phase; `free` is what it has.
+    Refused {
+        row: usize,
+        need: i64,
+        free: i64,
+    },
+    /// The sun leaves `free` over in sum, `need` is wanted.
+    NoSun {
+        need: i64,
+        free: i64,
+    },
+    /// There is room, which must last `left_ms` more.
+    Delayed {
+        left_ms: i64,
+    },
+    MinimumPause {
+        left_ms: i64,
+    },
+    /// Nothing may start now: a meter is too old, or has just begun to speak.
+    NotNow,
+}
+
+/// What is known of an EVSE's doings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    #[default]
+    Known,
+    /// No status has been read since the start.
+    Unheard,
+    /// Has not answered for too long.
+    Silent,
+    /// Has had its time and does not follow.
+    Defiant,
+}
+
+/// State during filling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// Not part of the class that is being filled.
+    #[default]
+    Dry,
+    /// At its minimum, below the water.
+    Waiting,
+    Rising,
+    Frozen,
+}
+
+/// Currents in mA per phase.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lane {
+    pub part: Part,
+    /// Index of its circuit; out of range when it has none.
+    pub leaf: usize,
+    /// Grid phases that its current counts on.
+    pub feet: PhaseSet,
+    /// Grid phases that one-phase charging would use, where that can be chosen now.
+    pub single: Option<PhaseSet>,
+    /// What the EVSE is to be told about phases; `None` where it has no choice.
+    pub phases: Option<Phases>,
+    pub min: i64,
+    pub max: i64,
+    pub max_by: MaxBy,
+    pub step: i64,
+    pub weight: i64,
+    pub class: u8,
+    pub sun: SunShare,
+    /// The most it may draw at this moment, whatever it is told from now on: K of the commit stage.
+    pub counted: i64,
+    pub standing: Standing,
+    /// `counted` will not follow a command.
+    pub is_fixed: bool,
+    /// What it draws above the last acknowledged command.
+    pub over: i64,
+    /// The highest and lowest draw of the last seconds by grid phase.
+    pub high: [i64; 3],
+    pub low: [i64; 3],
+    /// Meters read before this moment may still hold a draw above `counted`.
+    pub settled_at: Monotonic,
+    /// Nothing on its path forbids an increase.
+    pub may_rise: bool,
+    /// What it was told before.
+    pub before: i64,
+    pub granted: i64,
+    pub told: i64,
+    pub outcome: Outcome,
+    /// The row that kept the last rise small, and whether somebody else is on the way down there.
+    pub blocked: Option<usize>,
+    pub level: Level,
+}
+
+impl Lane {
+    /// The highest value of `{0} ∪ {min + n·step}` that is not above `current`.
+    pub(crate) fn on_grid(&self, current: i64) -> i64 {
+        if current < self.min {
+            0
+        } else {
+            current - (current - self.min) % self.step
+        }
+    }
+
+    /// The part of `current` that only the sun may feed, in sum over the phases.
+    pub(crate) fn of_sun(&self, current: i64) -> i64 {
+        let per_phase = match self.sun {
+            SunShare::None => 0,
+            SunShare::Whole => current,
+            SunShare::AboveMinimum => (current - self.min).max(0),
+        };
+        per_phase * self.feet.count()
+    }
+
+    /// Every row that a current above the minimum counts in, the sun's included.
+    pub(crate) fn all_rows(&self, tree: &Tree, mut f: impl FnMut(usize, i64) -> bool) -> bool {
+        tree.all_rows(self.leaf, self.feet, &mut f)
+            && (self.sun == SunShare::None || f(tree.sun_row(), self.feet.count()))
+    }
+
+    pub(crate) fn rows(&self, tree: &Tree, mut f: impl FnMut(usize, i64)) {
+        self.all_rows(tree, |row, k| {
+            f(row, k);
+            true
+        });
+    }
+
+    /// How much it could rise before a row of `room` is empty; negative when one is overdrawn.
+    pub(crate) fn slack(&self, tree: &Tree, room: &[i64]) -> i64 {
+        let mut slack = i64::MAX;
+        self.rows(tree, |row, k| slack = slack.min(room[row].div_euclid(k.max(1))));
+        slack
+    }
+}

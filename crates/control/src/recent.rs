@@ -1,0 +1,194 @@
+//! The highest and lowest of the last seconds, in few buckets.
+//!
+//! A bucket forgets as a whole, so a value counts for at least the asked span and for at most one bucket
+//! longer.
+
+use model::time::{Millis, Monotonic};
+use serde::{Deserialize, Serialize};
+
+const BUCKETS: usize = 13;
+const EMPTY: i64 = i64::MIN;
+
+/// The highest of each of four series over the last minute or so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Window {
+    buckets: [[i64; 4]; BUCKETS],
+    head: usize,
+    head_at: Monotonic,
+    /// Since when there has been a value without a gap.
+    since: Option<Monotonic>,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            buckets: [[EMPTY; 4]; BUCKETS],
+            head: 0,
+            head_at: Monotonic(0),
+            since: None,
+        }
+    }
+}
+
+impl Window {
+    /// Adds values that count for `span`.
+    pub(crate) fn record(&mut self, values: [i64; 4], now: Monotonic, span: Millis) {
+        let length = (span.0.clamp(0, 86_400_000) / 12).max(1);
+        let turns = if self.since.is_some() {
+            (now - self.head_at).0.div_euclid(length)
+        } else {
+            i64::MAX
+        };
+        if (0..13).contains(&turns) {
+            for _ in 0..turns {
+                self.head = (self.head + 1) % BUCKETS;
+                self.buckets[self.head] = [EMPTY; 4];
+                self.head_at = self.head_at + Millis(length);
+            }
+        } else {
+            *self = Self {
+                head_at: now,
+                since: Some(now),
+                ..Self::default()
+            };
+        }
+        for (kept, value) in self.buckets[self.head].iter_mut().zip(values) {
+            *kept = (*kept).max(value);
+        }
+    }
+
+    /// The highest values, `None` before the first.
+    pub(crate) fn highest(&self) -> Option<[i64; 4]> {
+        self.since?;
+        let mut highest = [EMPTY; 4];
+        for bucket in &self.buckets {
+            for (kept, value) in highest.iter_mut().zip(bucket) {
+                *kept = (*kept).max(*value);
+            }
+        }
+        Some(highest)
+    }
+
+    pub(crate) const fn since(&self) -> Option<Monotonic> {
+        self.since
+    }
+}
+
+/// The highest and lowest draw per phase of the last seconds.
+///
+/// Meter and EVSE are read at different moments: between them lies whatever the car drew just now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Draw {
+    high: Option<Halves>,
+    low: Option<Halves>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Halves {
+    before: [i64; 3],
+    latest: [i64; 3],
+    at: Monotonic,
+}
+
+impl Halves {
+    fn next(self, drawn: [i64; 3], now: Monotonic, span: Millis, better: fn(i64, i64) -> i64) -> Self {
+        let elapsed = now - self.at;
+        if elapsed.0 >= span.0.saturating_mul(2) {
+            Self {
+                before: drawn,
+                latest: drawn,
+                at: now,
+            }
+        } else if elapsed >= span {
+            Self {
+                before: self.latest,
+                latest: drawn,
+                at: now,
+            }
+        } else {
+            Self {
+                latest: pairwise(self.latest, drawn, better),
+                ..self
+            }
+        }
+    }
+
+    fn best(self, better: fn(i64, i64) -> i64) -> [i64; 3] {
+        pairwise(self.before, self.latest, better)
+    }
+}
+
+fn pairwise(a: [i64; 3], b: [i64; 3], f: fn(i64, i64) -> i64) -> [i64; 3] {
+    [f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2])]
+}
+
+impl Draw {
+    const HIGH_SPAN: Millis = Millis(5_000);
+    const LOW_SPAN: Millis = Millis(2_000);
+
+    pub(crate) fn record(&mut self, drawn: [i64; 3], now: Monotonic) {
+        let fresh = Halves {
+            before: drawn,
+            latest: drawn,
+            at: now,
+        };
+        self.high = Some(
+            self.high
+                .map_or(fresh, |kept| kept.next(drawn, now, Self::HIGH_SPAN, i64::max)),
+        );
+        self.low = Some(
+            self.low
+                .map_or(fresh, |kept| kept.next(drawn, now, Self::LOW_SPAN, i64::min)),
+        );
+    }
+
+    /// The highest of the last 5 to 10 s.
+    pub(crate) fn highest(&self) -> [i64; 3] {
+        self.high.map_or([0; 3], |kept| kept.best(i64::max))
+    }
+
+    /// The lowest of the last 2 to 4 s.
+    pub(crate) fn lowest(&self) -> [i64; 3] {
+        self.low.map_or([0; 3], |kept| kept.best(i64::min))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_forgets_after_its_span_and_starts_again_after_a_gap() {
+        let span = Millis(60_000);
+        let mut window = Window::default();
+        assert_eq!(window.highest(), None);
+        window.record([9; 4], Monotonic(0), span);
+        for second in 1..60 {
+            window.record([5; 4], Monotonic(second * 1_000), span);
+            assert_eq!(window.highest(), Some([9; 4]), "{second}");
+        }
+        for second in 60..70 {
+            window.record([5; 4], Monotonic(second * 1_000), span);
+        }
+        assert_eq!(window.highest(), Some([5; 4]));
+        window.record([1; 4], Monotonic(600_000), span);
+        assert_eq!(
+            (window.highest(), window.since()),
+            (Some([1; 4]), Some(Monotonic(600_000)))
+        );
+    }
+
+    #[test]
+    fn recent_draw_remembers_both_ends_of_a_ramp() {
+        let mut draw = Draw::default();
+        for second in 0..20 {
+            draw.record([second; 3], Monotonic(second * 1_000));
+        }
+        assert_eq!(draw.highest(), [19; 3]);
+        assert!((15..=17).contains(&draw.lowest()[0]), "{:?}", draw.lowest());
+        for second in 20..31 {
+            draw.record([3; 3], Monotonic(second * 1_000));
+        }
+        assert_eq!((draw.highest(), draw.lowest()), ([3; 3], [3; 3]));
+    }
+}

@@ -1,0 +1,5 @@
+//! Whole cycles against a small site that moves: cars follow, meters lag, devices fall silent.
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
+
+mod scenarios;
+mod world;

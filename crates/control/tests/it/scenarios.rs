@@ -1,0 +1,330 @@
+//! Runs `testdata/*.toml`: sites with what happens to them and what is to come of it.
+//!
+//! Currents in A, powers in W, times in s. A step first changes what it names, then lets time pass, then
+//! compares. `expect` says the current each EVSE is told and the code of its reason.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use control::Memory;
+use model::device::ChargeMode;
+use model::id::EvseId;
+use model::phases::{PhaseSet, Phases};
+use model::setpoint::ChargeCurrent;
+use model::units::MilliAmps;
+use serde::Deserialize;
+
+use crate::world::{Plug, World};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scenario {
+    what: String,
+    circuit: Vec<CircuitLine>,
+    evse: Vec<EvseLine>,
+    /// What the EVSEs were told before a restart.
+    #[serde(default)]
+    restored: BTreeMap<String, f64>,
+    step: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CircuitLine {
+    id: String,
+    #[serde(rename = "in")]
+    parent: Option<String>,
+    limit: PerPhaseLine,
+    power_limit: Option<i64>,
+    #[serde(default)]
+    reserve: f64,
+    #[serde(default)]
+    credit: f64,
+    #[serde(default)]
+    meter: bool,
+    #[serde(default)]
+    never_heard: bool,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum PerPhaseLine {
+    Same(f64),
+    Each([f64; 3]),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EvseLine {
+    id: String,
+    circuit: String,
+    max: f64,
+    min: Option<f64>,
+    step: Option<f64>,
+    mode: String,
+    class: Option<u8>,
+    weight: Option<u16>,
+    fallback: Option<f64>,
+    watchdog: Option<f64>,
+    phases: Option<String>,
+    car_phases: Option<String>,
+    #[serde(default)]
+    phase_switching: bool,
+    /// What it obeys at the start.
+    #[serde(default)]
+    offers: f64,
+    #[serde(default)]
+    never_heard: bool,
+    #[serde(flatten)]
+    change: EvseChange,
+}
+
+#[derive(Default, Deserialize)]
+struct EvseChange {
+    car: Option<String>,
+    car_max: Option<f64>,
+    wish: Option<f64>,
+    wish_phases: Option<String>,
+    enabled: Option<bool>,
+    silent: Option<bool>,
+    ignores: Option<bool>,
+    #[serde(rename = "set_mode")]
+    mode: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    after: i64,
+    #[serde(default)]
+    load: BTreeMap<String, PerPhaseLine>,
+    sun: Option<i64>,
+    /// Power (W, positive charging), state of charge and priority threshold (per mille).
+    battery: Option<[i64; 3]>,
+    #[serde(default)]
+    evse: BTreeMap<String, EvseChange>,
+    #[serde(default)]
+    meter_silent: BTreeMap<String, bool>,
+    /// The wall clock jumps.
+    clock_jump: Option<i64>,
+    #[serde(default)]
+    expect: BTreeMap<String, Expected>,
+    /// Parts of the sentence that explains it.
+    #[serde(default)]
+    says: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Expected(Told, String);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Told {
+    Amps(f64),
+    Paused(String),
+}
+
+fn milli(amps: f64) -> i64 {
+    (amps * 1_000.0).round() as i64
+}
+
+fn per_phase(line: PerPhaseLine) -> [i64; 3] {
+    match line {
+        PerPhaseLine::Same(amps) => [milli(amps); 3],
+        PerPhaseLine::Each(amps) => amps.map(milli),
+    }
+}
+
+fn mode(text: &str) -> ChargeMode {
+    match text {
+        "off" => ChargeMode::Off,
+        "solar" => ChargeMode::Solar,
+        "min_solar" => ChargeMode::MinSolar,
+        "fast" => ChargeMode::Fast,
+        other => panic!("no mode {other}"),
+    }
+}
+
+fn phases(text: &str) -> PhaseSet {
+    text.chars().fold(PhaseSet::NONE, |set, digit| {
+        PhaseSet::from_bits(set.bits() | (1 << (digit.to_digit(10).unwrap() - 1)))
+    })
+}
+
+fn build(scenario: &Scenario) -> World {
+    let mut world = World::new();
+    for line in &scenario.circuit {
+        let parent = line.parent.as_ref().map(|id| {
+            world
+                .nodes
+                .iter()
+                .position(|node| node.id.as_str() == id)
+                .unwrap()
+        });
+        let index = world.node(&line.id, parent, 0, line.meter);
+        let node = &mut world.nodes[index];
+        node.limit = per_phase(line.limit);
+        node.power_limit = line.power_limit;
+        node.reserve = milli(line.reserve);
+        node.credit = milli(line.credit);
+        node.never_heard = line.never_heard;
+    }
+    for line in &scenario.evse {
+        let circuit = world
+            .nodes
+            .iter()
+            .position(|node| node.id.as_str() == line.circuit)
+            .unwrap();
+        let index = world.add(&line.id, circuit, milli(line.max), mode(&line.mode));
+        let evse = &mut world.boxes[index];
+        evse.min = line.min.map_or(6_000, milli);
+        evse.step = line.step.map_or(1_000, milli);
+        evse.class = line.class.unwrap_or(0);
+        evse.weight = line.weight.unwrap_or(1);
+        evse.fallback = ChargeCurrent::at_most(MilliAmps(line.fallback.map_or(6_000, milli)));
+        evse.watchdog = line
+            .watchdog
+            .map(|amps| ChargeCurrent::at_most(MilliAmps(milli(amps))));
+        evse.phases = line.phases.as_deref().map_or(PhaseSet::ALL, phases);
+        evse.car_phases = line.car_phases.as_deref().map_or(evse.phases, phases);
+        evse.phase_switching = line.phase_switching;
+        evse.setpoint = milli(line.offers);
+        evse.never_heard = line.never_heard;
+        apply(&mut world, index, &line.change);
+    }
+    if !scenario.restored.is_empty() {
+        world.memory = Memory::restored(scenario.restored.iter().map(|(id, amps)| {
+            (
+                EvseId::new(id).unwrap(),
+                ChargeCurrent::at_most(MilliAmps(milli(*amps))),
+            )
+        }));
+    }
+    world
+}
+
+fn apply(world: &mut World, index: usize, change: &EvseChange) {
+    let now = world.now;
+    let evse = &mut world.boxes[index];
+    if let Some(car) = &change.car {
+        evse.plug = match car.as_str() {
+            "none" => Plug::None,
+            "idle" => Plug::Idle,
+            "asks" => Plug::Asks,
+            "complete" => Plug::Complete,
+            other => panic!("no car state {other}"),
+        };
+        evse.plugged_since = now + index as i64;
+    }
+    if let Some(amps) = change.car_max {
+        evse.car_max = milli(amps);
+    }
+    if let Some(amps) = change.wish {
+        evse.wish.current = MilliAmps(milli(amps));
+    }
+    if let Some(wanted) = &change.wish_phases {
+        evse.wish.phases = match wanted.as_str() {
+            "one" => Some(Phases::One),
+            "three" => Some(Phases::Three),
+            _ => None,
+        };
+    }
+    evse.enabled = change.enabled.unwrap_or(evse.enabled);
+    evse.ignores = change.ignores.unwrap_or(evse.ignores);
+    if let Some(silent) = change.silent {
+        evse.silent_since = silent.then_some(now);
+        evse.never_heard = false;
+    }
+    if let Some(text) = &change.mode {
+        evse.wish.mode = mode(text);
+    }
+}
+
+fn check(path: &Path) {
+    let text = fs::read_to_string(path).unwrap();
+    let scenario: Scenario = toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut world = build(&scenario);
+    for (number, step) in scenario.step.iter().enumerate() {
+        change(&mut world, step);
+        world.run(step.after);
+        for (id, Expected(told, code)) in &step.expect {
+            let index = world
+                .boxes
+                .iter()
+                .position(|evse| evse.id.as_str() == id)
+                .unwrap();
+            let verdict = &world.decision.verdicts[index];
+            let expected = match told {
+                Told::Amps(amps) => milli(*amps),
+                Told::Paused(word) => {
+                    assert_eq!(word, "paused");
+                    0
+                }
+            };
+            let place = format!(
+                "{} ({}), step {}, {id}",
+                path.display(),
+                scenario.what,
+                number + 1
+            );
+            assert_eq!(world.told(index), expected, "{place}: {:?}", verdict.cause);
+            assert_eq!(verdict.cause.code(), code, "{place}: {:?}", verdict.cause);
+            if let Some(part) = step.says.get(id) {
+                let said = verdict.cause.text();
+                assert!(said.contains(part), "{place}: {said}");
+            }
+        }
+    }
+}
+
+fn change(world: &mut World, step: &Step) {
+    for (id, load) in &step.load {
+        let node = world
+            .nodes
+            .iter_mut()
+            .find(|node| node.id.as_str() == id)
+            .unwrap();
+        node.load = per_phase(*load);
+    }
+    world.sun = step.sun.or(world.sun);
+    if let Some([power, soc, priority]) = step.battery {
+        world.set_battery(power, soc, priority);
+    }
+    for (id, change) in &step.evse {
+        let index = world
+            .boxes
+            .iter()
+            .position(|evse| evse.id.as_str() == id)
+            .unwrap();
+        apply(world, index, change);
+    }
+    for (id, silent) in &step.meter_silent {
+        let now = world.now;
+        let node = world
+            .nodes
+            .iter_mut()
+            .find(|node| node.id.as_str() == id)
+            .unwrap();
+        node.silent_since = silent.then_some(now);
+        node.never_heard = false;
+    }
+    world.wall_shift += step.clock_jump.unwrap_or(0) * 1_000;
+}
+
+#[test]
+fn every_site_in_testdata_gets_what_an_electrician_expects() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.retain(|path| path.extension().is_some_and(|ext| ext == "toml"));
+    paths.sort();
+    assert!(paths.len() >= 15, "only {} scenarios", paths.len());
+    let failed: Vec<_> = paths
+        .iter()
+        .filter(|path| std::panic::catch_unwind(|| check(path)).is_err())
+        .collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}

@@ -1,0 +1,407 @@
+//! A small site with time: what was told arrives late, cars take their time, readings are old.
+//!
+//! It knows nothing of how control works. What may be in use is reckoned here again, from the commands that
+//! were sent and what the boxes and cars truly do.
+
+use control::snapshot::{BatteryState, Circuit, CircuitMeter, Evse, Snapshot, Sun};
+use control::{Decision, Memory, step};
+use model::device::{ChargeMode, Force, Wish};
+use model::id::{CircuitId, DeviceId, EvseId};
+use model::phases::{PerPhase, PhaseSet, Phases};
+use model::reading::PilotState;
+use model::setpoint::ChargeCurrent;
+use model::settings::ControlSettings;
+use model::time::{Millis, Monotonic, Now, Timestamp};
+use model::units::{MilliAmps, MilliVolts, PerMille, Watts};
+
+pub const VOLT: i64 = 230;
+
+pub struct Node {
+    pub id: CircuitId,
+    pub parent: Option<usize>,
+    pub limit: [i64; 3],
+    pub power_limit: Option<i64>,
+    pub reserve: i64,
+    pub credit: i64,
+    /// True load beside our EVSEs at this circuit itself, mA; may be negative.
+    pub load: [i64; 3],
+    pub has_meter: bool,
+    /// Set: the meter says nothing new.
+    pub silent_since: Option<i64>,
+    pub never_heard: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plug {
+    None,
+    /// Plugged in, does not ask until offered.
+    Idle,
+    Asks,
+    Complete,
+}
+
+pub struct Box {
+    pub id: EvseId,
+    pub circuit: usize,
+    pub phases: PhaseSet,
+    pub car_phases: PhaseSet,
+    pub phase_switching: bool,
+    pub min: i64,
+    pub max: i64,
+    pub step: i64,
+    pub class: u8,
+    pub weight: u16,
+    pub fallback: ChargeCurrent,
+    pub watchdog: Option<ChargeCurrent>,
+    pub enabled: bool,
+    pub wish: Wish,
+    pub plug: Plug,
+    pub plugged_since: i64,
+    /// What the car takes at most.
+    pub car_max: i64,
+    pub silent_since: Option<i64>,
+    pub never_heard: bool,
+    pub ignores: bool,
+    /// The setpoint the box obeys now.
+    pub setpoint: i64,
+    pub drawn: [i64; 3],
+    /// When, what, whether on one phase: on the way to the box.
+    pub in_flight: Vec<(i64, i64, Option<Phases>)>,
+    pub one_phase: bool,
+    /// Setpoints and when they came into force.
+    obeyed: Vec<(i64, i64)>,
+    past: Vec<([i64; 3], i64)>,
+}
+
+pub struct World {
+    pub now: i64,
+    pub wall_shift: i64,
+    pub settings: ControlSettings,
+    pub nodes: Vec<Node>,
+    pub boxes: Vec<Box>,
+    /// W, positive when the sun shines.
+    pub sun: Option<i64>,
+    pub battery: Option<BatteryState>,
+    pub command_delay: i64,
+    pub car_delay: i64,
+    pub meter_lag: i64,
+    pub status_lag: i64,
+    pub memory: Memory,
+    pub decision: Decision,
+    pub snapshot: Snapshot,
+    /// True sums per circuit and phase, one entry per tick.
+    past: Vec<Vec<[i64; 3]>>,
+}
+
+pub const TICK: i64 = 1_000;
+
+impl World {
+    pub fn new() -> Self {
+        let settings = ControlSettings::default();
+        Self {
+            now: 1_000_000,
+            wall_shift: 1_700_000_000_000,
+            settings,
+            nodes: Vec::new(),
+            boxes: Vec::new(),
+            sun: None,
+            battery: None,
+            command_delay: 500,
+            car_delay: 1_000,
+            meter_lag: 0,
+            status_lag: 0,
+            memory: Memory::default(),
+            decision: Decision::default(),
+            snapshot: Snapshot {
+                settings,
+                voltage: MilliVolts(VOLT * 1_000),
+                circuits: Vec::new(),
+                evses: Vec::new(),
+                sun: Sun::default(),
+            },
+            past: Vec::new(),
+        }
+    }
+
+    pub fn node(&mut self, id: &str, parent: Option<usize>, limit: i64, has_meter: bool) -> usize {
+        self.nodes.push(Node {
+            id: CircuitId::new(id).unwrap(),
+            parent,
+            limit: [limit; 3],
+            power_limit: None,
+            reserve: 0,
+            credit: 0,
+            load: [0; 3],
+            has_meter,
+            silent_since: None,
+            never_heard: false,
+        });
+        self.nodes.len() - 1
+    }
+
+    pub fn add(&mut self, id: &str, circuit: usize, max: i64, mode: ChargeMode) -> usize {
+        self.boxes.push(Box {
+            id: EvseId::new(id).unwrap(),
+            circuit,
+            phases: PhaseSet::ALL,
+            car_phases: PhaseSet::ALL,
+            phase_switching: false,
+            min: 6_000,
+            max,
+            step: 1_000,
+            class: 0,
+            weight: 1,
+            fallback: ChargeCurrent::at_most(MilliAmps(6_000)),
+            watchdog: None,
+            enabled: true,
+            wish: Wish {
+                mode,
+                force: Force::Neutral,
+                current: MilliAmps(max),
+                phases: None,
+            },
+            plug: Plug::Asks,
+            plugged_since: self.boxes.len() as i64,
+            car_max: 100_000,
+            silent_since: None,
+            never_heard: false,
+            ignores: false,
+            setpoint: 0,
+            drawn: [0; 3],
+            in_flight: Vec::new(),
+            one_phase: false,
+            obeyed: Vec::new(),
+            past: Vec::new(),
+        });
+        self.boxes.len() - 1
+    }
+
+    /// Everything that flows at a circuit now, in truth.
+    pub fn truth(&self, circuit: usize) -> [i64; 3] {
+        let mut sum = [0; 3];
+        for (index, node) in self.nodes.iter().enumerate() {
+            if self.is_below(index, circuit) {
+                add(&mut sum, node.load);
+            }
+        }
+        for evse in &self.boxes {
+            if self.is_below(evse.circuit, circuit) {
+                add(&mut sum, evse.drawn);
+            }
+        }
+        if circuit == 0 {
+            add(&mut sum, [-self.sun.unwrap_or(0) * 1_000 / VOLT / 3; 3]);
+            add(
+                &mut sum,
+                [self.battery.map_or(0, |battery| battery.power.0) * 1_000 / VOLT / 3; 3],
+            );
+        }
+        sum
+    }
+
+    pub fn is_below(&self, circuit: usize, ancestor: usize) -> bool {
+        let mut next = Some(circuit);
+        while let Some(index) = next {
+            if index == ancestor {
+                return true;
+            }
+            next = self.nodes[index].parent;
+        }
+        false
+    }
+
+    /// One cycle, and a second of physics after it.
+    pub fn tick(&mut self) {
+        self.cycle();
+        self.pass(TICK);
+    }
+
+    pub fn run(&mut self, seconds: i64) {
+        for _ in 0..seconds {
+            self.tick();
+        }
+    }
+
+    /// Freezes a snapshot, decides, sends.
+    pub fn cycle(&mut self) {
+        self.past
+            .push((0..self.nodes.len()).map(|circuit| self.truth(circuit)).collect());
+        for evse in &mut self.boxes {
+            evse.past.push((evse.drawn, evse.setpoint));
+        }
+        self.freeze();
+        let now = Now {
+            wall: Timestamp(self.now + self.wall_shift),
+            monotonic: Monotonic(self.now),
+        };
+        step(&self.snapshot, &mut self.memory, now, &mut self.decision);
+        for (evse, verdict) in self.boxes.iter_mut().zip(&self.decision.verdicts) {
+            evse.in_flight.push((
+                self.now + self.command_delay,
+                verdict.told.or_zero().0,
+                verdict.phases,
+            ));
+        }
+    }
+
+    fn freeze(&mut self) {
+        self.snapshot.settings = self.settings;
+        let read = |lag: i64, since: Option<i64>| {
+            let at = (self.now - lag * TICK).min(since.unwrap_or(i64::MAX));
+            let back = ((self.now - at) / TICK).clamp(0, self.past.len() as i64 - 1);
+            (self.past.len() - 1 - back as usize, Millis(back * TICK))
+        };
+        self.snapshot.circuits = (0..self.nodes.len())
+            .map(|index| {
+                let node = &self.nodes[index];
+                let (at, age) = read(self.meter_lag, node.silent_since);
+                Circuit {
+                    id: node.id.clone(),
+                    parent: node.parent,
+                    limit: PerPhase::from_array(node.limit.map(MilliAmps)),
+                    power_limit: node.power_limit.map(Watts),
+                    reserve: MilliAmps(node.reserve),
+                    credit: MilliAmps(node.credit),
+                    meter: node.has_meter.then(|| CircuitMeter {
+                        device: DeviceId::new(&format!("meter-{}", node.id)).unwrap(),
+                        current: (!node.never_heard)
+                            .then(|| PerPhase::from_array(self.past[at][index].map(MilliAmps))),
+                        age,
+                        period: Millis(TICK),
+                    }),
+                }
+            })
+            .collect();
+        self.snapshot.evses = (0..self.boxes.len())
+            .map(|index| {
+                let evse = &self.boxes[index];
+                let (at, age) = read(self.status_lag, evse.silent_since);
+                let at = at.saturating_sub(self.past.len() - evse.past.len());
+                let (drawn, setpoint) = evse.past[at];
+                let in_use = (0..3)
+                    .filter(|p| drawn[*p] > 500)
+                    .fold(0_u8, |bits, phase| bits | (1 << phase));
+                Evse {
+                    id: evse.id.clone(),
+                    circuit: evse.circuit,
+                    phases: evse.phases,
+                    phase_switching: evse.phase_switching,
+                    min: MilliAmps(evse.min),
+                    max: MilliAmps(evse.max),
+                    step: MilliAmps(evse.step),
+                    class: evse.class,
+                    weight: evse.weight,
+                    fallback: evse.fallback,
+                    watchdog: evse.watchdog,
+                    enabled: evse.enabled,
+                    wish: evse.wish,
+                    status_age: (!evse.never_heard).then_some(age),
+                    pilot: if evse.never_heard {
+                        PilotState::A
+                    } else {
+                        evse.pilot()
+                    },
+                    complete: evse.plug == Plug::Complete,
+                    obeyed: (!evse.never_heard).then_some(ChargeCurrent::at_most(MilliAmps(setpoint))),
+                    phases_in_use: PhaseSet::from_bits(in_use),
+                    drawn: PerPhase::from_array(drawn.map(MilliAmps)),
+                    plugged_since: (evse.plug != Plug::None).then_some(Timestamp(evse.plugged_since)),
+                }
+            })
+            .collect();
+        let grid = self.past[self.past.len() - 1][0].iter().sum::<i64>() * VOLT / 1_000;
+        self.snapshot.sun = Sun {
+            grid: self.nodes[0].silent_since.is_none().then_some(Watts(grid)),
+            pv: self.sun.map(|watts| Watts(-watts)),
+            battery: self.battery,
+        };
+    }
+
+    /// Time passes: commands arrive, cars follow.
+    pub fn pass(&mut self, span: i64) {
+        self.now += span;
+        for evse in &mut self.boxes {
+            let (now, car_delay) = (self.now, self.car_delay);
+            evse.pass(now, car_delay);
+        }
+    }
+
+    pub fn told(&self, evse: usize) -> i64 {
+        self.decision.verdicts[evse].told.or_zero().0
+    }
+
+    pub fn set_battery(&mut self, power: i64, soc: i64, priority_below: i64) {
+        self.battery = Some(BatteryState {
+            power: Watts(power),
+            soc: Some(PerMille(soc)),
+            max_charge: Watts(3_000),
+            priority_below: PerMille(priority_below),
+        });
+    }
+}
+
+impl Box {
+    fn pilot(&self) -> PilotState {
+        match self.plug {
+            Plug::None => PilotState::A,
+            Plug::Idle | Plug::Complete => PilotState::B,
+            Plug::Asks => PilotState::C,
+        }
+    }
+
+    fn pass(&mut self, now: i64, car_delay: i64) {
+        while let Some((at, current, phases)) = self.in_flight.first().copied().filter(|(at, ..)| *at <= now)
+        {
+            self.in_flight.remove(0);
+            if self.ignores || self.silent_since.is_some() {
+                continue;
+            }
+            if current != self.setpoint {
+                self.setpoint = current;
+                self.obeyed.push((at, current));
+            }
+            self.one_phase = phases == Some(Phases::One);
+        }
+        let felt = self
+            .obeyed
+            .iter()
+            .rev()
+            .find(|(at, _)| now - at >= car_delay)
+            .map(|(_, current)| *current);
+        let felt = felt.unwrap_or(if self.obeyed.is_empty() { self.setpoint } else { 0 });
+        let current = if self.plug == Plug::Asks {
+            felt.min(self.car_max)
+        } else {
+            0
+        };
+        let current = if current < 6_000 && self.car_max >= 6_000 {
+            0
+        } else {
+            current
+        };
+        let bits = if self.one_phase {
+            1 << self.phases.bits().trailing_zeros()
+        } else {
+            self.car_phases.bits()
+        };
+        self.drawn = std::array::from_fn(|phase| if bits & (1 << phase) != 0 { current } else { 0 });
+    }
+
+    /// The most that may flow whatever happens to the commands on the way.
+    pub fn worst(&self) -> i64 {
+        let flying = self
+            .in_flight
+            .iter()
+            .map(|(_, current, _)| *current)
+            .max()
+            .unwrap_or(0);
+        let drawn = self.drawn.into_iter().max().unwrap_or(0);
+        flying.max(self.setpoint).max(drawn)
+    }
+}
+
+fn add(sum: &mut [i64; 3], other: [i64; 3]) {
+    for (sum, value) in sum.iter_mut().zip(other) {
+        *sum += value;
+    }
+}
