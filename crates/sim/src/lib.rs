@@ -1,13 +1,14 @@
 //! A site that does not exist.
 //!
 //! [`physics`] is what happens without any protocol, [`world`] puts it on one grid and steps it through
-//! time. The same run serves tests in memory and, on real ports, the demonstration. Everything is a function
+//! time. The same run serves tests in memory and, on real ports ([`listen`]), the demonstration. Everything is a function
 //! of the settings, the seed and the commands given: same inputs, same trace, on every machine.
 
 pub mod demo;
 mod device;
 mod draw;
 pub mod fault;
+pub mod listen;
 mod local;
 mod number;
 pub mod physics;

@@ -22,7 +22,7 @@ use crate::local::LocalTime;
 use crate::physics::Flow;
 use crate::physics::grid::Grid;
 use crate::physics::house::House;
-use crate::settings::{SettingsError, WorldSettings};
+pub use crate::settings::{SettingsError, WorldSettings};
 use crate::truth::{EvseTruth, Truth};
 
 /// A site that does not exist.
@@ -291,9 +291,9 @@ impl World {
 
     /// Does what a setpoint says, without any codec in between. A device that does not exist, or that a
     /// fault makes deaf, does nothing.
-    pub fn act(&mut self, device: &DeviceId, action: &Action) {
+    pub fn act(&mut self, device: &DeviceId, action: &Action, now: Now) {
         if let Some(device) = self.device_mut(device) {
-            device.act(action);
+            device.act(action, now);
         }
     }
 

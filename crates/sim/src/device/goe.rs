@@ -4,7 +4,7 @@
 //! nothing, because long stretches of the past are made without any wire. From the first request on, the
 //! dialect's charger decides, with all its keys.
 
-use dialects::goe::{Charger, ChargerInputs, Variant};
+use dialects::goe::{Charger, ChargerInputs, Variant, query};
 use http::{Request, Response};
 use model::id::EvseId;
 use model::phases::Phases;
@@ -181,7 +181,7 @@ impl GoeCharger {
         }
     }
 
-    pub fn act(&mut self, action: &Action) {
+    pub fn act(&mut self, action: &Action, now: Now) {
         match action {
             Action::Charge {
                 evse,
@@ -198,8 +198,10 @@ impl GoeCharger {
                 self.tell_wire(*phases);
             }
             Action::VendorWrite { key, value } => {
-                if let Ok(value) = serde_json::from_str(value) {
-                    self.wire.set_key(key, value);
+                // By its own door, so that it checks the value as it would any other.
+                let query = format!("/api/set?{}={}", query::encode(key), query::encode(value));
+                if let Ok(request) = Request::get(query).body(Vec::new()) {
+                    self.handle(&request, false, now);
                 }
             }
             Action::Charge { .. } | Action::BatteryPower { .. } => {}

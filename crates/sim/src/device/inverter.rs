@@ -72,13 +72,16 @@ impl Inverter {
             current: Some(self.flow.current),
             voltage: Some(around.voltage),
             frequency: Some(around.frequency),
-            energy_out: Some(self.produced.energy()),
             ..Measured::default()
         };
     }
 
+    /// The counter is there before the first step, everything else is not.
     pub fn measured(&self) -> Measured {
-        self.measured.clone()
+        Measured {
+            energy_out: Some(self.produced.energy()),
+            ..self.measured.clone()
+        }
     }
 
     pub fn handle(&mut self, pdu: &[u8]) -> Vec<u8> {
@@ -94,7 +97,8 @@ impl Inverter {
         } else {
             SLEEPING
         };
-        map::write_inverter(&mut self.image, 103, &self.measured)?;
+        let measured = self.measured();
+        map::write_inverter(&mut self.image, 103, &measured)?;
         self.image.set(103, "St", state)?;
         let panels = Watts(Pv::before_inverter(produced.0));
         self.image.set(103, "DCW", panels)?;

@@ -51,18 +51,22 @@ impl Meter {
             current: Some(flow.current),
             voltage: Some(around.voltage),
             frequency: Some(around.frequency),
-            energy_in: Some(self.counters.into.energy()),
-            energy_out: Some(self.counters.out.energy()),
             ..Measured::default()
         };
     }
 
+    /// Counters are there before the first step, everything else is not.
     pub fn measured(&self) -> Measured {
-        self.measured.clone()
+        Measured {
+            energy_in: Some(self.counters.into.energy()),
+            energy_out: Some(self.counters.out.energy()),
+            ..self.measured.clone()
+        }
     }
 
     pub fn handle(&mut self, pdu: &[u8]) -> Vec<u8> {
-        sunspec::keep(&self.id, map::write_meter(&mut self.image, 203, &self.measured));
+        let measured = self.measured();
+        sunspec::keep(&self.id, map::write_meter(&mut self.image, 203, &measured));
         answer(pdu, &mut self.image)
     }
 }

@@ -173,7 +173,7 @@ impl Device {
     }
 
     /// Does what a setpoint says, as if it had come over the wire.
-    pub fn act(&mut self, action: &Action) {
+    pub fn act(&mut self, action: &Action, now: Now) {
         let is_deaf = self
             .fault
             .is_some_and(|fault| fault.hides_device() || fault == Fault::IgnoreSetpoints);
@@ -181,7 +181,9 @@ impl Device {
             return;
         }
         match (&mut self.body, action) {
-            (Body::Goe(charger), Action::Charge { .. } | Action::VendorWrite { .. }) => charger.act(action),
+            (Body::Goe(charger), Action::Charge { .. } | Action::VendorWrite { .. }) => {
+                charger.act(action, now)
+            }
             (Body::Battery(battery), Action::BatteryPower { power }) => battery.command(*power),
             // Sent to the wrong device: a real one would answer with an error and do nothing.
             (Body::Meter(_) | Body::Inverter(_) | Body::Battery(_) | Body::Goe(_), _) => {}

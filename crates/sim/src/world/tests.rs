@@ -50,7 +50,7 @@ fn home(seed: u64, date: &str) -> (World, Now) {
     world.step(now);
     for evse in ["left", "right"] {
         let (station, action) = offer(evse, 16);
-        world.act(&station, &action);
+        world.act(&station, &action, now);
     }
     (world, now)
 }
@@ -200,7 +200,7 @@ fn a_car_never_draws_above_what_it_was_offered_during_the_last_five_seconds() {
         if second % 7 == 0 {
             for evse in ["left", "right"] {
                 let (station, action) = offer(evse, dice.at(second).between(0, 20));
-                world.act(&station, &action);
+                world.act(&station, &action, now);
             }
         }
         now = now.after(seconds(1));
@@ -298,7 +298,7 @@ fn somebody_wants_to_charge_at_almost_any_time() {
             let truth = world.truth();
             let sun = truth.pv.power.total().0 < -3_500;
             let (station, action) = offer("right", if sun { 16 } else { 6 });
-            world.act(&station, &action);
+            world.act(&station, &action, now);
             wanted += i64::from(truth.evses.values().any(|evse| evse.wants));
             asked += 1;
         }
@@ -322,7 +322,7 @@ fn faults_hide_a_device_or_make_it_deaf_and_end() {
 
     world.set_fault(&left, Some(Fault::IgnoreSetpoints));
     let (station, action) = offer("left", 6);
-    world.act(&station, &action);
+    world.act(&station, &action, midnight(WINTER));
     assert!(run(&mut world, 30) > 15_000, "deaf");
 
     world.set_fault(&left, Some(Fault::Reboot { lasts: seconds(20) }));

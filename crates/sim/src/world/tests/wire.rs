@@ -216,14 +216,14 @@ fn chargers_and_battery_obey_over_the_wire() {
 fn what_was_told_without_a_wire_is_what_the_wire_shows() {
     let mut wired = Wired::new(1, WINTER);
     let (station, action) = offer("left", 9);
-    wired.world.act(&station, &action);
+    wired.world.act(&station, &action, wired.now);
     wired.run(10);
     assert_eq!(
         wired.status("wallbox-left").obeyed,
         Some(ChargeCurrent::at_most(MilliAmps(9_000)))
     );
     let (_, pause) = offer("left", 0);
-    wired.world.act(&station, &pause);
+    wired.world.act(&station, &pause, wired.now);
     wired.run(10);
     assert_eq!(
         (wired.status("wallbox-left").obeyed, wired.drawn("left")),
