@@ -1,6 +1,6 @@
 // Typed calls of the native API. Knows addresses and errors, and nothing about pages or state.
 
-import type { History, HistorySeries, Intent, Receipt, Session } from "./types";
+import type { History, HistorySeries, Intent, Receipt, Session, SetUp, SignIn, TicketSignIn } from "./types";
 
 /** Series one request may name. */
 const MAX_SERIES = 20;
@@ -72,16 +72,16 @@ export function session(): Promise<Session> {
   return json(call("GET", "/session"));
 }
 
-export async function signIn(user: string, password: string): Promise<void> {
-  await call("POST", "/session", { user, password }, true);
+export async function signIn(body: SignIn): Promise<void> {
+  await call("POST", "/session", body, true);
 }
 
-export async function signInWithTicket(ticket: string): Promise<void> {
-  await call("POST", "/session/ticket", { ticket }, true);
+export async function signInWithTicket(body: TicketSignIn): Promise<void> {
+  await call("POST", "/session/ticket", body, true);
 }
 
-export async function setUp(ticket: string, password: string): Promise<void> {
-  await call("POST", "/setup", { ticket, password }, true);
+export async function setUp(body: SetUp): Promise<void> {
+  await call("POST", "/setup", body, true);
 }
 
 export async function signOut(): Promise<void> {

@@ -22,11 +22,7 @@ export type Intent = Schemas["IntentRequest"];
 export type Receipt = Schemas["IntentAnswer"];
 export type History = Schemas["HistoryAnswer"];
 export type HistorySeries = Schemas["HistorySeries"];
-
-/** Who is signed in. */
-export interface Session {
-  signed_in: boolean;
-  user?: string;
-  role?: string;
-  setup_needed?: boolean;
-}
+export type Session = Schemas["SessionView"];
+export type SignIn = Schemas["SignIn"];
+export type TicketSignIn = Schemas["TicketSignIn"];
+export type SetUp = Schemas["SetUp"];

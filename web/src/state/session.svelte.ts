@@ -35,7 +35,7 @@ class SessionState {
   async #enter(ticket: string | null): Promise<void> {
     let note: string | null = null;
     try {
-      if (ticket !== null) await client.signInWithTicket(ticket);
+      if (ticket !== null) await client.signInWithTicket({ ticket });
     } catch (error) {
       note = error instanceof ApiError && error.status === 401 ? t("sign_in.ticket_used") : inWords(error, true);
     }
