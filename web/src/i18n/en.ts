@@ -71,12 +71,6 @@ export const en = {
   "flow.using": "using",
   "flow.unknown": "not measured",
   "flow.own": "from own power",
-  "flow.summary": "Sun {sun}; grid {grid} {grid_state}; battery {battery} {battery_state}; house {house}; cars {cars}.",
-  "flow.summary_no_battery": "Sun {sun}; grid {grid} {grid_state}; house {house}; cars {cars}.",
-  "flow.no_car": "no car",
-  "flow.waiting": "waiting",
-  "flow.full": "done",
-  "flow.offline": "silent",
 
   "evse.section": "Charging stations",
   "evse.none": "This site has no charging station.",
@@ -88,7 +82,6 @@ export const en = {
   "evse.state.fault": "Fault",
   "evse.state.offline": "Silent",
   "evse.state.disabled": "Disabled",
-  "evse.why": "Why",
   "evse.mode": "Mode of {name}",
   "evse.mode.off": "Off",
   "evse.mode.solar": "Solar",
@@ -108,6 +101,7 @@ export const en = {
   "evse.phases": "Current per phase of {name}",
   "evse.offered": "{current} offered",
   "evse.paused": "Nothing offered",
+  "evse.up_to": "Up to {current} on {phases}",
   "evse.phases_1": "1 phase",
   "evse.phases_n": "{count} phases",
 
@@ -134,13 +128,9 @@ export const en = {
   "device.power": "Power",
   "device.current": "Current",
   "device.voltage": "Voltage",
-  "device.no_evse": "Charging stations without a usable point",
 
   "circuit.section": "Circuits",
-  "circuit.limit": "limit {limit}",
   "circuit.no_meter": "not measured",
-  "circuit.phase": "{phase}: {current} of {limit}",
-  "circuit.free": "{free} free",
   "circuit.over": "{over} too much",
 
   "alarm.section": "Needs attention",
