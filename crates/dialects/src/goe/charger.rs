@@ -270,23 +270,21 @@ impl Charger {
 
 /// The keys that tell the time.
 #[must_use]
-pub(super) fn clock_keys(now: Now, rbt_ms: i64, utc_offset_ms: i64) -> Map<String, Value> {
-    let text = |at: Timestamp| at.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string();
+pub(super) fn clock_keys(now: Now, rbt_ms: i64, utc_offset_ms: i64) -> [(&'static str, Value); 5] {
     let minutes = utc_offset_ms / 60_000;
     let sign = if minutes < 0 { '-' } else { '+' };
-    let local = text(now.wall + Millis(utc_offset_ms));
+    let local = date_text(now.wall + Millis(utc_offset_ms));
     let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);
-    Map::from_iter([
-        ("rbt".to_owned(), Value::from(rbt_ms)),
-        (
-            "tab".to_owned(),
-            Value::from(now.wall.0.saturating_sub(rbt_ms).max(0)),
-        ),
-        ("lto".to_owned(), Value::from(utc_offset_ms)),
-        ("utc".to_owned(), Value::from(text(now.wall))),
-        (
-            "loc".to_owned(),
-            Value::from(format!("{local} {sign}{hours:02}:{rest:02}")),
-        ),
-    ])
+    [
+        ("rbt", rbt_ms.into()),
+        ("tab", now.wall.0.saturating_sub(rbt_ms).max(0).into()),
+        ("lto", utc_offset_ms.into()),
+        ("utc", date_text(now.wall).into()),
+        ("loc", format!("{local} {sign}{hours:02}:{rest:02}").into()),
+    ]
+}
+
+/// `2025-07-17T22:00:46.776`.
+fn date_text(at: Timestamp) -> String {
+    at.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string()
 }

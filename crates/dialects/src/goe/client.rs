@@ -306,7 +306,7 @@ impl Client {
             self.full_due = self.full_due.min(now.monotonic);
         }
         self.document.extend(object);
-        self.status = Status::read(&self.document).0;
+        self.status = Status::read(&self.document).0.with_live(&fresh);
         if let Some(measured) = map::south::measured(&fresh) {
             self.report(Report::Measured(measured));
         }

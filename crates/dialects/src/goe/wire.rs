@@ -187,6 +187,26 @@ impl Status {
     }
 }
 
+impl Status {
+    /// What is known of the charger with what it said just now: settings may be older, what changes from
+    /// second to second may not.
+    #[must_use]
+    pub fn with_live(self, fresh: &Self) -> Self {
+        Self {
+            car: fresh.car,
+            err: fresh.err,
+            frc: fresh.frc,
+            alw: fresh.alw,
+            amp: fresh.amp,
+            pha: fresh.pha,
+            nrg: fresh.nrg,
+            wh: fresh.wh,
+            model_status: fresh.model_status,
+            ..self
+        }
+    }
+}
+
 struct Reader<'a> {
     object: &'a Map<String, Value>,
     faults: Vec<Fault>,

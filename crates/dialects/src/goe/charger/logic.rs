@@ -4,7 +4,7 @@
 use model::phases::{Phase, Phases};
 use model::time::{Millis, Monotonic, Now};
 use model::units::MilliVolts;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Charger, clock_keys};
 use crate::goe::wire::decimal;
@@ -52,21 +52,25 @@ impl Charger {
         self.take_over_writes(now.monotonic);
         if self.pushed.is_some_and(|at| now.monotonic - at > PUSH_LIFE) {
             self.pushed = None;
-            self.put(json!({"pgrid": null, "ppv": null, "pakku": null}));
+            self.put([
+                ("pgrid", Value::Null),
+                ("ppv", Value::Null),
+                ("pakku", Value::Null),
+            ]);
         }
         self.switch_phases(before, now.monotonic);
         let decision = self.decide(now.monotonic);
         let car = self.car(decision);
         self.note_changes(before, car, decision);
-        self.put(json!({
-            "car": car,
-            "alw": decision.allows(),
-            "acu": decision.allows().then(|| self.allowed_amps()),
-            "modelStatus": decision.number(),
-        }));
+        let amps = decision.allows().then(|| self.allowed_amps());
+        self.put([
+            ("car", car.into()),
+            ("alw", decision.allows().into()),
+            ("acu", amps.into()),
+            ("modelStatus", decision.number().into()),
+        ]);
         self.measure(car == 2);
-        self.keys
-            .extend(clock_keys(now, self.inputs.rbt.0, self.inputs.utc_offset.0));
+        self.put(clock_keys(now, self.inputs.rbt.0, self.inputs.utc_offset.0));
     }
 
     fn take_over_writes(&mut self, now: Monotonic) {
@@ -88,9 +92,13 @@ impl Charger {
     fn take_push(&mut self, value: &Value, now: Monotonic) {
         self.pushed = Some(now);
         let rbt = self.inputs.rbt.0;
-        self.put(json!({
-            "pgrid": value["pGrid"], "ppv": value["pPv"], "pakku": value["pAkku"], "inva": rbt,
-        }));
+        let pushed = |name: &str| value[name].clone();
+        self.put([
+            ("pgrid", pushed("pGrid")),
+            ("ppv", pushed("pPv")),
+            ("pakku", pushed("pAkku")),
+            ("inva", rbt.into()),
+        ]);
     }
 
     /// A forced phase count takes effect with a pause of `psmd`, during which the contactor is open.
@@ -106,7 +114,7 @@ impl Charger {
             let pause = Millis(self.integer("psmd").unwrap_or(10_000).clamp(0, 600_000));
             self.switching_until = (car == Some(2)).then_some(now + pause);
             let rbt = self.inputs.rbt.0;
-            self.put(json!({"lfspt": rbt}));
+            self.put([("lfspt", rbt.into())]);
         }
         if self.switching_until.is_some_and(|until| now >= until) {
             self.switching_until = None;
@@ -165,24 +173,27 @@ impl Charger {
     fn note_changes(&mut self, before: Option<i64>, car: i64, decision: Decision) {
         let rbt = self.inputs.rbt.0;
         if self.integer("modelStatus") != Some(decision.number()) {
-            self.put(json!({"lmsc": rbt}));
+            self.put([("lmsc", rbt.into())]);
         }
         if before == Some(car) {
             return;
         }
         match before {
-            Some(1) => self.put(json!({"lccfi": rbt})),
+            Some(1) => self.put([("lccfi", rbt.into())]),
             Some(2) => {
                 let began = self
                     .keys
                     .get("cdi")
                     .map_or(0, |cdi| cdi["value"].as_i64().unwrap_or(0));
-                self.put(json!({"lccfc": rbt, "cdi": {"type": 1, "value": rbt - began}}));
+                self.put([
+                    ("lccfc", rbt.into()),
+                    ("cdi", json!({"type": 1, "value": rbt - began})),
+                ]);
             }
             _ => {}
         }
         if car == 2 {
-            self.put(json!({"lcctc": rbt, "cdi": {"type": 0, "value": rbt}}));
+            self.put([("lcctc", rbt.into()), ("cdi", json!({"type": 0, "value": rbt}))]);
         }
     }
 
@@ -207,17 +218,25 @@ impl Charger {
             super::Variant::V3 => 20,
             super::Variant::V4 => 32,
         };
-        self.put(json!({
-            "nrg": nrg,
-            "pha": [closed, three, three, live(Phase::L1), live(Phase::L2), live(Phase::L3)],
-            "tpa": milliwatts / 1_000,
-            "pnp": used,
-            "eto": inputs.eto.0.max(0),
-            "wh": inputs.wh.0.max(0),
-            "cbl": inputs.plugged.then_some(cable),
-            "cus": if inputs.plugged { 3 } else { 1 },
-            "cll": self.limits(),
-        }));
+        let pha = [
+            closed,
+            three,
+            three,
+            live(Phase::L1),
+            live(Phase::L2),
+            live(Phase::L3),
+        ];
+        self.put([
+            ("nrg", nrg.into()),
+            ("pha", pha.into()),
+            ("tpa", (milliwatts / 1_000).into()),
+            ("pnp", used.into()),
+            ("eto", inputs.eto.0.max(0).into()),
+            ("wh", inputs.wh.0.max(0).into()),
+            ("cbl", inputs.plugged.then_some(cable).into()),
+            ("cus", Value::from(if inputs.plugged { 3 } else { 1 })),
+            ("cll", self.limits()),
+        ]);
     }
 
     fn limits(&self) -> Value {
@@ -234,13 +253,11 @@ impl Charger {
     }
 
     /// Sets several keys; a charger that does not have one gets none.
-    fn put(&mut self, values: Value) {
-        if let Value::Object(values) = values {
-            let known: Map<String, Value> = values
-                .into_iter()
-                .filter(|(key, _)| self.keys.contains_key(key))
-                .collect();
-            self.keys.extend(known);
+    fn put<const N: usize>(&mut self, values: [(&str, Value); N]) {
+        for (key, value) in values {
+            if let Some(slot) = self.keys.get_mut(key) {
+                *slot = value;
+            }
         }
     }
 

@@ -96,7 +96,8 @@ pub fn synthesised(view: &EvseView, device: Option<&DeviceView>, about: &About<'
         "tpa": view.power.0,
         "mtp": format!("go-eCharger/{}/", about.serial),
     })));
-    keys.extend(clock_keys(about.at, about.at.monotonic.0, 0));
+    let clock = clock_keys(about.at, about.at.monotonic.0, 0);
+    keys.extend(clock.map(|(key, value)| (key.to_owned(), value)));
     keys
 }
 

@@ -253,6 +253,43 @@ fn odd_values_cost_their_key_and_unknown_keys_reach_the_document() {
 }
 
 #[test]
+fn what_was_said_before_is_not_reported_again() {
+    let mut client = client("http://192.0.2.7");
+    let mut said = 0;
+    let reports = run(&mut client, 0, 3_000, &mut |client, ms| {
+        said += 1;
+        let whole = r#"{"car":2,"var":11,"frc":2,"alw":true,"amp":16,"nrg":[230,230,230,0,9,9,9,2070,2070,2070,0,6210]}"#;
+        let partial = r#"{"car":2,"frc":2}"#;
+        client
+            .handle_reply(response(200, if said == 1 { whole } else { partial }), at(ms))
+            .unwrap();
+    });
+    let statuses: Vec<_> = reports
+        .iter()
+        .filter_map(|(_, report)| {
+            if let Report::Evse { status, .. } = report {
+                Some(status)
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(statuses[0].current.map(|current| current.l1.0), Some(9_000));
+    assert_eq!((statuses[1].current, statuses[1].obeyed), (None, None));
+    assert_eq!(
+        statuses[1].max_current, statuses[0].max_current,
+        "a setting may be older"
+    );
+    assert_eq!(
+        reports
+            .iter()
+            .filter(|(_, report)| matches!(report, Report::Measured(_)))
+            .count(),
+        1
+    );
+}
+
+#[test]
 fn documents_come_once_a_second_and_whole_ones_once_a_minute() {
     let mut pair = Pair::new(Variant::V4);
     pair.run(130_000);
