@@ -349,3 +349,85 @@ fn circuit_id(text: &str) -> CircuitId {
 fn evse_id(text: &str) -> EvseId {
     EvseId::new(text).expect(FITS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_site_names_every_device_where_it_answers() {
+        let world = home(1);
+        let addresses: BTreeMap<DeviceId, SocketAddr> = (5_000..)
+            .zip(&world.devices)
+            .filter(|(_, device)| device.id.as_str() != "pv")
+            .map(|(port, device)| (device.id.clone(), SocketAddr::from(([127, 0, 0, 1], port))))
+            .collect();
+        let site = home_site(&world, &addresses);
+        let check = |id: &str, circuit: &str, link: LinkSettings| {
+            let device = site.device(&device_id(id)).unwrap();
+            assert_eq!((&device.link, device.circuit.as_str()), (&link, circuit), "{id}");
+        };
+        let sunspec = |port: u16| LinkSettings::Sunspec {
+            address: format!("127.0.0.1:{port}"),
+            unit: 1,
+        };
+        check("grid", "house", sunspec(5_000));
+        check("pv", "house", LinkSettings::None);
+        check("battery", "house", sunspec(5_002));
+        check(
+            "wallbox-left",
+            "garage",
+            LinkSettings::Goe {
+                url: "http://127.0.0.1:5003".to_owned(),
+            },
+        );
+        check(
+            "wallbox-right",
+            "garage",
+            LinkSettings::Goe {
+                url: "http://127.0.0.1:5004".to_owned(),
+            },
+        );
+
+        let circuits: Vec<_> = site
+            .circuits
+            .iter()
+            .map(|circuit| {
+                (
+                    circuit.id.as_str(),
+                    circuit.limit.l2.0,
+                    circuit.meter.as_ref().map(DeviceId::as_str),
+                )
+            })
+            .collect();
+        assert_eq!(
+            circuits,
+            [("house", 35_000, Some("grid")), ("garage", 25_000, None)]
+        );
+        let evses: Vec<_> = site
+            .evses()
+            .map(|(_, evse)| (evse.id.as_str(), evse.max.0, evse.rotation))
+            .collect();
+        let expected = [
+            ("left", 32_000, PhaseRotation::R123),
+            ("right", 16_000, PhaseRotation::R231),
+        ];
+        assert_eq!(evses, expected);
+    }
+
+    #[test]
+    fn the_yard_has_three_chargers_that_nobody_dials() {
+        let site = yard_site();
+        let found: Vec<_> = site
+            .evses()
+            .map(|(station, evse)| (station.id.as_str(), evse.id.as_str(), &station.link))
+            .collect();
+        let none = &LinkSettings::None;
+        let expected = [
+            ("wallbox-offline", "offline", none),
+            ("wallbox-disabled", "disabled", none),
+            ("wallbox-silent", "silent", none),
+        ];
+        assert_eq!(found, expected);
+    }
+}

@@ -299,6 +299,9 @@ fn somebody_wants_to_charge_at_almost_any_time() {
             let sun = truth.pv.power.total().0 < -3_500;
             let (station, action) = offer("right", if sun { 16 } else { 6 });
             world.act(&station, &action, now);
+            let hour = LocalTime::new(now.wall, &TimeZone::get("Europe/Vienna").unwrap()).second / 3_600;
+            let all_home = truth.evses.values().all(|evse| evse.pilot.is_plugged());
+            assert!(all_home || !(0..6).contains(&hour), "{}", now.wall);
             wanted += i64::from(truth.evses.values().any(|evse| evse.wants));
             asked += 1;
         }
