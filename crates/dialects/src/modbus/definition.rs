@@ -223,16 +223,17 @@ impl Definition {
         Some(Self::parse(text).expect("embedded definitions are checked by a test"))
     }
 
-    /// The names of all embedded definitions, sorted.
-    pub fn built_in_names() -> impl Iterator<Item = &'static str> {
-        catalogue::FILES.iter().map(|(name, _)| *name)
-    }
-
     /// What to read in every round.
     #[must_use]
     pub fn requests(&self) -> &[Span] {
         &self.requests
     }
+}
+
+/// The names of all embedded definitions, sorted.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    catalogue::FILES.iter().map(|(name, _)| *name).collect()
 }
 
 /// Collects problems while a definition is made of what the file says.
@@ -601,9 +602,8 @@ mod tests {
             let path = entry.unwrap().path();
             on_disk.insert(path.file_stem().unwrap().to_str().unwrap().to_owned());
         }
-        let embedded: Vec<_> = Definition::built_in_names().collect();
-        assert_eq!(on_disk, embedded.iter().map(|name| (*name).to_owned()).collect());
-        assert!(embedded.is_sorted());
+        assert_eq!(on_disk, names().into_iter().map(str::to_owned).collect());
+        assert!(names().is_sorted());
         for (name, text) in catalogue::FILES {
             let definition = Definition::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert!(text.starts_with("# Source: "), "{name}");
