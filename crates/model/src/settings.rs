@@ -60,12 +60,14 @@ impl Default for ControlSettings {
 pub struct GoeSettings {
     /// A charger whose link has been lost for longer is refused with 403.
     pub offline_after: Millis,
+    /// Networks (`192.168.1.0/24`) from which the local form answers without a token.
+    pub local_open: Vec<String>,
     pub chargers: Vec<GoeCharger>,
 }
 
 impl Default for GoeSettings {
     fn default() -> Self {
-        Self { offline_after: Millis(24 * 3_600_000), chargers: Vec::new() }
+        Self { offline_after: Millis(24 * 3_600_000), local_open: Vec::new(), chargers: Vec::new() }
     }
 }
 

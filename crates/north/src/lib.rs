@@ -1,31 +1,101 @@
 //! Whom we answer.
 //!
-//! Every door to the outside is a file here: our own API ([`native`]), the dialects of other makers
+//! Every door to the outside has a file here: our own API ([`native`]), the dialects of other makers
 //! ([`goe`], [`cfos`]), the page ([`assets`]). None of them touches a device or decides anything: what is
 //! asked for becomes an intent on the bus, what is shown comes from the latest view, who may is asked of the
 //! gate. The binary owns the port and serves [`router`].
 
+mod address;
+mod assets;
+mod cfos;
 pub mod events;
-pub mod limits;
+mod goe;
+mod health;
+mod limits;
+pub mod metrics;
 pub mod native;
+mod networks;
 pub mod readiness;
 
 use std::sync::Arc;
 
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
 use bus::Bus;
+use gate::Gate;
+use model::id::SiteId;
 use model::settings::Settings;
 use model::time::Clock;
 use store::Store;
 
+pub use metrics::Metrics;
 pub use readiness::Readiness;
 
-/// What the handlers work with.
+/// What the handlers work with. Cloning it is cheap.
 #[derive(Clone)]
 pub struct State {
     pub bus: Arc<dyn Bus>,
     pub store: Arc<dyn Store>,
+    pub gate: Arc<Gate>,
     pub clock: Arc<dyn Clock>,
     pub settings: Arc<Settings>,
     pub readiness: Arc<Readiness>,
+    pub metrics: Arc<Metrics>,
+    /// Fed by [`events::Hub::run`], a task of the binary.
     pub hub: Arc<events::Hub>,
+    /// For dialects that know one site only.
+    pub default_site: Option<SiteId>,
+    sheets: Arc<goe::Sheets>,
+}
+
+impl State {
+    /// The default site is the first of the settings.
+    #[must_use]
+    pub fn new(
+        bus: Arc<dyn Bus>,
+        store: Arc<dyn Store>,
+        gate: Arc<Gate>,
+        clock: Arc<dyn Clock>,
+        settings: Arc<Settings>,
+        readiness: Arc<Readiness>,
+    ) -> Self {
+        Self {
+            bus,
+            store,
+            gate,
+            hub: events::Hub::new(Arc::clone(&clock)),
+            clock,
+            default_site: settings.sites.first().map(|site| site.id.clone()),
+            settings,
+            readiness,
+            metrics: Arc::default(),
+            sheets: Arc::default(),
+        }
+    }
+}
+
+/// Everything on the HTTP port. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: who
+/// calls decides over slowing down and over the open local form of go-e.
+pub fn router(state: State) -> Router {
+    let private = Router::new()
+        .route("/metrics", get(metrics::show))
+        .route_layer(from_fn_with_state(state.clone(), native::auth::require));
+    let routes = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/cnf", get(cfos::default_site).post(cfos::default_site))
+        .route("/site/{site}/cnf", get(cfos::one_site).post(cfos::one_site))
+        .merge(private)
+        .merge(native::router(&state))
+        .merge(goe::router())
+        .fallback(assets::serve);
+    routes
+        .layer(DefaultBodyLimit::max(limits::MAX_BODY))
+        .layer(from_fn(limits::bound_body))
+        .layer(from_fn_with_state(state.clone(), address::check_host))
+        .layer(from_fn(limits::bound_work))
+        .layer(from_fn_with_state(state.clone(), metrics::observe))
+        .with_state(state)
 }

@@ -1,11 +1,25 @@
-//! Bounds on what a request may cost.
+//! Bounds on what a request may cost: its body, its time, and what a defect of ours does to it.
 
-use axum::http::StatusCode;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::{FutureExt, StreamExt};
 
 use crate::native::error::ApiError;
 
 /// The largest request body.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// What of a refused body is still read, so that a client which sends first and reads then gets to see the
+/// refusal instead of a broken connection.
+const MAX_DRAIN: usize = 16 * 1024 * 1024;
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+/// From the request's head to the answer's head; an event stream has its own life after that.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// What is said to a body above [`MAX_BODY`].
 pub fn too_large() -> ApiError {
@@ -15,4 +29,55 @@ pub fn too_large() -> ApiError {
         "the request body is larger than 1 MiB",
     )
     .at("body", "at most 1048576 bytes")
+}
+
+/// Refuses a request that announces too large a body. Those that do not announce their length are cut off
+/// where the body is read.
+pub async fn bound_body(request: Request, next: Next) -> Response {
+    if announced(request.headers()) <= MAX_BODY {
+        return next.run(request).await;
+    }
+    let _ = tokio::time::timeout(DRAIN_WITHIN, drain(request.into_body())).await;
+    too_large().into_response()
+}
+
+fn announced(headers: &HeaderMap) -> usize {
+    let text = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    text.map_or(0, |text| text.parse().unwrap_or(usize::MAX))
+}
+
+async fn drain(body: Body) {
+    let mut read = 0;
+    let mut parts = body.into_data_stream();
+    while let Some(Ok(part)) = parts.next().await {
+        read += part.len();
+        if read > MAX_DRAIN {
+            return;
+        }
+    }
+}
+
+/// Answers 503 when a handler does not come to an end, and 500 when it panics.
+pub async fn bound_work(request: Request, next: Next) -> Response {
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(ANSWER_WITHIN, work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => {
+            tracing::error!("a request handler panicked; the place is in the message above");
+            ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "something went wrong inside; it is in the log",
+            )
+            .into_response()
+        }
+        Err(_) => ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_slow",
+            "the answer took too long; try again in a moment",
+        )
+        .into_response(),
+    }
 }

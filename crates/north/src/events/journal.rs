@@ -328,3 +328,105 @@ fn changed<'a, T>(changed: &'a [u64], elements: &'a [T], since: u64) -> impl Ite
 fn json(value: &impl serde::Serialize) -> Arc<str> {
     serde_json::to_string(value).unwrap_or_default().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use model::time::{Now, Timestamp};
+    use model::units::Watts;
+    use model::view::{CycleView, Flow, Overdraft};
+
+    use super::*;
+
+    fn view(site: &str, epoch: u64, grid: i64) -> Arc<SiteView> {
+        Arc::new(SiteView {
+            id: SiteId::new(site).unwrap(),
+            name: site.to_owned(),
+            time_zone: "UTC".to_owned(),
+            epoch,
+            at: Now {
+                wall: Timestamp(grid),
+                ..Now::default()
+            },
+            flow: Flow {
+                grid: Some(Watts(grid)),
+                ..Flow::default()
+            },
+            circuits: Vec::new(),
+            devices: Vec::new(),
+            evses: Vec::new(),
+            alarms: Vec::new(),
+            overdraft: Overdraft::default(),
+            cycle: CycleView::default(),
+        })
+    }
+
+    fn kind(message: Option<Message>) -> Option<Kind> {
+        message.map(|message| message.kind)
+    }
+
+    #[test]
+    fn a_site_says_something_once_a_second_and_the_latest_counts() {
+        let mut journal = Journal::default();
+        let at = Monotonic;
+        assert_eq!(kind(journal.offer(view("a", 1, 1), at(0))), Some(Kind::View));
+        assert_eq!(kind(journal.offer(view("a", 1, 2), at(400))), None);
+        assert_eq!(kind(journal.offer(view("a", 1, 3), at(999))), None);
+        assert_eq!(kind(journal.offer(view("b", 1, 1), at(999))), Some(Kind::View));
+        assert_eq!(journal.due(), Some(at(1_000)));
+        assert!(journal.flush(at(999)).is_empty());
+        let sent = journal.flush(at(1_000));
+        assert_eq!(sent.len(), 1);
+        assert!(sent[0].data.contains(r#""grid_w":3"#), "{}", sent[0].data);
+        assert_eq!(journal.due(), None);
+        assert_eq!(kind(journal.offer(view("a", 1, 4), at(2_000))), Some(Kind::Patch));
+    }
+
+    #[test]
+    fn an_engine_that_was_overtaken_is_not_heard() {
+        let mut journal = Journal::default();
+        journal.offer(view("a", 2, 1), Monotonic(0));
+        assert_eq!(journal.offer(view("a", 1, 2), Monotonic(5_000)), None);
+        assert_eq!(
+            kind(journal.offer(view("a", 3, 2), Monotonic(5_000))),
+            Some(Kind::Patch)
+        );
+    }
+
+    #[test]
+    fn only_the_last_of_several_first_messages_lets_a_client_go_on() {
+        let mut journal = Journal::default();
+        let now = Monotonic(0);
+        journal.offer(view("a", 1, 1), now);
+        journal.offer(view("b", 1, 1), now);
+        journal.note_backfill(10, now);
+        let first = journal.open(None, now, |_| true);
+        let numbers: Vec<u64> = first.iter().map(|message| message.number).collect();
+        assert_eq!(numbers, [0, 0, 3]);
+        // A client that saw the first view only starts over.
+        let again = journal.open(Some(0), now, |_| true);
+        assert_eq!(
+            again.iter().map(|message| message.kind).collect::<Vec<_>>(),
+            [Kind::View, Kind::View, Kind::Backfill]
+        );
+        assert_eq!(journal.note_backfill(10, now), None);
+    }
+
+    #[test]
+    fn what_is_kept_for_resuming_does_not_grow() {
+        let mut journal = Journal::default();
+        for second in 0..2_000 {
+            journal.offer(view("a", 1, second), Monotonic(second * 1_000));
+            journal.offer(view("b", 1, second), Monotonic(second * 1_000));
+        }
+        assert_eq!(journal.times.len(), 601);
+        let now = Monotonic(1_999_000);
+        for (last, expected) in [(4_000, 0), (3_999, 1), (2_800, 2), (4_001, 2), (2_700, 2)] {
+            assert_eq!(journal.open(Some(last), now, |_| true).len(), expected, "{last}");
+        }
+        let kind_of = |last| journal.open(Some(last), now, |_| true)[0].kind;
+        assert_eq!(
+            (kind_of(2_800), kind_of(2_700), kind_of(4_001)),
+            (Kind::Patch, Kind::View, Kind::View)
+        );
+    }
+}

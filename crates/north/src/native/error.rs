@@ -49,6 +49,7 @@ pub struct ErrorBody {
 pub struct ApiError {
     status: StatusCode,
     body: ErrorBody,
+    retry_after_s: Option<u32>,
 }
 
 impl ApiError {
@@ -59,7 +60,11 @@ impl ApiError {
             place: None,
             expected: None,
         };
-        Self { status, body }
+        Self {
+            status,
+            body,
+            retry_after_s: None,
+        }
     }
 
     /// Names the part of the request that is wrong and what would have been accepted there.
@@ -67,6 +72,13 @@ impl ApiError {
     pub fn at(mut self, place: impl Into<String>, expected: impl Into<String>) -> Self {
         self.body.place = Some(place.into());
         self.body.expected = Some(expected.into());
+        self
+    }
+
+    /// Says when it makes sense to ask again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
         self
     }
 
@@ -113,11 +125,6 @@ impl ApiError {
             "the site has just been started; try again in a moment",
         )
     }
-
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
 }
 
 impl IntoResponse for ApiError {
@@ -127,6 +134,9 @@ impl IntoResponse for ApiError {
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -11,14 +11,18 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, Stream};
 use gate::{Action, Principal, Subject};
 use model::id::SiteId;
+use model::time::{Millis, Monotonic};
 use serde::Deserialize;
 
+use super::auth::principal_of;
 use super::error::{ApiError, ErrorAnswer};
 use super::sites::readable;
 use crate::State;
 use crate::events::{Client, Wants};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often an open stream asks whether its caller is still signed in.
+const RECHECK: Millis = Millis(30_000);
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -59,16 +63,45 @@ pub async fn stream(
             "too many event streams are open",
         )
     })?;
-    Ok(Sse::new(events(client)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    let checked = state.clock.now().monotonic;
+    let watcher = Watcher {
+        client,
+        state,
+        headers,
+        checked,
+    };
+    Ok(Sse::new(watcher.into_stream()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
-fn events(client: Client) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold(client, |mut client| async {
-        let (id, message) = client.next().await?;
-        let event = Event::default()
-            .id(id)
-            .event(message.kind.name())
-            .data(message.data.as_ref());
-        Some((Ok(event), client))
-    })
+/// An open stream and the proof it was opened with.
+struct Watcher {
+    client: Client,
+    state: State,
+    headers: HeaderMap,
+    checked: Monotonic,
+}
+
+impl Watcher {
+    fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        stream::unfold(self, |mut watcher| async {
+            let (id, message) = watcher.client.next().await?;
+            if !watcher.is_still_signed_in().await {
+                return None;
+            }
+            let event = Event::default()
+                .id(id)
+                .event(message.kind.name())
+                .data(message.data.as_ref());
+            Some((Ok(event), watcher))
+        })
+    }
+
+    async fn is_still_signed_in(&mut self) -> bool {
+        let now = self.state.clock.now().monotonic;
+        if now - self.checked < RECHECK {
+            return true;
+        }
+        self.checked = now;
+        principal_of(&self.state.gate, &self.headers).await.is_some()
+    }
 }

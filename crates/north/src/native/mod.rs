@@ -13,14 +13,20 @@ pub mod events;
 pub mod evses;
 pub mod history;
 pub mod intents;
+pub mod session;
 pub mod sites;
 pub mod wire;
 
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use axum::{Json, Router};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::State;
+use crate::{State, address};
+use error::ApiError;
 
 /// Where the API lives.
 pub const BASE: &str = "/api/v1";
@@ -48,12 +54,52 @@ fn closed() -> OpenApiRouter<State> {
         .routes(routes!(events::stream))
 }
 
-/// The document, without its base path.
+/// Routes for everybody: to become somebody who is signed in.
+fn open() -> OpenApiRouter<State> {
+    OpenApiRouter::new()
+        .routes(routes!(session::show, session::sign_in, session::sign_out))
+        .routes(routes!(session::sign_in_by_ticket))
+        .routes(routes!(session::set_up))
+}
+
+/// The document; its paths are below [`BASE`].
 #[must_use]
 pub fn document() -> OpenApi {
     let mut document = <Document as utoipa::OpenApi>::openapi();
+    document.merge(open().into_openapi());
     document.merge(closed().into_openapi());
     document
+}
+
+/// Everything below [`BASE`].
+pub fn router(state: &State) -> Router<State> {
+    let (open, _) = open().split_for_parts();
+    let (closed, _) = closed().split_for_parts();
+    let closed = closed.route_layer(from_fn_with_state(state.clone(), auth::require));
+    let document = document();
+    let routes = open
+        .merge(closed)
+        .route("/openapi.json", get(async move || Json(document.clone())))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn(address::check_origin));
+    Router::new().nest(BASE, routes)
+}
+
+pub(crate) async fn no_such_route() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "no_such_route",
+        "there is nothing at this path",
+    )
+}
+
+pub(crate) async fn no_such_method() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "no_such_method",
+        "this path does not know the method",
+    )
 }
 
 #[cfg(test)]

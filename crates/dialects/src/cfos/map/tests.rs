@@ -131,9 +131,10 @@ fn view(site: &Site) -> SiteView {
         id: device.id.clone(),
         name: device.name.clone(),
         kind: device.kind.name().to_owned(),
-        role: match device.kind {
-            DeviceKind::Meter { role } => Some(role),
-            _ => None,
+        role: if let DeviceKind::Meter { role } = device.kind {
+            Some(role)
+        } else {
+            None
         },
         circuit: device.circuit.clone(),
         enabled: true,

@@ -1,0 +1,207 @@
+//! The page: files of `web/dist`, compressed when the page was built and embedded when we are.
+//!
+//! A build without them works and says how to make them. Below the paths of the APIs nothing is answered
+//! from here, so that a mistyped API path never gets a page.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use crate::native::{no_such_method, no_such_route};
+
+#[derive(RustEmbed)]
+#[folder = "../../web/dist/"]
+#[allow_missing = true]
+struct Dist;
+
+const INDEX: &str = "index.html";
+/// First segments that belong to others.
+const RESERVED: [&str; 10] = [
+    "api", "cnf", "public", "platform", "goe", "site", "ui", "metrics", "healthz", "readyz",
+];
+
+/// The page loads nothing from elsewhere and runs no inline script. Style attributes are what the chart and
+/// the transitions of the page set.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; \
+    img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'";
+
+const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Ohmstead</title>\
+    <h1>Ohmstead is running</h1><p>This build has no web page in it. To make it, run <code>./run</code>, or \
+    <code>npm ci &amp;&amp; npm run build</code> in <code>web/</code> and then <code>cargo build --release</code> \
+    again. The API is at <a href=\"/api/v1/openapi.json\">/api/v1</a>.</p></html>\n";
+
+/// Answers whatever no route took.
+pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    let first = path.split('/').next().unwrap_or_default();
+    if RESERVED.contains(&first) {
+        return no_such_route().await.into_response();
+    }
+    if method != Method::GET && method != Method::HEAD {
+        return no_such_method().await.into_response();
+    }
+    if let Some(file) = Dist::get(path).filter(|_| !is_compressed_form(path)) {
+        return answer(path, file, &headers);
+    }
+    let is_page = !path.rsplit('/').next().unwrap_or_default().contains('.');
+    match (is_page, Dist::get(INDEX)) {
+        (true, Some(file)) => answer(INDEX, file, &headers),
+        (true, None) => not_built(),
+        (false, _) => no_such_route().await.into_response(),
+    }
+}
+
+fn is_compressed_form(path: &str) -> bool {
+    path.ends_with(".br") || path.ends_with(".gz")
+}
+
+fn not_built() -> Response {
+    let mut response = ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], NOT_BUILT).into_response();
+    protect(response.headers_mut());
+    response
+}
+
+fn answer(path: &str, plain: EmbeddedFile, asked: &HeaderMap) -> Response {
+    let (file, encoding) = best_form(path, plain, asked);
+    let tag = entity_tag(&file, encoding);
+    let mut response = if is_known(&tag, asked) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let mut response = Body::from(bytes_of(file.data)).into_response();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(path)));
+        response
+    };
+    let headers = response.headers_mut();
+    if let Some(encoding) = encoding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    // Names below assets/ hold a hash of their content.
+    let caching = if path.starts_with("assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    protect(headers);
+    response
+}
+
+fn protect(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
+/// The smallest form the client takes that was made when the page was built.
+fn best_form(path: &str, plain: EmbeddedFile, asked: &HeaderMap) -> (EmbeddedFile, Option<&'static str>) {
+    for (encoding, ending) in [("br", "br"), ("gzip", "gz")] {
+        if takes(asked, encoding)
+            && let Some(file) = Dist::get(&format!("{path}.{ending}"))
+        {
+            return (file, Some(encoding));
+        }
+    }
+    (plain, None)
+}
+
+/// Whether `Accept-Encoding` names the encoding and does not give it the weight 0.
+fn takes(asked: &HeaderMap, encoding: &str) -> bool {
+    let texts = asked
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(',')).any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        let weight = weight.trim().trim_start_matches("q=").trim();
+        let is_refused = !weight.is_empty() && weight.parse().is_ok_and(|weight: f32| weight <= 0.0);
+        name.trim().eq_ignore_ascii_case(encoding) && !is_refused
+    })
+}
+
+fn entity_tag(file: &EmbeddedFile, encoding: Option<&str>) -> String {
+    let hash = file.metadata.sha256_hash();
+    let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}-{}\"", encoding.unwrap_or("plain"))
+}
+
+fn is_known(tag: &str, asked: &HeaderMap) -> bool {
+    let text = asked
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
+    text.is_some_and(|text| {
+        text.split(',')
+            .any(|one| one.trim().trim_start_matches("W/") == tag)
+    })
+}
+
+fn bytes_of(data: Cow<'static, [u8]>) -> Bytes {
+    match data {
+        Cow::Borrowed(data) => Bytes::from_static(data),
+        Cow::Owned(data) => Bytes::from(data),
+    }
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("json" | "map") => "application/json",
+        Some("webmanifest") => "application/manifest+json",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("ico") => "image/x-icon",
+        Some("webp") => "image/webp",
+        Some("woff2") => "font/woff2",
+        Some("txt") => "text/plain; charset=utf-8",
+        Some(_) | None => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoding_is_taken_when_named_and_not_weighed_zero() {
+        for (text, expected) in [
+            ("gzip, deflate, br", true),
+            ("BR", true),
+            ("br;q=0.5", true),
+            ("br;q=0", false),
+            ("br; q=0.000", false),
+            ("gzip", false),
+            ("", false),
+            ("brotli", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(text))]);
+            assert_eq!(takes(&headers, "br"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn files_have_their_types() {
+        for (path, expected) in [
+            ("index.html", "text/html; charset=utf-8"),
+            ("assets/index-8a1b.js", "text/javascript; charset=utf-8"),
+            ("icon.svg", "image/svg+xml"),
+            ("LICENSE", "application/octet-stream"),
+        ] {
+            assert_eq!(content_type(path), expected, "{path}");
+        }
+    }
+}

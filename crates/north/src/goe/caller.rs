@@ -1,0 +1,90 @@
+//! Who calls a go-e door, and which charger they mean.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, Uri, header};
+use gate::address::goe_serial_of_host;
+use gate::{Grant, Principal};
+use model::id::EvseId;
+
+use crate::State;
+use crate::address::host_of;
+use crate::networks;
+
+/// Somebody who may use one charger.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub evse: EvseId,
+    pub principal: Principal,
+    /// The charger's token, as the caller showed it; `None` in the open form.
+    pub token: Option<String>,
+}
+
+impl Caller {
+    /// The cloud form: the host names the charger or does not; where it does, the token must be that
+    /// charger's and no other is looked for.
+    pub fn of_cloud(state: &State, uri: &Uri, headers: &HeaderMap, in_query: Option<&str>) -> Option<Self> {
+        let token = in_query.or_else(|| in_header(headers)).unwrap_or_default();
+        let (evse, principal) = match goe_serial_of_host(host_of(uri, headers)) {
+            Some(serial) => state.gate.goe_by_serial_and_token(&six_digits(&serial), token)?,
+            None => state.gate.goe_by_token(token)?,
+        };
+        Some(Self {
+            evse,
+            principal,
+            token: Some(token.to_owned()),
+        })
+    }
+
+    /// The local form with the token in the path.
+    pub fn of_local(state: &State, serial: &str, token: &str) -> Option<Self> {
+        let (evse, principal) = state.gate.goe_by_serial_and_token(&six_digits(serial), token)?;
+        Some(Self {
+            evse,
+            principal,
+            token: Some(token.to_owned()),
+        })
+    }
+
+    /// The local form without a token, from a network the owner listed.
+    pub fn of_open(state: &State, serial: &str, from: IpAddr) -> Option<Self> {
+        if !networks::any_holds(&state.settings.goe.local_open, from) {
+            return None;
+        }
+        let serial = six_digits(serial);
+        let charger = state
+            .settings
+            .goe
+            .chargers
+            .iter()
+            .find(|charger| charger.serial == serial)?;
+        let evse = charger.evse.clone();
+        let principal = Principal {
+            name: format!("goe-open:{serial}"),
+            user: None,
+            grant: Grant::Evse(evse.clone()),
+        };
+        Some(Self {
+            evse,
+            principal,
+            token: None,
+        })
+    }
+}
+
+/// Clients write serial numbers with and without leading zeros.
+fn six_digits(serial: &str) -> String {
+    format!("{serial:0>6}")
+}
+
+/// The token of an `Authorization` header. The scheme does not matter: one client sends the raw token as
+/// `Basic`.
+fn in_header(headers: &HeaderMap) -> Option<&str> {
+    let (_, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .trim()
+        .split_once(' ')?;
+    Some(token.trim())
+}

@@ -1,0 +1,302 @@
+//! The go-e doors.
+//!
+//! `/api/status` and `/api/set` are the cloud form: the charger is named by the host (`000001.…`), else by
+//! its token. Below `/goe/<serial>/<token>/` stands the local form, which answers as a charger in the LAN
+//! does; without the token part it is open to the networks that the settings list, and to nobody else.
+//!
+//! What is answered is the dialect's business; here a caller is recognised, and the latest view and document
+//! are fetched. A set becomes intents, one after the other.
+
+mod caller;
+mod charger;
+mod sheets;
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Path, State as Shared};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use dialects::goe::error::failed_text;
+use dialects::goe::map::{Target, plan};
+use dialects::goe::query::{SetQuery, StatusQuery, Write};
+use dialects::goe::server::{
+    Outcome, Refusal, Secrets, SetForm, StatusForm, refuse, set_reply, status_reply,
+};
+use dialects::goe::value::Reading;
+use model::intent::{Intent, Rejection};
+use model::time::Millis;
+use serde_json::json;
+
+use crate::State;
+use crate::address::may_write;
+use caller::Caller;
+use charger::Charger;
+pub use sheets::Sheets;
+
+/// The local form has no word for the age of data; a charger in the LAN either answers or does not.
+const LOCAL_AGE: Millis = Millis(30_000);
+/// Writes of one request that are taken; each may wait for its answer.
+const MAX_WRITES: usize = 64;
+
+/// All go-e routes.
+pub fn router() -> Router<State> {
+    Router::new()
+        .route("/api/status", get(cloud_status).options(preflight))
+        .route("/api/set", get(cloud_set))
+        .route("/goe/{serial}/{token}/api/status", get(local_status))
+        .route("/goe/{serial}/{token}/api/set", get(local_set))
+        .route("/goe/{serial}/api/status", get(open_status))
+        .route("/goe/{serial}/api/set", get(open_set))
+        .method_not_allowed_fallback(method_not_allowed)
+}
+
+type Reply = http::Response<Vec<u8>>;
+
+async fn cloud_status(Shared(state): Shared<State>, uri: Uri, headers: HeaderMap) -> Response {
+    let query = StatusQuery::parse(uri.query().unwrap_or_default());
+    let Some(caller) = Caller::of_cloud(&state, &uri, &headers, query.token.as_deref()) else {
+        return sent(refuse(Refusal::Unauthorized));
+    };
+    sent(match Charger::find(&state, &caller).await {
+        Some(charger) => match charger.facts(&state).admit_status(query.age) {
+            Ok(()) => cloud_body(&state, &charger, &caller, &query),
+            Err(refusal) => refuse(refusal),
+        },
+        None => refuse(Refusal::Offline),
+    })
+}
+
+fn cloud_body(state: &State, charger: &Charger, caller: &Caller, query: &StatusQuery) -> Reply {
+    let Some(last_modified) = charger.last_data() else {
+        return refuse(Refusal::Offline);
+    };
+    let sheet = state.sheets.of(charger, caller);
+    status_reply(
+        &sheet,
+        query.filter.as_deref(),
+        Secrets::WhenNamed,
+        StatusForm::Cloud { last_modified },
+    )
+}
+
+async fn cloud_set(Shared(state): Shared<State>, uri: Uri, headers: HeaderMap) -> Response {
+    if !may_write(&uri, &headers) {
+        return sent(foreign());
+    }
+    let query = SetQuery::parse(uri.query().unwrap_or_default());
+    let Some(caller) = Caller::of_cloud(&state, &uri, &headers, query.token.as_deref()) else {
+        return sent(refuse(Refusal::Unauthorized));
+    };
+    sent(match Charger::find(&state, &caller).await {
+        Some(charger) => match charger.facts(&state).admit_set() {
+            Ok(()) => {
+                let outcomes = write_all(&state, &charger, &caller, &query.writes, Reading::Lenient).await;
+                set_reply(
+                    &outcomes,
+                    SetForm::Cloud {
+                        accepted: StatusCode::ACCEPTED,
+                    },
+                )
+            }
+            Err(refusal) => refuse(refusal),
+        },
+        None => refuse(Refusal::Offline),
+    })
+}
+
+async fn local_status(
+    Shared(state): Shared<State>,
+    Path((serial, token)): Path<(String, String)>,
+    uri: Uri,
+) -> Response {
+    let caller = Caller::of_local(&state, &serial, &token);
+    sent(local_status_of(&state, caller, &uri).await)
+}
+
+async fn local_set(
+    Shared(state): Shared<State>,
+    Path((serial, token)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let caller = Caller::of_local(&state, &serial, &token);
+    sent(local_set_of(&state, caller, &uri, &headers).await)
+}
+
+async fn open_status(
+    Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(serial): Path<String>,
+    uri: Uri,
+) -> Response {
+    let caller = Caller::of_open(&state, &serial, peer.ip());
+    sent(local_status_of(&state, caller, &uri).await)
+}
+
+async fn open_set(
+    Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(serial): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let caller = Caller::of_open(&state, &serial, peer.ip());
+    sent(local_set_of(&state, caller, &uri, &headers).await)
+}
+
+async fn local_status_of(state: &State, caller: Option<Caller>, uri: &Uri) -> Reply {
+    let Some(caller) = caller else {
+        return refuse(Refusal::Unauthorized);
+    };
+    let charger = match reachable(state, &caller).await {
+        Ok(charger) => charger,
+        Err(reply) => return reply,
+    };
+    let query = StatusQuery::parse(uri.query().unwrap_or_default());
+    let secrets = if caller.token.is_some() {
+        Secrets::WhenNamed
+    } else {
+        Secrets::Never
+    };
+    let sheet = state.sheets.of(&charger, &caller);
+    status_reply(&sheet, query.filter.as_deref(), secrets, StatusForm::Local)
+}
+
+async fn local_set_of(state: &State, caller: Option<Caller>, uri: &Uri, headers: &HeaderMap) -> Reply {
+    if !may_write(uri, headers) {
+        return foreign();
+    }
+    let Some(caller) = caller else {
+        return refuse(Refusal::Unauthorized);
+    };
+    let charger = match reachable(state, &caller).await {
+        Ok(charger) => charger,
+        Err(reply) => return reply,
+    };
+    let query = SetQuery::parse(uri.query().unwrap_or_default());
+    let outcomes = write_all(state, &charger, &caller, &query.writes, Reading::Strict).await;
+    set_reply(&outcomes, SetForm::Local)
+}
+
+/// A charger that would answer in the LAN. Of one that would not, a client learns by 503: 404 means to it
+/// that the interface is switched off.
+async fn reachable(state: &State, caller: &Caller) -> Result<Charger, Reply> {
+    let gone = |age: Millis| {
+        let mut reply = refuse(Refusal::Outdated { age });
+        *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        reply
+    };
+    let Some(charger) = Charger::find(state, caller).await else {
+        return Err(gone(LOCAL_AGE));
+    };
+    match charger.facts(state).data_age {
+        Some(age) if age <= LOCAL_AGE => Ok(charger),
+        Some(age) => Err(gone(age)),
+        None => Err(gone(LOCAL_AGE)),
+    }
+}
+
+/// Files each write in the order of the request.
+async fn write_all(
+    state: &State,
+    charger: &Charger,
+    caller: &Caller,
+    writes: &[Write],
+    reading: Reading,
+) -> Vec<Outcome> {
+    let mut target = Target::from(charger.evse());
+    let mut outcomes = Vec::with_capacity(writes.len());
+    for (index, write) in writes.iter().enumerate() {
+        let planned = plan(write, &target, reading);
+        let refusal = match planned.wanted {
+            Err(text) => Some(text),
+            Ok(None) => None,
+            Ok(Some(_)) if index >= MAX_WRITES => Some(refused(write, &too_many())),
+            Ok(Some(wanted)) => {
+                let intent = Intent {
+                    site: charger.site().clone(),
+                    by: caller.principal.name.clone(),
+                    door: "goe".to_owned(),
+                    wanted,
+                };
+                match state.bus.ask(intent).await {
+                    Ok(receipt) => {
+                        target.mode = receipt.wish.map_or(target.mode, |wish| wish.mode);
+                        None
+                    }
+                    Err(rejection) => Some(refused(write, &rejection)),
+                }
+            }
+        };
+        outcomes.push(Outcome {
+            key: write.key.clone(),
+            value: planned.value,
+            refusal,
+        });
+    }
+    outcomes
+}
+
+fn refused(write: &Write, rejection: &Rejection) -> String {
+    tracing::debug!(goe.key = %write.key, %rejection, "a write was refused");
+    failed_text(&write.key, &write.text, rejection)
+}
+
+fn too_many() -> Rejection {
+    Rejection::Busy {
+        why: format!("more than {MAX_WRITES} writes in one request"),
+    }
+}
+
+/// A write that a page of another site sent through its visitor's browser.
+fn foreign() -> Reply {
+    refusal(
+        StatusCode::FORBIDDEN,
+        "Writes from pages of other sites are refused",
+    )
+}
+
+async fn method_not_allowed() -> Response {
+    let mut reply = refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Request method for this URI is not handled by server",
+    );
+    reply
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    sent(reply)
+}
+
+fn refusal(status: StatusCode, reason: &str) -> Reply {
+    let mut reply = refuse(Refusal::Unauthorized);
+    *reply.status_mut() = status;
+    let body = json!({"success": false, "reason": reason})
+        .to_string()
+        .into_bytes();
+    reply
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, body.len().into());
+    *reply.body_mut() = body;
+    reply
+}
+
+/// What a browser asks before it sends a token in a header.
+async fn preflight() -> impl IntoResponse {
+    let headers = [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization"),
+        (header::ACCESS_CONTROL_MAX_AGE, "600"),
+    ];
+    (StatusCode::NO_CONTENT, headers)
+}
+
+fn sent(mut reply: Reply) -> Response {
+    reply
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply.map(Body::from)
+}

@@ -1,0 +1,374 @@
+//! The go-e doors: one row for each status code, and who gets which.
+
+use model::device::LinkState;
+use model::message::{Message, Report, Reported};
+use model::time::Clock;
+use serde_json::{Value, json};
+
+use bus::Bus;
+
+use crate::world::{Answer, HOUR, World, device_id, document, request, site_id};
+
+/// The left charger has sent a document just now.
+async fn live() -> World {
+    let world = World::new().await;
+    let at = world.clock.now();
+    let report = Report::Document(document(at));
+    let reported = Reported {
+        site: site_id("home"),
+        device: device_id("left-station"),
+        at,
+        report,
+    };
+    world.bus.publish(Message::Reported(reported)).await;
+    world
+}
+
+async fn get(world: &World, host: &str, path: &str) -> Answer {
+    world.ask(request("GET", path, &[("host", host)], "")).await
+}
+
+const CLOUD: &str = "000001.api.v3.go-e.io";
+const IP: &str = "127.0.0.1:8080";
+
+#[tokio::test]
+async fn each_state_of_a_charger_has_its_status_code() {
+    let world = live().await;
+    for (path, status) in [
+        ("/api/status?token=myapitoken", 200),
+        ("/api/set?token=myapitoken&amp=10", 202),
+        ("/api/set?token=myapitoken", 422),
+        ("/api/set?token=myapitoken&amp=99&nosuch=1", 422),
+        ("/api/status?token=token-of-the-lost-one", 403),
+        ("/api/status?token=token-of-the-lost-one&age=9999999", 403),
+        ("/api/set?token=token-of-the-lost-one&amp=10", 403),
+        ("/api/status?token=token-of-the-barred-one", 403),
+        ("/api/set?token=token-of-the-barred-one&amp=10", 403),
+        ("/api/status?token=token-of-the-quiet-one", 404),
+        ("/api/status?token=token-of-the-quiet-one&age=7199", 404),
+        ("/api/status?token=token-of-the-quiet-one&age=7201", 200),
+        ("/api/set?token=token-of-the-quiet-one&amp=10", 404),
+        ("/api/status?token=wrong", 401),
+        ("/api/status", 401),
+        ("/api/set?amp=10", 401),
+    ] {
+        let answer = get(&world, IP, path).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}: {}", answer.text);
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}");
+        assert_eq!(
+            answer.json()["success"] == json!(false),
+            status != 200 && status != 202 && status != 422,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn data_that_are_too_old_say_how_old() {
+    let world = live().await;
+    world.step(30_000);
+    assert_eq!(
+        get(&world, CLOUD, "/api/status?token=myapitoken").await.status,
+        200
+    );
+    world.step(4_600);
+    let answer = get(&world, CLOUD, "/api/status?token=myapitoken").await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(
+        answer.text,
+        r#"{"success":false,"reason":"Data is outdated","age":34.6}"#
+    );
+    assert_eq!(
+        get(&world, CLOUD, "/api/status?token=myapitoken&age=35")
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        get(&world, CLOUD, "/api/status?token=myapitoken&age=5")
+            .await
+            .status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn a_lost_link_takes_sets_for_half_a_minute_and_ends_after_a_day() {
+    let world = live().await;
+    world
+        .change("home", |view| {
+            view.devices[2].link = LinkState::Offline {
+                problem: "gone".into(),
+            }
+        })
+        .await;
+    for (after, status, set) in [
+        (0, 200, 202),
+        (30_000, 200, 202),
+        (1, 404, 404),
+        (24 * HOUR, 403, 403),
+    ] {
+        world.step(after);
+        let set_path = "/api/set?token=myapitoken&amp=10";
+        assert_eq!(
+            get(&world, CLOUD, "/api/status?token=myapitoken")
+                .await
+                .status
+                .as_u16(),
+            status,
+            "{after}"
+        );
+        assert_eq!(get(&world, CLOUD, set_path).await.status.as_u16(), set, "{after}");
+    }
+}
+
+#[tokio::test]
+async fn the_host_names_the_charger_and_never_falls_back() {
+    let world = live().await;
+    let expected = get(&world, IP, "/api/status?token=wrong").await;
+    for (host, token, status) in [
+        (CLOUD, "myapitoken", 200),
+        ("1.api.v3.go-e.io", "myapitoken", 200),
+        ("000001.localhost:8080", "myapitoken", 200),
+        ("localhost:8080", "myapitoken", 200),
+        ("000002.api.v3.go-e.io", "myapitoken", 401),
+        ("000003.api.v3.go-e.io", "myapitoken", 401),
+        ("000005.api.v3.go-e.io", "token-of-the-barred-one", 401),
+        (CLOUD, "wrong", 401),
+        (CLOUD, "", 401),
+        ("000002.api.v3.go-e.io", "", 401),
+    ] {
+        let answer = get(&world, host, &format!("/api/status?token={token}")).await;
+        assert_eq!(answer.status.as_u16(), status, "{host} {token}");
+        if status == 401 {
+            assert_eq!(
+                (&answer.text, &answer.headers),
+                (&expected.text, &expected.headers),
+                "{host} {token}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_comes_by_query_or_by_a_header_of_any_scheme() {
+    let world = live().await;
+    for (path, authorization, status) in [
+        ("/api/status", "Bearer myapitoken", 200),
+        ("/api/status", "bearer myapitoken", 200),
+        ("/api/status", "Basic myapitoken", 200),
+        ("/api/status", "Whatever  myapitoken", 200),
+        ("/api/status", "Bearer wrong", 401),
+        ("/api/status", "Bearer", 401),
+        ("/api/status?token=myapitoken", "Bearer wrong", 200),
+        ("/api/status?token=wrong", "Bearer myapitoken", 401),
+    ] {
+        let headers = [("host", CLOUD), ("authorization", authorization)];
+        let answer = world.ask(request("GET", path, &headers, "")).await;
+        assert_eq!(answer.status.as_u16(), status, "{path} {authorization}");
+    }
+}
+
+#[tokio::test]
+async fn a_status_is_the_chargers_own_with_our_keys_over_it() {
+    let world = live().await;
+    let answer = get(&world, CLOUD, "/api/status?token=myapitoken").await;
+    assert_eq!(
+        answer.header("last-modified"),
+        Some("Sat, 22 Nov 2025 00:00:00 GMT")
+    );
+    let status = answer.json();
+    assert_eq!(status["fna"], "go-e");
+    assert_eq!(status["sse"], "000001");
+    assert_eq!(status["eto"], 1_234_567);
+    for secret in ["cak", "ocppck"] {
+        assert!(status.get(secret).is_none(), "{secret}");
+    }
+    let filtered = get(
+        &world,
+        CLOUD,
+        "/api/status?token=myapitoken&filter=amp,nosuch,cak",
+    )
+    .await;
+    assert_eq!(filtered.text, r#"{"amp":16,"cak":"myapitoken"}"#);
+}
+
+#[tokio::test]
+async fn a_silent_charger_is_answered_from_what_was_kept() {
+    let world = World::new().await;
+    let answer = get(
+        &world,
+        IP,
+        "/api/status?token=token-of-the-quiet-one&age=86400&filter=sse,fna,eto",
+    )
+    .await;
+    assert_eq!(
+        answer.header("last-modified"),
+        Some("Fri, 21 Nov 2025 22:00:00 GMT")
+    );
+    assert_eq!(answer.text, r#"{"sse":"000005","fna":"go-e","eto":1234567}"#);
+}
+
+#[tokio::test]
+async fn a_set_is_an_intent_and_reads_back_at_once() {
+    let world = live().await;
+    let set = |query: &str| format!("/api/set?token=myapitoken&{query}");
+    for (query, status, expected) in [
+        (
+            "amp=8",
+            202,
+            json!({"amp": true, "succeeded": [{"amp": 8}], "failed": []}),
+        ),
+        (
+            "frc=1&nosuch=1",
+            202,
+            json!({"frc": true, "nosuch": "nosuch: unknown api key", "succeeded": [{"frc": 1}], "failed": [{"nosuch": 1}]}),
+        ),
+        (
+            "=3&amp=9",
+            202,
+            json!({"amp": true, "succeeded": [{"amp": 9}], "failed": [{"": 3}]}),
+        ),
+        (
+            "fna=%22my%20go-eCharger%22",
+            202,
+            json!({"fna": true, "succeeded": [{"fna": "my go-eCharger"}], "failed": []}),
+        ),
+    ] {
+        let answer = get(&world, CLOUD, &set(query)).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()),
+            (status, expected),
+            "{query}"
+        );
+    }
+    let refused = get(&world, CLOUD, &set("amp=20")).await;
+    assert_eq!(refused.status, 422);
+    assert_eq!(refused.json()["failed"], json!([{"amp": 20}]));
+    let status: Value = get(&world, CLOUD, "/api/status?token=myapitoken&filter=amp,frc")
+        .await
+        .json();
+    assert_eq!(status, json!({"amp": 9, "frc": 1}));
+}
+
+#[tokio::test]
+async fn other_methods_and_foreign_pages_are_refused() {
+    let world = live().await;
+    let headers = [("host", CLOUD), ("authorization", "Bearer myapitoken")];
+    for method in ["POST", "PUT", "DELETE", "PATCH"] {
+        for path in ["/api/status", "/api/set?amp=10", "/goe/000001/api/status"] {
+            let host = if path.starts_with("/goe") {
+                [("host", IP), headers[1]]
+            } else {
+                headers
+            };
+            let answer = world.ask(request(method, path, &host, "")).await;
+            assert_eq!(answer.status, 405, "{method} {path}");
+            assert_eq!(answer.header("content-type"), Some("application/json"));
+            assert_eq!(answer.header("allow"), Some("GET, HEAD"));
+        }
+    }
+    let head = world.ask(request("HEAD", "/api/status", &headers, "")).await;
+    assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let foreign = [headers[0], headers[1], (name, value)];
+        let set = world.ask(request("GET", "/api/set?amp=10", &foreign, "")).await;
+        assert_eq!(
+            (set.status.as_u16(), set.json()["success"].clone()),
+            (403, json!(false)),
+            "{name}"
+        );
+        assert_eq!(
+            world
+                .ask(request("GET", "/api/status", &foreign, ""))
+                .await
+                .status,
+            200,
+            "{name}"
+        );
+    }
+    let preflight = world
+        .ask(request("OPTIONS", "/api/status", &headers[..1], ""))
+        .await;
+    assert_eq!(
+        preflight.header("access-control-allow-headers"),
+        Some("authorization")
+    );
+    assert_eq!(
+        world
+            .ask(request("OPTIONS", "/api/set", &headers[..1], ""))
+            .await
+            .status,
+        405
+    );
+}
+
+#[tokio::test]
+async fn the_local_form_answers_as_a_charger_in_the_lan() {
+    let world = live().await;
+    let unauthorized = get(&world, IP, "/api/status").await.text;
+    for (path, status) in [
+        ("/goe/000001/myapitoken/api/status", 200),
+        ("/goe/1/myapitoken/api/status", 200),
+        ("/goe/000001/api/status", 200),
+        ("/goe/000001/wrong/api/status", 401),
+        ("/goe/000002/api/status", 401),
+        ("/goe/000005/api/status", 503),
+        ("/goe/000001/myapitoken/api/set?amp=8", 200),
+        ("/goe/000001/api/set?amp=9&frc=0", 200),
+        ("/goe/000001/api/set?amp=5", 500),
+        ("/goe/000001/api/set?amp=10&alw=true", 500),
+    ] {
+        let answer = get(&world, IP, path).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}: {}", answer.text);
+        if status == 401 {
+            assert_eq!(answer.text, unauthorized);
+        }
+    }
+    assert_eq!(
+        get(&world, IP, "/goe/000001/api/set?amp=8").await.text,
+        r#"{"amp":true}"#
+    );
+    let named = get(&world, IP, "/goe/000001/myapitoken/api/status?filter=cak,amp").await;
+    assert_eq!(named.text, r#"{"cak":"myapitoken","amp":8}"#);
+    // Without the token nobody sees it.
+    assert_eq!(
+        get(&world, IP, "/goe/000001/api/status?filter=cak,amp")
+            .await
+            .text,
+        r#"{"amp":8}"#
+    );
+    world.step(31_000);
+    assert_eq!(get(&world, IP, "/goe/000001/api/status").await.status, 503);
+}
+
+#[tokio::test]
+async fn the_open_local_form_is_for_listed_networks_only() {
+    use axum::extract::connect_info::MockConnectInfo;
+    use std::net::SocketAddr;
+
+    let mut world = live().await;
+    let from = |address: &str| MockConnectInfo(address.parse::<SocketAddr>().unwrap());
+    for (address, status) in [
+        ("127.0.0.1:1", 200),
+        ("[::ffff:127.0.0.1]:1", 200),
+        ("192.168.1.7:1", 401),
+        ("[::1]:1", 401),
+    ] {
+        world.app = north::router(world.state.clone()).layer(from(address));
+        assert_eq!(
+            get(&world, IP, "/goe/000001/api/status").await.status.as_u16(),
+            status,
+            "{address}"
+        );
+        assert_eq!(
+            get(&world, IP, "/goe/000001/myapitoken/api/status").await.status,
+            200,
+            "{address}"
+        );
+    }
+}

@@ -1,0 +1,12 @@
+//! The doors, tried without sockets: a router over an in-process bus, a store in memory and a real gate.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod cfos;
+mod events;
+mod goe;
+mod history;
+mod native;
+mod rest;
+mod session;
+mod world;
