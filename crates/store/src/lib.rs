@@ -12,6 +12,7 @@ mod condense;
 mod contract;
 pub mod history;
 mod memory;
+mod sqlite;
 
 use async_trait::async_trait;
 use model::alarm::Alarm;
@@ -24,6 +25,7 @@ use model::user::User;
 
 pub use history::{History, Row, Sample, Series, Step};
 pub use memory::Memory;
+pub use sqlite::Sqlite;
 
 /// Why a call did not do what was asked. Nothing was written then.
 #[derive(Debug, thiserror::Error)]

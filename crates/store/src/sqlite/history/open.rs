@@ -1,0 +1,378 @@
+//! Readings in memory that are not sealed yet, and what must happen to them next.
+//!
+//! Pure bookkeeping: [`Open::plan`] says what one transaction has to write, [`Open::done`] takes note that
+//! it was written. Between the two, readings may be added.
+
+use std::collections::BTreeMap;
+
+use super::block::{DAY_S, Reading};
+use super::hot::Entry;
+use crate::condense::is_storable;
+use crate::history::Series;
+
+/// A series is sealed at about so many readings; each at its own number, so that not all are sealed at once.
+const SEAL_AT: usize = 1_500;
+const STAGGER: usize = 16;
+const STAGGERED: i64 = 64;
+/// A series whose open readings reach back over so many hot rows is written again, so that those rows can go.
+const HOT_ROWS: i64 = 512;
+
+/// The open readings of every series, by the number of the series.
+#[derive(Default)]
+pub struct Open {
+    numbers: BTreeMap<Series, i64>,
+    series: BTreeMap<i64, OpenSeries>,
+    /// The newest row of the hot table.
+    hot_row: i64,
+    oldest_ms: Option<i64>,
+    unwritten: usize,
+    total: usize,
+}
+
+#[derive(Default)]
+struct OpenSeries {
+    is_known: bool,
+    newest_ms: Option<i64>,
+    readings: Vec<Reading>,
+    /// How many of them are in the hot table, from this row on.
+    written: usize,
+    hot_row: Option<i64>,
+}
+
+/// What one transaction writes.
+#[derive(Default)]
+pub struct Plan {
+    pub new_series: Vec<(i64, Series)>,
+    pub seals: Vec<(i64, Vec<Reading>)>,
+    pub hot_row: i64,
+    pub entries: Vec<Entry>,
+    /// Hot rows before this one hold nothing that is still open.
+    pub hot_from: i64,
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.new_series.is_empty() && self.entries.is_empty()
+    }
+}
+
+impl Open {
+    /// A series as the database knows it, with the span of its sealed readings.
+    pub fn restore_series(&mut self, number: i64, series: Series, span_ms: Option<(i64, i64)>) {
+        self.numbers.insert(series, number);
+        let newest_ms = span_ms.map(|(_, newest)| newest);
+        self.series.insert(
+            number,
+            OpenSeries {
+                is_known: true,
+                newest_ms,
+                ..OpenSeries::default()
+            },
+        );
+        self.note_oldest(span_ms.map(|(oldest, _)| oldest));
+    }
+
+    /// Reads one hot row back; they come in order.
+    pub fn restore_hot(&mut self, row: i64, entries: Vec<Entry>) {
+        self.hot_row = row;
+        for entry in entries {
+            let Some(series) = self.series.get_mut(&entry.series) else {
+                continue;
+            };
+            if entry.is_restart {
+                self.total -= series.readings.len();
+                series.readings.clear();
+                series.hot_row = None;
+            }
+            if let (Some((first_ms, _)), Some((last_ms, _))) = (entry.readings.first(), entry.readings.last())
+            {
+                let first_ms = *first_ms;
+                series.newest_ms = series.newest_ms.max(Some(*last_ms));
+                series.hot_row.get_or_insert(row);
+                self.total += entry.readings.len();
+                series.readings.extend(entry.readings);
+                series.written = series.readings.len();
+                self.note_oldest(Some(first_ms));
+            } else {
+                series.written = series.readings.len();
+            }
+        }
+    }
+
+    /// The number of a series, given to it now if it has none.
+    pub fn number(&mut self, series: &Series) -> i64 {
+        if let Some(number) = self.numbers.get(series) {
+            return *number;
+        }
+        let number = self.series.last_key_value().map_or(1, |(number, _)| number + 1);
+        self.numbers.insert(series.clone(), number);
+        self.series.insert(number, OpenSeries::default());
+        number
+    }
+
+    pub fn known_number(&self, series: &Series) -> Option<i64> {
+        self.numbers.get(series).copied()
+    }
+
+    /// Takes a reading, unless it is not newer than the newest of its series or cannot be stored.
+    pub fn add(&mut self, series: &Series, at_ms: i64, value: i64) -> bool {
+        if !is_storable(at_ms) {
+            return false;
+        }
+        let number = self.number(series);
+        let Some(open) = self.series.get_mut(&number) else {
+            return false;
+        };
+        if open.newest_ms.is_some_and(|newest| at_ms <= newest) {
+            return false;
+        }
+        open.newest_ms = Some(at_ms);
+        open.readings.push((at_ms, value));
+        self.unwritten += 1;
+        self.total += 1;
+        self.note_oldest(Some(at_ms));
+        true
+    }
+
+    /// Takes note that past readings of a series were written to blocks.
+    pub fn imported(&mut self, number: i64, first_ms: i64, last_ms: i64) {
+        if let Some(series) = self.series.get_mut(&number) {
+            series.is_known = true;
+            series.newest_ms = series.newest_ms.max(Some(last_ms));
+        }
+        self.note_oldest(Some(first_ms));
+    }
+
+    /// The open readings of a series in a span.
+    pub fn readings(&self, number: i64, from_ms: i64, to_ms: i64) -> Vec<Reading> {
+        let Some(series) = self.series.get(&number) else {
+            return Vec::new();
+        };
+        let from = series.readings.partition_point(|(at, _)| *at < from_ms);
+        let to = series.readings.partition_point(|(at, _)| *at < to_ms);
+        series.readings.get(from..to).unwrap_or_default().to_vec()
+    }
+
+    /// Every series that has readings or had some, in order.
+    pub fn series(&self) -> Vec<Series> {
+        let has_readings = |number: &i64| {
+            self.series
+                .get(number)
+                .is_some_and(|series| series.newest_ms.is_some())
+        };
+        self.numbers
+            .iter()
+            .filter(|(_, number)| has_readings(number))
+            .map(|(series, _)| series.clone())
+            .collect()
+    }
+
+    pub fn span_ms(&self) -> Option<(i64, i64)> {
+        self.oldest_ms
+            .zip(self.series.values().filter_map(|series| series.newest_ms).max())
+    }
+
+    /// Readings that the database does not have.
+    pub fn unwritten(&self) -> usize {
+        self.unwritten
+    }
+
+    /// Readings in memory.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    /// What has to be written now; `seal` is a series to be sealed whatever it holds.
+    pub fn plan(&self, seal: Option<i64>) -> Plan {
+        let mut plan = Plan {
+            hot_row: self.hot_row + 1,
+            hot_from: self.hot_row + 1,
+            ..Plan::default()
+        };
+        let names: BTreeMap<i64, &Series> = self
+            .numbers
+            .iter()
+            .map(|(series, number)| (*number, series))
+            .collect();
+        for (number, series) in &self.series {
+            if !series.is_known
+                && series.newest_ms.is_some()
+                && let Some(name) = names.get(number)
+            {
+                plan.new_series.push((*number, (*name).clone()));
+            }
+            if series.readings.is_empty() {
+                continue;
+            }
+            if seal == Some(*number) || is_due(*number, &series.readings) {
+                plan.seals.push((*number, series.readings.clone()));
+                plan.entries.push(Entry {
+                    series: *number,
+                    is_restart: true,
+                    readings: Vec::new(),
+                });
+                continue;
+            }
+            let is_long_ago = series.hot_row.is_some_and(|row| row + HOT_ROWS <= self.hot_row);
+            let from = if is_long_ago { 0 } else { series.written };
+            if from < series.readings.len() {
+                let readings = series.readings.get(from..).unwrap_or_default().to_vec();
+                plan.entries.push(Entry {
+                    series: *number,
+                    is_restart: is_long_ago,
+                    readings,
+                });
+            }
+            if let (Some(row), false) = (series.hot_row, is_long_ago) {
+                plan.hot_from = plan.hot_from.min(row);
+            }
+        }
+        plan
+    }
+
+    /// Takes note that a plan was written.
+    pub fn done(&mut self, plan: &Plan) {
+        self.hot_row = plan.hot_row;
+        for (number, _) in &plan.new_series {
+            if let Some(series) = self.series.get_mut(number) {
+                series.is_known = true;
+            }
+        }
+        for entry in &plan.entries {
+            let Some(series) = self.series.get_mut(&entry.series) else {
+                continue;
+            };
+            if entry.is_restart {
+                series.hot_row = None;
+                self.unwritten += series.written;
+                series.written = 0;
+            }
+            if !entry.readings.is_empty() {
+                series.hot_row.get_or_insert(plan.hot_row);
+                series.written += entry.readings.len();
+                self.unwritten -= entry.readings.len();
+            }
+        }
+        for (number, sealed) in &plan.seals {
+            let Some(series) = self.series.get_mut(number) else {
+                continue;
+            };
+            series.readings.drain(..sealed.len());
+            // What a burst needed is given back.
+            series.readings.shrink_to(2 * SEAL_AT);
+            self.total -= sealed.len();
+            self.unwritten -= sealed.len();
+        }
+    }
+
+    fn note_oldest(&mut self, at_ms: Option<i64>) {
+        self.oldest_ms = match (self.oldest_ms, at_ms) {
+            (Some(known), Some(new)) => Some(known.min(new)),
+            (known, new) => known.or(new),
+        };
+    }
+}
+
+fn is_due(number: i64, readings: &[Reading]) -> bool {
+    let offset = (number * 37).rem_euclid(STAGGERED);
+    let enough = SEAL_AT + STAGGER * usize::try_from(offset).unwrap_or(0);
+    let longest_ms = (DAY_S + offset * 60) * 1_000;
+    let span_ms = readings
+        .first()
+        .zip(readings.last())
+        .map_or(0, |((first, _), (last, _))| last - first);
+    readings.len() >= enough || span_ms >= longest_ms
+}
+
+#[cfg(test)]
+mod tests {
+    use model::reading::Quantity;
+
+    use super::*;
+
+    fn series(subject: &str) -> Series {
+        Series {
+            subject: subject.to_owned(),
+            quantity: Quantity::Power,
+        }
+    }
+
+    /// Writes a plan into a hot table and takes note of it.
+    fn write(open: &mut Open, table: &mut BTreeMap<i64, Vec<Entry>>, sealed: &mut usize) {
+        let plan = open.plan(None);
+        if plan.is_empty() {
+            return;
+        }
+        *sealed += plan
+            .seals
+            .iter()
+            .map(|(_, readings)| readings.len())
+            .sum::<usize>();
+        table.insert(plan.hot_row, plan.entries.clone());
+        table.retain(|row, _| *row >= plan.hot_from);
+        open.done(&plan);
+    }
+
+    #[test]
+    fn hot_rows_restore_what_is_open_and_stay_few() {
+        let (mut open, mut table, mut sealed) = (Open::default(), BTreeMap::new(), 0);
+        let names = ["device:fast", "device:slow", "device:once"];
+        let mut added = 0;
+        for second in 0..40_000 {
+            added += usize::from(open.add(&series(names[0]), second * 1_000, second));
+            if second % 30 == 0 {
+                added += usize::from(open.add(&series(names[1]), second * 1_000, second));
+            }
+            if second == 7 {
+                added += usize::from(open.add(&series(names[2]), second * 1_000, second));
+            }
+            if second % 5 == 4 {
+                write(&mut open, &mut table, &mut sealed);
+                assert_eq!(open.unwritten(), 0);
+            }
+        }
+        assert_eq!(sealed + open.total(), added);
+        assert!(table.len() <= 520, "{} hot rows", table.len());
+
+        let mut restored = Open::default();
+        for name in names {
+            restored.restore_series(open.known_number(&series(name)).unwrap(), series(name), None);
+        }
+        for (row, entries) in table {
+            restored.restore_hot(row, entries);
+        }
+        for name in names {
+            let number = open.known_number(&series(name)).unwrap();
+            assert_eq!(
+                restored.readings(number, 0, i64::MAX),
+                open.readings(number, 0, i64::MAX),
+                "{name}"
+            );
+        }
+        assert_eq!(restored.total(), open.total());
+        assert!(restored.plan(None).is_empty());
+    }
+
+    #[test]
+    fn readings_added_while_a_plan_is_written_stay() {
+        let mut open = Open::default();
+        let one = series("device:one");
+        for second in 0..3_000 {
+            open.add(&one, second * 1_000, second);
+        }
+        let plan = open.plan(None);
+        assert_eq!(plan.seals.len(), 1);
+        open.add(&one, 3_000_000, 3_000);
+        open.done(&plan);
+        assert_eq!((open.total(), open.unwritten()), (1, 1));
+        let plan = open.plan(None);
+        assert_eq!(
+            plan.entries,
+            [Entry {
+                series: 1,
+                is_restart: false,
+                readings: vec![(3_000_000, 3_000)]
+            }]
+        );
+    }
+}

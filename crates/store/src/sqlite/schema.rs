@@ -1,0 +1,99 @@
+//! Opening a database file: private, of a schema we know, migrated forward.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::StoreError;
+use crate::sqlite::worker::Failure;
+
+/// Everything a file needs to be opened. The schema version is the number of migrations applied.
+pub struct Schema {
+    pub file: &'static str,
+    pub migrations: &'static [&'static str],
+    /// `FULL` syncs every commit, `NORMAL` only checkpoints.
+    pub synchronous: &'static str,
+    pub page_bytes: u32,
+}
+
+pub const RECORDS: Schema = Schema {
+    file: "records.db",
+    migrations: &[include_str!("../../migrations/sqlite/records/0001_first.sql")],
+    synchronous: "FULL",
+    page_bytes: 4_096,
+};
+
+pub const HISTORY: Schema = Schema {
+    file: "history.db",
+    migrations: &[include_str!("../../migrations/sqlite/history/0001_first.sql")],
+    synchronous: "NORMAL",
+    page_bytes: 8_192,
+};
+
+const OPEN: &str = "open the database";
+
+impl Schema {
+    /// The connection that writes. Makes and migrates the file.
+    pub fn open_writer(&self, directory: &Path) -> Result<Connection, StoreError> {
+        let path = directory.join(self.file);
+        // Made here and not by SQLite, which would let others read it; the files beside it take its mode.
+        let made = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path);
+        made.map_err(|error| StoreError::Other {
+            operation: OPEN,
+            cause: format!("{}: {error}", path.display()),
+        })?;
+        let connection = Connection::open(&path).map_err(|error| Failure::from(error).during(OPEN))?;
+        self.migrate(&connection)
+            .map_err(|failure| failure.during(OPEN))?;
+        Ok(connection)
+    }
+
+    /// A connection that only reads, beside the one that writes.
+    pub fn open_reader(&self, directory: &Path) -> Result<Connection, StoreError> {
+        let open = || {
+            let connection = Connection::open(directory.join(self.file))?;
+            connection.busy_timeout(Duration::from_secs(5))?;
+            connection.pragma_update(None, "cache_size", -1_024)?;
+            connection.pragma_update(None, "query_only", true)?;
+            Ok(connection)
+        };
+        open().map_err(|error: rusqlite::Error| Failure::from(error).during(OPEN))
+    }
+
+    fn migrate(&self, connection: &Connection) -> Result<(), Failure> {
+        let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let known = i64::try_from(self.migrations.len()).unwrap_or(i64::MAX);
+        if found > known {
+            return Err(StoreError::TooNew {
+                file: self.file.to_owned(),
+                found,
+                known,
+            }
+            .into());
+        }
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.pragma_update(None, "page_size", self.page_bytes)?;
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", self.synchronous)?;
+        connection.pragma_update(None, "cache_size", -1_024)?;
+        connection.pragma_update_and_check(None, "journal_size_limit", 8 << 20, |_| Ok(()))?;
+        for (version, sql) in (1_i64..)
+            .zip(self.migrations)
+            .filter(|(version, _)| *version > found)
+        {
+            let transaction = connection.unchecked_transaction()?;
+            transaction.execute_batch(sql)?;
+            transaction.pragma_update(None, "user_version", version)?;
+            transaction.commit()?;
+        }
+        Ok(())
+    }
+}

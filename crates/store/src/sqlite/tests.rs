@@ -1,0 +1,243 @@
+//! What only files can show: restarts, locks, schema versions, permissions, a full disk.
+
+use std::os::unix::fs::PermissionsExt;
+
+use model::id::SiteId;
+use model::reading::Quantity;
+use model::time::Timestamp;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{Audit, AuditEntry, History, Sample, Series, Sites, Step, contract};
+
+fn directory() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn power() -> Series {
+    Series {
+        subject: "device:grid".to_owned(),
+        quantity: Quantity::Power,
+    }
+}
+
+/// Noise of three bits on a ramp.
+fn value(second: i64) -> i64 {
+    second * 7 + (second.wrapping_mul(2_862_933_555_777_941_757) >> 40 & 7)
+}
+
+async fn append(store: &Sqlite, seconds: std::ops::Range<i64>) {
+    let sample = |second| Sample {
+        series: power(),
+        at: Timestamp::from_seconds(second),
+        value: value(second),
+    };
+    store.append(seconds.map(sample).collect()).await.unwrap();
+}
+
+/// How many readings there are, all of them in order and with their own value.
+async fn readings(store: &Sqlite) -> i64 {
+    let rows = store
+        .query(&power(), Timestamp(0), Timestamp(i64::MAX), Step::Raw)
+        .await
+        .unwrap();
+    let expected: Vec<(i64, i64)> = (0..)
+        .take(rows.len())
+        .map(|second| (second * 1_000, value(second)))
+        .collect();
+    assert_eq!(
+        rows.iter().map(|row| (row.at.0, row.mean)).collect::<Vec<_>>(),
+        expected
+    );
+    i64::try_from(rows.len()).unwrap()
+}
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    let directory = directory();
+    let store = Sqlite::open(directory.path()).unwrap();
+    contract::check(&*store).await;
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_after_a_restart() {
+    let directory = directory();
+    let home = SiteId::new("home").unwrap();
+    for n in 0..4 {
+        let store = Sqlite::open(directory.path()).unwrap();
+        assert_eq!(readings(&store).await, n * 1_000);
+        assert_eq!(
+            i64::try_from(store.take_epoch(&home).await.unwrap()).unwrap(),
+            n + 1
+        );
+        append(&store, n * 1_000..(n + 1) * 1_000).await;
+        assert_eq!(
+            store.span().await.unwrap().map(|(oldest, _)| oldest),
+            Some(Timestamp(0))
+        );
+    }
+}
+
+#[test]
+fn a_directory_belongs_to_one_process_and_its_owner() {
+    let directory = directory();
+    let inner = directory.path().join("a/b");
+    let store = Sqlite::open(&inner).unwrap();
+    let error = Sqlite::open(&inner).err().unwrap();
+    assert!(
+        matches!(&error, StoreError::InUse { directory } if directory.ends_with("a/b")),
+        "{error}"
+    );
+    let mode = |name: &str| std::fs::metadata(inner.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("."), 0o700);
+    for file in [
+        "records.db",
+        "records.db-wal",
+        "history.db",
+        "history.db-wal",
+        "lock",
+    ] {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
+    drop(store);
+    Sqlite::open(&inner).unwrap();
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    for file in ["records.db", "history.db"] {
+        let directory = directory();
+        drop(Sqlite::open(directory.path()).unwrap());
+        let path = directory.path().join(file);
+        let newer = rusqlite::Connection::open(&path).unwrap();
+        newer.pragma_update(None, "user_version", 99).unwrap();
+        drop(newer);
+        let before = std::fs::read(&path).unwrap();
+        match Sqlite::open(directory.path()) {
+            Err(StoreError::TooNew {
+                file: named,
+                found: 99,
+                known: 1,
+            }) => assert_eq!(named, file),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("{file} was opened"),
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_named() {
+    let directory = directory();
+    let file = directory.path().join("file");
+    std::fs::write(&file, b"").unwrap();
+    let error = Sqlite::open(&file.join("data")).err().unwrap().to_string();
+    assert!(error.contains("file/data"), "{error}");
+}
+
+fn entry(text: &str) -> AuditEntry {
+    AuditEntry {
+        at: Timestamp(0),
+        principal: text.to_owned(),
+        door: String::new(),
+        action: String::new(),
+        outcome: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_breaks_nothing() {
+    let directory = directory();
+    let store = Sqlite::open(directory.path()).unwrap();
+    store.record(&entry("before")).await.unwrap();
+    let limit = |pages: i64| {
+        move |connection: &rusqlite::Connection| {
+            Ok(connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?)
+        }
+    };
+    let free = 1_000_000;
+    let used = |connection: &rusqlite::Connection| {
+        Ok(connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?)
+    };
+    let pages = store.writer.call("test", used).await.unwrap();
+    store.writer.call("test", limit(pages + 4)).await.unwrap();
+    let large = "x".repeat(40_000);
+    // Several at a time, so that small ones share a transaction with those that do not fit.
+    let (one, two, small) = (entry(&large), entry(&large), entry("small"));
+    let (one, two, small) = tokio::join!(store.record(&one), store.record(&two), store.record(&small));
+    for outcome in [one, two] {
+        assert!(matches!(outcome, Err(StoreError::Full { .. })), "{outcome:?}");
+    }
+    small.unwrap();
+
+    let pages = store.history.write(used).await.unwrap();
+    store.history.write(limit(pages)).await.unwrap();
+    append(&store, 0..60_000).await;
+    assert!(matches!(store.flush().await, Err(StoreError::Full { .. })));
+    assert!(matches!(store.flush().await, Err(StoreError::Full { .. })));
+    assert_eq!(readings(&store).await, 60_000);
+
+    store.writer.call("test", limit(free)).await.unwrap();
+    store.history.write(limit(free)).await.unwrap();
+    append(&store, 60_000..60_500).await;
+    store.flush().await.unwrap();
+    store.record(&entry("after")).await.unwrap();
+    drop(store);
+    for file in ["records.db", "history.db"] {
+        let connection = rusqlite::Connection::open(directory.path().join(file)).unwrap();
+        let verdict: String = connection
+            .pragma_query_value(None, "integrity_check", |row| row.get(0))
+            .unwrap();
+        assert_eq!(verdict, "ok", "{file}");
+    }
+    let store = Sqlite::open(directory.path()).unwrap();
+    assert_eq!(readings(&store).await, 60_500);
+    let names: Vec<String> = store
+        .recent(10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.principal)
+        .collect();
+    assert_eq!(names, ["after", "small", "before"]);
+}
+
+#[tokio::test]
+async fn many_writers_share_commits() {
+    let directory = directory();
+    let store = Sqlite::open(directory.path()).unwrap();
+    let tasks: Vec<_> = (0..2_000)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.record(&entry(&n.to_string())).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!(store.recent(5_000).await.unwrap().len(), 2_000);
+}
+
+#[tokio::test]
+async fn readings_are_sealed_and_small() {
+    let directory = directory();
+    let store = Sqlite::open(directory.path()).unwrap();
+    for hour in 0..6 {
+        append(&store, hour * 3_600..(hour + 1) * 3_600).await;
+        store.flush().await.unwrap();
+    }
+    let (blocks, hot, bytes) = store
+        .history
+        .write(|connection| {
+            let sql = "SELECT (SELECT sum(count) FROM block), (SELECT count(*) FROM hot),
+                (SELECT sum(length(times) + length(readings)) FROM block)";
+            let row =
+                |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get(2)?));
+            Ok(connection.query_row(sql, [], row)?)
+        })
+        .await
+        .unwrap();
+    assert_eq!((blocks, hot), (6 * 3_600, 1));
+    let bytes: i64 = bytes;
+    assert!(bytes < blocks / 2, "{bytes} bytes for {blocks} readings");
+}

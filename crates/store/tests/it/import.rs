@@ -1,0 +1,57 @@
+//! Bringing in a month of a house, as the demo does at its first start.
+
+use std::time::Instant;
+
+use model::reading::Quantity;
+use model::time::Timestamp;
+use store::{History, Series, Sqlite, Step};
+
+const SERIES: usize = 40;
+const MINUTES: i64 = 30 * 24 * 60;
+
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "this measures how long an import takes")]
+async fn a_month_of_minutes_is_imported_in_seconds() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(directory.path()).unwrap();
+    let start_s = 1_700_000_000 / 86_400 * 86_400;
+    let rows: Vec<(Timestamp, i64)> = (0..MINUTES)
+        .map(|n| {
+            (
+                Timestamp::from_seconds(start_s + n * 60),
+                (n.wrapping_mul(2_862_933_555_777_941_757) >> 52) + n,
+            )
+        })
+        .collect();
+    let series = |n: usize| Series {
+        subject: format!("device:d{n}"),
+        quantity: Quantity::Power,
+    };
+    let begun = Instant::now();
+    for n in 0..SERIES {
+        store.import(&series(n), &rows).await.unwrap();
+    }
+    let took = begun.elapsed();
+    let bytes: u64 = ["history.db", "history.db-wal"]
+        .iter()
+        .map(|file| std::fs::metadata(directory.path().join(file)).unwrap().len())
+        .sum();
+    let begun = Instant::now();
+    let quarters = store
+        .query(&series(7), rows[0].0, Timestamp(i64::MAX), Step::Seconds(900))
+        .await
+        .unwrap();
+    let asked = begun.elapsed();
+    let count = SERIES * rows.len();
+    let mut out = std::io::stderr();
+    let _ = std::io::Write::write_fmt(
+        &mut out,
+        format_args!(
+            "{count} readings imported in {took:?}, {bytes} bytes; a month of quarters in {asked:?}\n"
+        ),
+    );
+    assert_eq!(quarters.len(), usize::try_from(MINUTES / 15).unwrap());
+    assert_eq!(store.series().await.unwrap().len(), SERIES);
+    // Ten times what an unoptimised build needs on a busy machine would still be a defect.
+    assert!(took.as_secs() < 30, "{took:?}");
+}
