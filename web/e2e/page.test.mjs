@@ -277,6 +277,7 @@ test("where motion is not wanted nothing moves by itself", async () => {
   const page = await openHome({ reducedMotion: "reduce" });
   await page.waitForTimeout(2_000);
   assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
+  assert.equal(await page.locator("figure canvas").count(), 0, "no dots travel");
   await page.context().close();
 });
 

@@ -79,8 +79,8 @@ export interface Point {
 export interface Ribbon {
   /** The ribbon's outline. */
   area: string;
-  /** Its middle, from node to bar. */
-  line: string;
+  /** Its middle from node to bar: start, two points that bend it, end. */
+  curve: [Point, Point, Point, Point];
   width: number;
   /** Towards the bar, away from it, or not at all. */
   direction: 1 | -1 | 0;
@@ -211,7 +211,7 @@ function ribbon(item: FlowNode, start: Spot, end: Spot, width: number, point: (a
   const angle = (Math.atan2(tangent.y * (direction || 1), tangent.x * (direction || 1)) * 180) / Math.PI;
   return {
     area,
-    line: `M${at(start)}${curve(start, end)}`,
+    curve: [point(start), point({ ...start, across: bend }), point({ ...end, across: bend }), point(end)],
     width,
     direction,
     arrow: { ...centre, angle: Math.round(angle * 10) / 10 },
