@@ -39,6 +39,8 @@ pub(crate) struct Conversation {
     under_way: Option<pdu::Request>,
     reports: VecDeque<Report>,
     state: LinkState,
+    /// Of being offline.
+    why: String,
     failures: u32,
     failing_since: Monotonic,
     due: Monotonic,
@@ -53,6 +55,7 @@ impl Conversation {
             under_way: None,
             reports: VecDeque::new(),
             state: LinkState::Connecting,
+            why: String::new(),
             failures: 0,
             failing_since: Monotonic(0),
             due: Monotonic(i64::MIN),
@@ -130,21 +133,16 @@ impl Conversation {
 
     /// The trouble as an error for the log and as a counted failure.
     pub(crate) fn fail_with(&mut self, request: &pdu::Request, trouble: Trouble, now: Now) -> ReplyError {
+        let asked = self.asked(request);
         match trouble {
             Trouble::Refused(exception) => {
-                let problem = format!(
-                    "cannot {}: {exception}; {}",
-                    self.asked(request),
-                    exception.advice()
-                );
-                self.failed(problem, now);
+                self.failed(&asked, format!("{exception}; {}", exception.advice()), now);
                 self.reply_error(request, &exception.to_string(), &expected_answer(request))
             }
             Trouble::Senseless(error) => {
-                self.failed(
-                    format!("cannot {error}; check the register map and unit id {}", self.unit),
-                    now,
-                );
+                let (came, expected, unit) = (&error.came, &error.expected, self.unit);
+                let why = format!("{came}, expected {expected}; check the register map and unit id {unit}");
+                self.failed(&asked, why, now);
                 error
             }
         }
@@ -152,47 +150,45 @@ impl Conversation {
 
     /// Counts a request without an answer.
     pub(crate) fn fail_without_answer(&mut self, request: &pdu::Request, failure: &Failure, now: Now) {
-        let asked = self.asked(request);
         let unit = self.unit;
-        let problem = match failure {
+        let why = match failure {
             Failure::TimedOut { after_ms } => {
                 let after = span_text(*after_ms);
-                format!(
-                    "cannot {asked}: no answer within {after}; check unit id {unit} and the RS-485 wiring"
-                )
+                format!("no answer within {after}; check unit id {unit} and the RS-485 wiring")
             }
             Failure::Refused => {
-                format!(
-                    "cannot {asked}: {failure}; check address and port, and that Modbus TCP is switched on"
-                )
+                format!("{failure}; check address and port, and that Modbus TCP is switched on")
             }
-            Failure::Closed => {
-                format!("cannot {asked}: {failure}; check how many connections the device allows")
-            }
-            Failure::Other(_) => format!("cannot {asked}: {failure}; check network and power of the device"),
+            Failure::Closed => format!("{failure}; check how many connections the device allows"),
+            Failure::Other(_) => format!("{failure}; check network and power of the device"),
         };
-        self.failed(problem, now);
+        self.failed(&self.asked(request), why, now);
     }
 
     /// Counts a device that answers and cannot be used.
     pub(crate) fn unusable(&mut self, why: &str, now: Now) {
         self.failed(
-            format!("cannot use {}: {why}; check the kind of the device", self.subject),
+            &format!("use {}", self.subject),
+            format!("{why}; check the kind of the device"),
             now,
         );
     }
 
-    /// Counts a failure and puts the next attempt off. `problem` becomes the reason once the device counts
-    /// as offline.
-    fn failed(&mut self, problem: String, now: Now) {
+    /// Counts a failure and puts the next attempt off. A device that is offline for the same reason as
+    /// before is not reported again, whatever was asked.
+    fn failed(&mut self, asked: &str, why: String, now: Now) {
         if self.failures == 0 {
             self.failing_since = now.monotonic;
         }
         self.failures = self.failures.saturating_add(1);
         self.due = now.monotonic + self.pause();
         let long = now.monotonic - self.failing_since >= FAILING_UNTIL_OFFLINE;
-        if self.failures >= FAILURES_UNTIL_OFFLINE || long {
-            self.change_state(LinkState::Offline { problem });
+        let is_news = !self.is_offline() || self.why != why;
+        if (self.failures >= FAILURES_UNTIL_OFFLINE || long) && is_news {
+            self.change_state(LinkState::Offline {
+                problem: format!("cannot {asked}: {why}"),
+            });
+            self.why = why;
         }
     }
 
@@ -299,6 +295,19 @@ mod tests {
             problem: problem.to_owned(),
         };
         assert_eq!(conversation.next_report(), Some(Report::Link(offline)));
+        conversation.send(pdu::Request::holding(40_000, 2));
+        let request = conversation.abandon().unwrap();
+        conversation.fail_without_answer(&request, &Failure::TimedOut { after_ms: 2_000 }, at(3_000));
+        assert_eq!(
+            conversation.next_report(),
+            None,
+            "the same reason at another register"
+        );
+        conversation.fail_without_answer(&request, &Failure::Refused, at(4_000));
+        assert!(matches!(
+            conversation.next_report(),
+            Some(Report::Link(LinkState::Offline { .. }))
+        ));
         conversation.succeeded();
         assert_eq!(conversation.next_report(), Some(Report::Link(LinkState::Online)));
     }

@@ -45,10 +45,15 @@ pub(super) const STORAGE: &[&str] = &[
 
 /// `St` of an inverter without sun: off and sleeping.
 const RESTING: [i64; 2] = [1, 2];
+const SLEEPING: i64 = 2;
+/// `St` of an inverter that follows the sun.
+const TRACKING: i64 = 4;
 /// `ChaSt` of a battery, model 124 and 802.
 const DISCHARGING: i64 = 3;
 const CHARGING: i64 = 4;
 const HOLDING: i64 = 6;
+/// An event field of a device that is well.
+const NO_EVENTS: i64 = 0;
 
 type Mapped = Result<Measured, PointError>;
 
@@ -209,6 +214,13 @@ pub fn read_identity(block: &Block<'_>) -> Option<String> {
 /// When the image has no such model or a value does not fit.
 pub fn write_meter(image: &mut Image, model: u16, measured: &Measured) -> Result<(), ImageError> {
     put(image, model, "W", measured.power)?;
+    put(
+        image,
+        model,
+        "PhV",
+        measured.voltage.map(|voltage| voltage.total() / 3),
+    )?;
+    put(image, model, "Evt", Some(NO_EVENTS))?;
     put_three(image, model, ["WphA", "WphB", "WphC"], measured.phase_power)?;
     write_grid_side(image, model, measured)?;
     put(image, model, "TotWhImp", measured.energy_in)?;
@@ -221,6 +233,12 @@ pub fn write_meter(image: &mut Image, model: u16, measured: &Measured) -> Result
 /// When the image has no such model or a value does not fit.
 pub fn write_inverter(image: &mut Image, model: u16, measured: &Measured) -> Result<(), ImageError> {
     put(image, model, "W", measured.power.map(|power| -power))?;
+    let state = measured
+        .power
+        .map(|power| if power.0 < 0 { TRACKING } else { SLEEPING });
+    put(image, model, "St", state)?;
+    put(image, model, "Evt1", Some(NO_EVENTS))?;
+    put(image, model, "Evt2", Some(NO_EVENTS))?;
     write_grid_side(image, model, measured)?;
     put(image, model, "WH", measured.energy_out)
 }

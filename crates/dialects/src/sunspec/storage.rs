@@ -75,6 +75,8 @@ struct Control {
     full: Watts,
     rate_exponent: i8,
     can_revert: bool,
+    /// Nothing limits it.
+    is_free: bool,
 }
 
 /// The setpoint of a battery on its way.
@@ -101,9 +103,15 @@ impl Order {
         }
     }
 
-    /// A newer order replaces what of an older one has not left.
+    /// A newer order replaces what of an older one has not left. The same again changes nothing:
+    /// [`Order::observe`] sees to it that it stands.
     pub(super) fn want(&mut self, power: Option<Watts>) {
-        self.wanted = Some(power.map(|power| power.min(self.max_charge).max(-self.max_discharge)));
+        let power = power.map(|power| power.min(self.max_charge).max(-self.max_discharge));
+        let is_free = self.wanted.is_none() && self.control.is_some_and(|control| control.is_free);
+        if self.wanted == Some(power) || (power.is_none() && is_free) {
+            return;
+        }
+        self.wanted = Some(power);
         self.plan();
     }
 
@@ -121,6 +129,9 @@ impl Order {
     pub(super) fn wrote(&mut self, now: Now) {
         self.writes.pop_front();
         self.written_at = now.monotonic;
+        if let Some(control) = &mut self.control {
+            control.is_free = false;
+        }
     }
 
     /// The front of the queue was not carried out: all of it is planned again after the next read.
@@ -139,12 +150,14 @@ impl Order {
     pub(super) fn observe(&mut self, address: u16, block: &Block<'_>, now: Now) -> bool {
         let exponent = block.scale("InOutWRte_SF").ok().flatten();
         let commandable = block.raw("InWRte").zip(block.raw("OutWRte")).zip(exponent);
+        let mode = block.raw("StorCtl_Mod").unwrap_or(0) & (LIMIT_CHARGE | LIMIT_DISCHARGE);
         let full = block.value("WChaMax").ok().flatten().and_then(Decimal::watts);
         self.control = commandable.map(|(_, rate_exponent)| Control {
             address,
             full: full.filter(|full| full.0 > 0).unwrap_or(self.max_charge),
             rate_exponent,
             can_revert: block.raw("InOutWRte_RvrtTms").is_some(),
+            is_free: mode == 0,
         });
         let Some(wanted) = self.wanted else { return true };
         let Some(control) = self.control else {
@@ -153,7 +166,6 @@ impl Order {
         if !self.writes.is_empty() {
             return true;
         }
-        let mode = block.raw("StorCtl_Mod").unwrap_or(0) & (LIMIT_CHARGE | LIMIT_DISCHARGE);
         match wanted {
             None if mode == 0 => self.wanted = None,
             None => self.plan(),
@@ -234,6 +246,7 @@ mod tests {
             full: Watts(full),
             rate_exponent: exponent,
             can_revert: false,
+            is_free: true,
         }
         .rate(Watts(power))
     }
@@ -349,6 +362,8 @@ mod tests {
         assert_eq!(cycle(&mut order, &mut image, 100_000), 1);
         assert_eq!(Window::of(&image), Window::default());
         assert_eq!(cycle(&mut order, &mut image, 100_000), 0);
+        order.want(None);
+        assert_eq!(order.next_write(), None, "it is free already");
         image.set(124, "StorCtl_Mod", 1).unwrap();
         assert_eq!(
             cycle(&mut order, &mut image, 100_000),
