@@ -14,5 +14,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: { proxy: { "/api": api } },
+  // State is tested as the browser runs it.
+  ...(process.env["VITEST"] ? { resolve: { conditions: ["browser"] } } : {}),
   test: { include: ["src/**/*.test.ts"] },
 });
