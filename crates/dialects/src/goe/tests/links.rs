@@ -172,6 +172,26 @@ fn one_failure_is_not_seen_and_recovery_is_at_once() {
 }
 
 #[test]
+fn a_setpoint_of_a_broken_link_is_told_as_soon_as_it_is_back() {
+    for break_ms in [60_000, 75_000, 90_000, 105_000, 120_000] {
+        let mut pair = Pair::new(Variant::V4);
+        pair.run(3_000);
+        pair.lose = Box::new(|_| true);
+        pair.charge(0, None);
+        pair.run(break_ms);
+        pair.lose = Box::new(|_| false);
+        let mut online = 0;
+        while pair.links().last() != Some(&LinkState::Online) {
+            pair.run(100);
+            online += 100;
+            assert!(online < 15_000, "back within the longest wait");
+        }
+        pair.run(1_500);
+        assert_eq!(pair.charger.key("frc"), Some(&json!(1)), "after {break_ms} ms");
+    }
+}
+
+#[test]
 fn a_charger_that_hangs_on_the_whole_status_is_still_polled() {
     let mut client = client("http://192.0.2.7");
     let mut full = 0;
