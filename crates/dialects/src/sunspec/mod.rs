@@ -1,7 +1,7 @@
 //! SunSpec over Modbus: devices that describe themselves by a chain of models.
 //!
 //! [`Image`] is the server half, [`Client`] the client half, [`map`] the only place that knows how points
-//! become [`model::reading::Measured`] and what their signs are. Sources: the SunSpec device information
+//! become readings and what their signs are. Sources: the SunSpec device information
 //! model specification 1.1 and the public model definitions, as data in `definitions/sunspec`.
 
 pub mod block;

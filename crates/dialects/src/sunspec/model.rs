@@ -1,7 +1,7 @@
 //! SunSpec models as data: which point sits where, in which type, with which scale factor.
 //!
 //! The data is in `definitions/sunspec`, one file per model, embedded. Only models that something of ours
-//! uses are there; [`super::chain`] walks over all others by their length.
+//! uses are there; the walk along a chain steps over all others by their length.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
