@@ -29,6 +29,8 @@ use crate::intents::Change;
 use crate::overdraft::Account;
 use crate::recorder::Recorder;
 
+/// The house load is the median of so many cycles.
+const HOUSE_CYCLES: usize = 7;
 /// Documents and signs of life are stored this often.
 const KEEP_EVERY: Millis = Millis(60_000);
 
@@ -73,6 +75,7 @@ pub struct Core {
     records: VecDeque<Record>,
     due: Monotonic,
     cycle: CycleView,
+    house: VecDeque<Watts>,
 }
 
 impl Core {
@@ -116,6 +119,7 @@ impl Core {
             records: VecDeque::new(),
             due: now.monotonic,
             cycle: CycleView::default(),
+            house: VecDeque::new(),
             site,
             settings,
             epoch,
@@ -202,6 +206,7 @@ impl Core {
         control::step(&snapshot, &mut self.memory, now, &mut self.decision);
         self.dispatch_all(&snapshot, now);
         self.judge(&snapshot, now);
+        self.observe_house(now);
         self.record_derived(now);
         let samples = self.recorder.drain(now.wall);
         if !samples.is_empty() {
@@ -444,43 +449,64 @@ impl Core {
         Some(current.power(self.site.nominal_voltage, 1))
     }
 
-    fn flow(&self, now: Now) -> Flow {
-        let fresh = |device: &Device| self.image.fresh(&device.id, device.period, now.monotonic)?.power;
-        let sum = |wanted: fn(&DeviceKind) -> bool| {
-            let mut devices = self
-                .site
-                .devices
-                .iter()
-                .filter(|d| d.enabled && wanted(&d.kind))
-                .peekable();
-            devices.peek()?;
-            devices.map(fresh).sum::<Option<Watts>>()
+    /// Devices are read at different moments, so the rest of the balance jumps while a car ramps. The median
+    /// of a few cycles does not.
+    fn observe_house(&mut self, now: Now) {
+        let Some(rest) = self.balance(now).house else {
+            self.house.clear();
+            return;
         };
-        let grid = self
-            .site
-            .circuits
-            .first()
+        if self.house.len() == HOUSE_CYCLES {
+            self.house.pop_front();
+        }
+        self.house.push_back(rest);
+    }
+
+    fn flow(&self, now: Now) -> Flow {
+        let flow = self.balance(now);
+        let mut recent: Vec<Watts> = self.house.iter().copied().collect();
+        recent.sort_unstable();
+        Flow {
+            house: flow
+                .house
+                .map(|rest| recent.get(recent.len() / 2).copied().unwrap_or(rest)),
+            ..flow
+        }
+    }
+
+    /// The balance of the latest readings.
+    fn balance(&self, now: Now) -> Flow {
+        let fresh = |device: &Device| self.image.fresh(&device.id, device.period, now.monotonic)?.power;
+        // `None` when one of them is silent, empty when there is none.
+        let powers = |wanted: fn(&DeviceKind) -> bool| {
+            let devices = self.site.devices.iter().filter(|d| d.enabled && wanted(&d.kind));
+            devices.map(fresh).collect::<Option<Vec<Watts>>>()
+        };
+        let sum = |powers: &Option<Vec<Watts>>| {
+            powers
+                .as_ref()
+                .map(|powers| powers.iter().copied().sum::<Watts>())
+        };
+        let shown = |powers: &Option<Vec<Watts>>| {
+            sum(powers).filter(|_| powers.as_ref().is_some_and(|p| !p.is_empty()))
+        };
+
+        let root = self.site.circuits.first();
+        let grid = root
             .and_then(|root| self.site.device(root.meter.as_ref()?))
             .and_then(fresh);
-        let has =
-            |wanted: fn(&DeviceKind) -> bool| self.site.devices.iter().any(|d| d.enabled && wanted(&d.kind));
-        let is_inverter: fn(&DeviceKind) -> bool = |kind| matches!(kind, DeviceKind::Inverter { .. });
-        let is_battery: fn(&DeviceKind) -> bool = |kind| matches!(kind, DeviceKind::Battery { .. });
-        let pv = cycle::pv(&self.site, &self.image, now);
-        let battery = sum(is_battery);
+        let pv = powers(|kind| matches!(kind, DeviceKind::Inverter { .. }));
+        let battery = powers(|kind| matches!(kind, DeviceKind::Battery { .. }));
         let evses = self
             .site
             .evses()
             .filter_map(|(station, evse)| self.evse_power(station, evse))
             .sum();
-        // An absent inverter counts as nothing, a silent one makes the balance unknown.
-        let counted = |power: Option<Watts>, exists: bool| if exists { power } else { Some(Watts::ZERO) };
-        let house =
-            (|| Some(grid? - counted(pv, has(is_inverter))? - counted(battery, has(is_battery))? - evses))();
+        let house = (|| Some(grid? - sum(&pv)? - sum(&battery)? - evses))();
         Flow {
             grid,
-            pv,
-            battery,
+            pv: shown(&pv),
+            battery: shown(&battery),
             evses,
             house,
         }

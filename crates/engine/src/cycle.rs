@@ -186,7 +186,7 @@ fn sun(site: &Site, image: &Image, now: Now) -> Sun {
 }
 
 /// The sum of all inverters; `None` when there is none, or one of them is silent.
-pub fn pv(site: &Site, image: &Image, now: Now) -> Option<Watts> {
+fn pv(site: &Site, image: &Image, now: Now) -> Option<Watts> {
     let mut sum = None;
     for device in site
         .devices

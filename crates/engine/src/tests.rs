@@ -30,7 +30,9 @@ fn device(id: &str, kind: DeviceKind) -> Device {
         circuit: CircuitId::new("house").unwrap(),
         enabled: true,
         period: Millis(1_000),
-        link: LinkSettings::Goe { url: "http://127.0.0.1".to_owned() },
+        link: LinkSettings::Goe {
+            url: "http://127.0.0.1".to_owned(),
+        },
     }
 }
 
@@ -67,23 +69,43 @@ fn site() -> Arc<Site> {
             meter: Some(DeviceId::new("grid").unwrap()),
         }],
         devices: vec![
-            device("grid", DeviceKind::Meter { role: MeterRole::Grid }),
+            device(
+                "grid",
+                DeviceKind::Meter {
+                    role: MeterRole::Grid,
+                },
+            ),
             device("station", DeviceKind::ChargingStation { evses: vec![evse] }),
         ],
     })
 }
 
 fn now(ms: i64) -> Now {
-    Now { wall: Timestamp(1_000_000_000_000 + ms), monotonic: Monotonic(ms) }
+    Now {
+        wall: Timestamp(1_000_000_000_000 + ms),
+        monotonic: Monotonic(ms),
+    }
 }
 
 fn core(restored: Restored) -> Core {
-    Core::new(site(), ControlSettings::default(), 3, restored, Millis(1_000), now(0))
+    Core::new(
+        site(),
+        ControlSettings::default(),
+        3,
+        restored,
+        Millis(1_000),
+        now(0),
+    )
 }
 
 fn report(core: &mut Core, device: &str, report: Report, at: i64) {
     let device = DeviceId::new(device).unwrap();
-    core.handle_report(&Reported { site: SiteId::new("home").unwrap(), device, at: now(at), report });
+    core.handle_report(&Reported {
+        site: SiteId::new("home").unwrap(),
+        device,
+        at: now(at),
+        report,
+    });
 }
 
 fn grid(core: &mut Core, milliamps: i64, at: i64) {
@@ -104,17 +126,34 @@ fn car(core: &mut Core, pilot: PilotState, obeyed: ChargeCurrent, drawn: i64, at
         current: Some(PerPhase::all(MilliAmps(drawn))),
         ..EvseStatus::default()
     };
-    report(core, "station", Report::Evse { evse: evse_id(), status }, at);
+    report(
+        core,
+        "station",
+        Report::Evse {
+            evse: evse_id(),
+            status,
+        },
+        at,
+    );
 }
 
 fn weigh(core: &Core, wanted: Wanted) -> Result<Change, Rejection> {
-    let intent =
-        Intent { site: SiteId::new("home").unwrap(), by: "test".to_owned(), door: "test".to_owned(), wanted };
+    let intent = Intent {
+        site: SiteId::new("home").unwrap(),
+        by: "test".to_owned(),
+        door: "test".to_owned(),
+        wanted,
+    };
     core.weigh(&intent)
 }
 
 /// Runs a quiet site second by second; gives the setpoints that left.
-fn run(core: &mut Core, from_s: i64, to_s: i64, mut each: impl FnMut(&mut Core, i64)) -> Vec<(i64, ChargeCurrent)> {
+fn run(
+    core: &mut Core,
+    from_s: i64,
+    to_s: i64,
+    mut each: impl FnMut(&mut Core, i64),
+) -> Vec<(i64, ChargeCurrent)> {
     let mut told = Vec::new();
     for second in from_s..to_s {
         each(core, second * 1_000);
@@ -132,22 +171,45 @@ fn run(core: &mut Core, from_s: i64, to_s: i64, mut each: impl FnMut(&mut Core, 
 #[test]
 fn wishes_are_checked_before_they_are_stored() {
     let core = core(Restored::default());
-    let current = |ma| Wanted::Current { evse: evse_id(), current: MilliAmps(ma) };
+    let current = |ma| Wanted::Current {
+        evse: evse_id(),
+        current: MilliAmps(ma),
+    };
     let unknown = || EvseId::new("nobody").unwrap();
     let cases = [
         (current(6_000), Ok(())),
         (current(16_000), Ok(())),
         (current(5_999), Err("current is 6.0 A, expected 6.0 A to 16.0 A")),
-        (current(16_001), Err("current is 16.0 A, expected 6.0 A to 16.0 A")),
-        (Wanted::Mode { evse: unknown(), mode: ChargeMode::Off }, Err("there is no EVSE `nobody`")),
         (
-            Wanted::Phases { evse: evse_id(), phases: Some(Phases::One) },
+            current(16_001),
+            Err("current is 16.0 A, expected 6.0 A to 16.0 A"),
+        ),
+        (
+            Wanted::Mode {
+                evse: unknown(),
+                mode: ChargeMode::Off,
+            },
+            Err("there is no EVSE `nobody`"),
+        ),
+        (
+            Wanted::Phases {
+                evse: evse_id(),
+                phases: Some(Phases::One),
+            },
             Err("phase switching is not supported by this device"),
         ),
-        (Wanted::Phases { evse: evse_id(), phases: None }, Ok(())),
+        (
+            Wanted::Phases {
+                evse: evse_id(),
+                phases: None,
+            },
+            Ok(()),
+        ),
     ];
     for (wanted, expected) in cases {
-        let weighed = weigh(&core, wanted.clone()).map(|_| ()).map_err(|rejection| rejection.to_string());
+        let weighed = weigh(&core, wanted.clone())
+            .map(|_| ())
+            .map_err(|rejection| rejection.to_string());
         assert_eq!(weighed, expected.map_err(str::to_owned), "{wanted:?}");
     }
 }
@@ -165,16 +227,33 @@ fn a_key_of_the_device_needs_the_device_to_answer() {
     let change = weigh(&core, wanted()).unwrap();
     core.apply(change, now(0));
     let setpoint = core.poll_setpoint().unwrap();
-    assert!(matches!(setpoint.action, Action::VendorWrite { ref key, .. } if key == "fna"), "{setpoint:?}");
+    assert!(
+        matches!(setpoint.action, Action::VendorWrite { ref key, .. } if key == "fna"),
+        "{setpoint:?}"
+    );
 }
 
 #[test]
 fn a_mode_takes_a_forced_state_back() {
     let mut core = core(Restored::default());
-    let change = weigh(&core, Wanted::Force { evse: evse_id(), force: Force::Off }).unwrap();
+    let change = weigh(
+        &core,
+        Wanted::Force {
+            evse: evse_id(),
+            force: Force::Off,
+        },
+    )
+    .unwrap();
     core.apply(change, now(0));
     assert_eq!(core.wishes()[&evse_id()].effective_mode(), ChargeMode::Off);
-    let change = weigh(&core, Wanted::Mode { evse: evse_id(), mode: ChargeMode::Solar }).unwrap();
+    let change = weigh(
+        &core,
+        Wanted::Mode {
+            evse: evse_id(),
+            mode: ChargeMode::Solar,
+        },
+    )
+    .unwrap();
     core.apply(change, now(0));
     assert_eq!(core.wishes()[&evse_id()].force, Force::Neutral);
 }
@@ -183,12 +262,29 @@ fn a_mode_takes_a_forced_state_back() {
 fn a_forced_state_ends_with_the_car_and_that_is_recorded() {
     let mut core = core(Restored::default());
     car(&mut core, PilotState::B, ChargeCurrent::PAUSED, 0, 0);
-    let change = weigh(&core, Wanted::Force { evse: evse_id(), force: Force::On }).unwrap();
+    let change = weigh(
+        &core,
+        Wanted::Force {
+            evse: evse_id(),
+            force: Force::On,
+        },
+    )
+    .unwrap();
     core.apply(change, now(0));
     car(&mut core, PilotState::A, ChargeCurrent::PAUSED, 0, 1_000);
     assert_eq!(core.wishes()[&evse_id()].force, Force::Neutral);
-    let recorded = std::iter::from_fn(|| core.poll_record())
-        .any(|record| matches!(record, Record::Wish { wish: Wish { force: Force::Neutral, .. }, .. }));
+    let recorded = std::iter::from_fn(|| core.poll_record()).any(|record| {
+        matches!(
+            record,
+            Record::Wish {
+                wish: Wish {
+                    force: Force::Neutral,
+                    ..
+                },
+                ..
+            }
+        )
+    });
     assert!(recorded);
 }
 
@@ -206,24 +302,42 @@ fn a_car_starts_rises_and_falls_at_once_when_the_house_takes_the_current() {
         }));
         obeyed = told.last().map_or(obeyed, |(_, current)| *current);
     }
-    let rising: Vec<_> = told.iter().take_while(|(second, _)| *second < 50).map(|(_, current)| *current).collect();
+    let rising: Vec<_> = told
+        .iter()
+        .take_while(|(second, _)| *second < 50)
+        .map(|(_, current)| *current)
+        .collect();
     assert!(rising.is_sorted(), "{told:?}");
     assert_eq!(rising.last().map(|c| c.or_zero().0), Some(16_000), "{told:?}");
     let (second, current) = told.iter().find(|(second, _)| *second >= 50).unwrap();
-    assert_eq!((*second, *current), (50, ChargeCurrent::PAUSED), "in the same cycle");
+    assert_eq!(
+        (*second, *current),
+        (50, ChargeCurrent::PAUSED),
+        "in the same cycle"
+    );
     let view = core.view(now(60_000));
-    assert!(matches!(view.evses[0].reason.cause, Cause::CircuitFull { .. }), "{:?}", view.evses[0].reason);
+    assert!(
+        matches!(view.evses[0].reason.cause, Cause::CircuitFull { .. }),
+        "{:?}",
+        view.evses[0].reason
+    );
 }
 
 #[test]
 fn after_a_restart_nothing_is_raised_before_the_station_has_spoken() {
     let sixteen = ChargeCurrent::at_most(MilliAmps(16_000));
-    let mut core = core(Restored { setpoints: vec![(evse_id(), sixteen)], ..Restored::default() });
+    let mut core = core(Restored {
+        setpoints: vec![(evse_id(), sixteen)],
+        ..Restored::default()
+    });
     let told = run(&mut core, 0, 20, |core, at| grid(core, 20_000, at));
     assert!(told.iter().all(|(_, current)| *current <= sixteen), "{told:?}");
     let view = core.view(now(20_000));
     assert!(
-        matches!(view.evses[0].reason.cause, Cause::StationSilent { .. } | Cause::StartingUp),
+        matches!(
+            view.evses[0].reason.cause,
+            Cause::StationSilent { .. } | Cause::StartingUp
+        ),
         "{:?}",
         view.evses[0].reason
     );
@@ -231,8 +345,16 @@ fn after_a_restart_nothing_is_raised_before_the_station_has_spoken() {
 
 #[test]
 fn what_was_stored_comes_back() {
-    let wish = Wish { mode: ChargeMode::Solar, force: Force::Neutral, current: MilliAmps(9_000), phases: None };
-    let seen = store::DeviceSeen { at: Timestamp(7), identity: Some("a meter".to_owned()) };
+    let wish = Wish {
+        mode: ChargeMode::Solar,
+        force: Force::Neutral,
+        current: MilliAmps(9_000),
+        phases: None,
+    };
+    let seen = store::DeviceSeen {
+        at: Timestamp(7),
+        identity: Some("a meter".to_owned()),
+    };
     let core = core(Restored {
         wishes: vec![(evse_id(), wish), (EvseId::new("gone").unwrap(), wish)],
         devices: vec![(DeviceId::new("grid").unwrap(), seen)],
@@ -254,9 +376,20 @@ fn currents_of_terminals_appear_on_the_phases_they_are_wired_to() {
         current: Some(PerPhase::new(MilliAmps(10_000), MilliAmps(0), MilliAmps(0))),
         ..EvseStatus::default()
     };
-    report(&mut core, "station", Report::Evse { evse: evse_id(), status }, 0);
+    report(
+        &mut core,
+        "station",
+        Report::Evse {
+            evse: evse_id(),
+            status,
+        },
+        0,
+    );
     let view = core.view(now(0));
-    assert_eq!(view.evses[0].current, PerPhase::new(MilliAmps(0), MilliAmps(10_000), MilliAmps(0)));
+    assert_eq!(
+        view.evses[0].current,
+        PerPhase::new(MilliAmps(0), MilliAmps(10_000), MilliAmps(0))
+    );
 }
 
 #[test]
@@ -264,7 +397,11 @@ fn a_lost_link_is_one_alarm_and_the_balance_becomes_unknown() {
     let mut core = core(Restored::default());
     grid(&mut core, 5_000, 0);
     assert!(core.view(now(1_000)).flow.house.is_some());
-    let offline = || Report::Link(LinkState::Offline { problem: "cannot read: refused".to_owned() });
+    let offline = || {
+        Report::Link(LinkState::Offline {
+            problem: "cannot read: refused".to_owned(),
+        })
+    };
     report(&mut core, "grid", offline(), 10_000);
     report(&mut core, "grid", offline(), 11_000);
     let view = core.view(now(20_000));
@@ -278,17 +415,25 @@ fn a_lost_link_is_one_alarm_and_the_balance_becomes_unknown() {
 fn documents_are_recorded_once_a_minute() {
     let mut core = core(Restored::default());
     for second in 0..130 {
-        let document = Document { dialect: "goe".to_owned(), at: now(second * 1_000), json: "{}".into() };
+        let document = Document {
+            dialect: "goe".to_owned(),
+            at: now(second * 1_000),
+            json: "{}".into(),
+        };
         report(&mut core, "station", Report::Document(document), second * 1_000);
     }
-    let kept = std::iter::from_fn(|| core.poll_record()).filter(|r| matches!(r, Record::Document { .. })).count();
+    let kept = std::iter::from_fn(|| core.poll_record())
+        .filter(|r| matches!(r, Record::Document { .. }))
+        .count();
     assert_eq!(kept, 3);
 }
 
 #[test]
 fn a_station_that_comes_back_is_told_again() {
     let mut core = core(Restored::default());
-    let offline = Report::Link(LinkState::Offline { problem: "gone".to_owned() });
+    let offline = Report::Link(LinkState::Offline {
+        problem: "gone".to_owned(),
+    });
     report(&mut core, "station", Report::Link(LinkState::Online), 0);
     run(&mut core, 0, 5, |core, at| {
         grid(core, 1_000, at);

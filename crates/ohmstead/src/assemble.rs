@@ -7,11 +7,10 @@ use anyhow::Context;
 use bus::Bus;
 use bus::in_process::InProcess;
 use engine::run::Engine;
-use gate::Gate;
+use gate::{Gate, InstallationKey};
 use model::settings::Settings;
 use model::time::Clock;
-use store::Store;
-use store::sqlite::Sqlite;
+use store::{Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -35,10 +34,16 @@ impl House {
     pub async fn open(data: &Path) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
         let store: Arc<dyn Store> = Sqlite::open(data)?;
-        let gate = Gate::open(store.clone(), data, clock.clone())
+        let key = InstallationKey::open(&data.join("key"))?;
+        let gate = Gate::open(store.clone(), key, clock.clone())
             .await
-            .with_context(|| format!("cannot open the gate in {}", data.display()))?;
-        Ok(Self { clock, store, gate, readiness: Arc::new(north::Readiness::default()) })
+            .with_context(|| format!("cannot read users and secrets in {}", data.display()))?;
+        Ok(Self {
+            clock,
+            store,
+            gate,
+            readiness: Arc::new(north::Readiness::default()),
+        })
     }
 }
 
@@ -57,7 +62,12 @@ impl Running {
     /// # Errors
     /// When something cannot start at all; a device that is off never is such a thing.
     pub async fn start(house: House, settings: Arc<Settings>, listener: TcpListener) -> anyhow::Result<Self> {
-        let House { clock, store, gate, readiness } = house;
+        let House {
+            clock,
+            store,
+            gate,
+            readiness,
+        } = house;
         let stop = CancellationToken::new();
         let bus: Arc<dyn Bus> = InProcess::new();
         let mut tasks = JoinSet::new();
@@ -70,7 +80,10 @@ impl Running {
                 store: store.clone(),
                 clock: clock.clone(),
             };
-            let opened = engine.open().await.with_context(|| format!("cannot start site {}", site.id))?;
+            let opened = engine
+                .open()
+                .await
+                .with_context(|| format!("cannot start site {}", site.id))?;
             let stop = stop.clone();
             tasks.spawn(async move {
                 opened.run(stop).await;
@@ -78,17 +91,16 @@ impl Running {
             });
         }
         let links = south::Supervisor::start(&settings.sites, bus.clone(), clock.clone(), stop.clone()).await;
-        let state = north::State {
-            bus,
-            store: store.clone(),
-            gate: gate.clone(),
-            clock,
-            settings,
-            readiness,
-        };
-        let router = north::router(state, stop.clone()).await;
-        tasks.spawn(listen::serve(listener, router, stop.clone()));
-        Ok(Self { gate, stop, store, links, tasks })
+        let state = north::State::new(bus, store.clone(), gate.clone(), clock, settings, readiness);
+        tasks.spawn(feed(state.clone(), stop.clone()));
+        tasks.spawn(listen::serve(listener, north::router(state), stop.clone()));
+        Ok(Self {
+            gate,
+            stop,
+            store,
+            links,
+            tasks,
+        })
     }
 
     /// Ends everything in order: the doors, the links, the engines, then the store.
@@ -104,7 +116,19 @@ impl Running {
             let ended = ended.context("a task panicked").and_then(std::convert::identity);
             first = first.and(ended);
         }
-        self.store.flush().await.context("cannot write the last readings")?;
+        self.store
+            .flush()
+            .await
+            .context("cannot write the last readings")?;
         first
     }
+}
+
+/// Brings views to those who watch them.
+async fn feed(state: north::State, stop: CancellationToken) -> anyhow::Result<()> {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = state.hub.clone().run(state.bus, state.readiness) => tracing::warn!("the bus has gone; live events have ended"),
+    }
+    Ok(())
 }

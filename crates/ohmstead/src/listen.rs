@@ -21,11 +21,18 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Answers requests until `stop`, then lets open ones end.
-pub async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) -> anyhow::Result<()> {
-    let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
+pub async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let server = axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::select! {
-        ended = std::future::IntoFuture::into_future(server) => ended.context("the HTTP server ended"),
+        ended = server.into_future() => ended.context("the HTTP server ended"),
         // Event streams never end by themselves.
         () = async {
             stop.cancelled().await;

@@ -37,12 +37,20 @@ fn start_logging(verbose: u8) {
         1 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let named = std::env::var("OHMSTEAD_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let named = std::env::var("OHMSTEAD_LOG")
+        .ok()
+        .and_then(|text| text.parse::<Targets>().ok());
     let targets = named.unwrap_or_else(|| {
-        ["bus", "engine", "gate", "links", "north", "ohmstead", "sim", "south", "store"]
-            .into_iter()
-            .fold(Targets::new().with_default(LevelFilter::WARN), |targets, room| targets.with_target(room, ours))
+        [
+            "bus", "engine", "gate", "links", "north", "ohmstead", "sim", "south", "store",
+        ]
+        .into_iter()
+        .fold(Targets::new().with_default(LevelFilter::WARN), |targets, room| {
+            targets.with_target(room, ours)
+        })
     });
-    let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let format = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false);
     tracing_subscriber::registry().with(format).with(targets).init();
 }

@@ -22,7 +22,11 @@ impl Driver {
         match &device.link {
             LinkSettings::Goe { url } => goe::driver(device, url),
             LinkSettings::Sunspec { address, unit } => modbus::sunspec(device, address, *unit),
-            LinkSettings::Modbus { definition, .. } => Err(modbus::defined(definition)),
+            LinkSettings::Modbus {
+                address,
+                unit,
+                definition,
+            } => modbus::defined(device, address, *unit, definition),
             LinkSettings::None => Err(Misfit("no link is configured".to_owned())),
         }
     }

@@ -1,7 +1,8 @@
-//! Devices behind Modbus TCP: those that describe themselves by SunSpec models.
+//! Devices behind Modbus TCP: those that describe themselves by SunSpec models, and those of definition files.
 
 use std::time::Duration;
 
+use dialects::modbus::{self, Definition, ModbusSettings};
 use dialects::sunspec::{self, Role, SunspecSettings};
 use links::Limits;
 use model::device::{Device, DeviceKind};
@@ -48,8 +49,20 @@ pub(crate) fn sunspec(device: &Device, address: &str, unit: u8) -> Result<Driver
 }
 
 /// A device described by a definition file.
-pub(crate) fn defined(definition: &str) -> Misfit {
-    Misfit(format!(
-        "there is no definition `{definition}`; check `definition` of this device"
-    ))
+pub(crate) fn defined(device: &Device, address: &str, unit: u8, definition: &str) -> Result<Driver, Misfit> {
+    let definition = Definition::built_in(definition).ok_or_else(|| {
+        Misfit(format!(
+            "there is no definition `{definition}`; check `definition` of this device"
+        ))
+    })?;
+    let settings = ModbusSettings {
+        name: device.name.clone(),
+        unit,
+        definition,
+        poll: device.period,
+    };
+    Ok(Driver {
+        client: Box::new(modbus::Client::new(settings)),
+        transport: Box::new(links::modbus_tcp::Client::new(address, LIMITS)),
+    })
 }

@@ -42,7 +42,12 @@ impl Past {
         let house = house_load(site);
         let from = until - Millis(DAYS * 86_400_000);
         let rows = store
-            .query(&house, from, from + Millis(2 * 86_400_000), store::Step::Seconds(3_600))
+            .query(
+                &house,
+                from,
+                from + Millis(2 * 86_400_000),
+                store::Step::Seconds(3_600),
+            )
             .await
             .context("cannot look into the history")?;
         Ok(!rows.is_empty())
@@ -52,7 +57,11 @@ impl Past {
     ///
     /// # Errors
     /// When the store refuses it.
-    pub async fn make(self, store: Arc<dyn Store>, progress: impl Fn(u16) + Send + 'static) -> anyhow::Result<()> {
+    pub async fn make(
+        self,
+        store: Arc<dyn Store>,
+        progress: impl Fn(u16) + Send + 'static,
+    ) -> anyhow::Result<()> {
         let counters = self.counters.clone();
         let house = house_load(&self.site);
         let (mut rows, progress) = tokio::task::spawn_blocking(move || (self.simulate(&progress), progress))
@@ -60,17 +69,25 @@ impl Past {
             .context("the simulation of the past ended early")?;
         let last = rows.remove(&house);
         for (series, mut rows) in rows {
-            if let (true, Some(live), Some((_, end))) =
-                (series.quantity.is_counter(), counters.get(&series), rows.last().copied())
-            {
+            if let (true, Some(live), Some((_, end))) = (
+                series.quantity.is_counter(),
+                counters.get(&series),
+                rows.last().copied(),
+            ) {
                 for (_, value) in &mut rows {
                     *value += live - end;
                 }
             }
-            store.import(&series, &rows).await.with_context(|| format!("cannot write the past of {}", series.subject))?;
+            store
+                .import(&series, &rows)
+                .await
+                .with_context(|| format!("cannot write the past of {}", series.subject))?;
         }
         if let Some(rows) = last {
-            store.import(&house, &rows).await.context("cannot write the past of the house")?;
+            store
+                .import(&house, &rows)
+                .await
+                .context("cannot write the past of the house")?;
         }
         progress(1_000);
         Ok(())
@@ -79,16 +96,31 @@ impl Past {
     fn simulate(mut self, progress: &impl Fn(u16)) -> Rows {
         let begin = Timestamp(self.until.0.div_euclid(60_000) * 60_000) - Millis(DAYS * 86_400_000);
         let steps = (DAYS * 86_400_000 - 60_000) / STEP.0;
-        let now = |step: i64| Now { wall: begin + Millis(step * STEP.0), monotonic: Monotonic(step * STEP.0) };
-        let wishes = self.site.evses().map(|(_, evse)| (evse.id.clone(), usual_wish(evse))).collect();
-        let restored = Restored { wishes, ..Restored::default() };
+        let now = |step: i64| Now {
+            wall: begin + Millis(step * STEP.0),
+            monotonic: Monotonic(step * STEP.0),
+        };
+        let wishes = self
+            .site
+            .evses()
+            .map(|(_, evse)| (evse.id.clone(), usual_wish(evse)))
+            .collect();
+        let restored = Restored {
+            wishes,
+            ..Restored::default()
+        };
         let mut core = Core::new(self.site.clone(), self.control, 0, restored, RECORD_EVERY, now(0));
         let mut rows = Rows::new();
         for step in 0..steps {
             let now = now(step);
             self.world.step_coarse(now);
             for (device, report) in self.world.reports() {
-                core.handle_report(&Reported { site: self.site.id.clone(), device, at: now, report });
+                core.handle_report(&Reported {
+                    site: self.site.id.clone(),
+                    device,
+                    at: now,
+                    report,
+                });
             }
             core.handle_timeout(now);
             while let Some(setpoint) = core.poll_setpoint() {
@@ -97,7 +129,9 @@ impl Past {
             while let Some(record) = core.poll_record() {
                 if let Record::Samples(samples) = record {
                     for sample in samples {
-                        rows.entry(sample.series).or_default().push((sample.at, sample.value));
+                        rows.entry(sample.series)
+                            .or_default()
+                            .push((sample.at, sample.value));
                     }
                 }
             }
@@ -115,9 +149,15 @@ fn usual_wish(evse: &model::device::Evse) -> Wish {
         ChargeMode::Off => ChargeMode::Solar,
         mode @ (ChargeMode::Solar | ChargeMode::MinSolar | ChargeMode::Fast) => mode,
     };
-    Wish { mode, ..Wish::default_of(evse) }
+    Wish {
+        mode,
+        ..Wish::default_of(evse)
+    }
 }
 
 fn house_load(site: &Site) -> Series {
-    Series { subject: format!("site:{}", site.id), quantity: Quantity::Power }
+    Series {
+        subject: format!("site:{}", site.id),
+        quantity: Quantity::Power,
+    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, bail};
+use dialects::goe::Variant;
 use gate::Gate;
 use model::document::Document;
 use model::id::DeviceId;
@@ -30,11 +31,36 @@ const ADMIN_PASSWORD: &str = "ohmstead-demo";
 
 /// How the chargers appear to go-e clients.
 const CHARGERS: [Charger; 5] = [
-    Charger { evse: "left", serial: "000001", token: Some("myapitoken"), state: "live" },
-    Charger { evse: "right", serial: "000002", token: None, state: "live" },
-    Charger { evse: "offline", serial: "000003", token: None, state: "offline" },
-    Charger { evse: "disabled", serial: "000004", token: None, state: "disabled" },
-    Charger { evse: "silent", serial: "000005", token: None, state: "silent" },
+    Charger {
+        evse: "left",
+        serial: "000001",
+        token: Some("myapitoken"),
+        state: "live",
+    },
+    Charger {
+        evse: "right",
+        serial: "000002",
+        token: None,
+        state: "live",
+    },
+    Charger {
+        evse: "offline",
+        serial: "000003",
+        token: None,
+        state: "offline",
+    },
+    Charger {
+        evse: "disabled",
+        serial: "000004",
+        token: None,
+        state: "disabled",
+    },
+    Charger {
+        evse: "silent",
+        serial: "000005",
+        token: None,
+        state: "silent",
+    },
 ];
 
 struct Charger {
@@ -46,7 +72,9 @@ struct Charger {
 
 pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Result<()> {
     if !address.ip().is_loopback() {
-        bail!("the demo has known passwords and listens on loopback only, not on {address}; use 127.0.0.1 or [::1]");
+        bail!(
+            "the demo has known passwords and listens on loopback only, not on {address}; use 127.0.0.1 or [::1]"
+        );
     }
     let house = House::open(&data).await?;
     let listener = listen::bind(address).await?;
@@ -60,7 +88,7 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     let devices = sim::listen::listen(world, house.clock.clone(), Some(state))
         .await
         .context("cannot open the ports of the virtual devices")?;
-    let settings = Arc::new(settings(local, seed, &devices.addresses())?);
+    let settings = Arc::new(settings(local, seed, devices.addresses())?);
     break_the_yard(&house, &settings.sites[1]).await?;
     let token = open_doors(&house.gate, &data).await?;
 
@@ -72,7 +100,9 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
         readiness.set_backfill_progress(0);
         let progress = readiness.clone();
         tokio::spawn(async move {
-            let made = past.make(store, move |permille| progress.set_backfill_progress(permille)).await;
+            let made = past
+                .make(store, move |permille| progress.set_backfill_progress(permille))
+                .await;
             if let Err(error) = made {
                 tracing::error!(error = format!("{error:#}"), "cannot make the past of the demo");
             }
@@ -81,7 +111,7 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
         })
     });
 
-    let ticket = running.gate.sign_in_ticket(ADMIN);
+    let ticket = running.gate.sign_in_ticket(ADMIN)?;
     tell(&data, local, &token, &ticket, &settings, &running.gate).await?;
     listen::stop_signal().await?;
     if let Some(making) = making {
@@ -111,7 +141,11 @@ fn settings(
         listen,
         host_names: Vec::new(),
         control: ControlSettings::default(),
-        goe: GoeSettings { local_open: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()], chargers, ..GoeSettings::default() },
+        goe: GoeSettings {
+            local_open: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()],
+            chargers,
+            ..GoeSettings::default()
+        },
         sites: vec![demo::home_site(&demo::home(seed), addresses), demo::yard_site()],
     })
 }
@@ -125,14 +159,25 @@ async fn break_the_yard(house: &House, yard: &Site) -> anyhow::Result<()> {
             "offline" => Millis(48 * 3_600_000),
             _ => Millis(2 * 3_600_000),
         };
-        let serial = CHARGERS.iter().find(|c| c.evse == evse.id.as_str()).map_or("", |c| c.serial);
+        let serial = CHARGERS
+            .iter()
+            .find(|c| c.evse == evse.id.as_str())
+            .map_or("", |c| c.serial);
         let at = now.wall - age;
+        let mut document = Variant::V4.document();
+        document.insert("sse".to_owned(), json!(serial));
         let document = Document {
             dialect: "goe".to_owned(),
-            at: model::time::Now { wall: at, monotonic: now.monotonic - age },
-            json: dialects::goe::server::sample_document(serial).into(),
+            at: model::time::Now {
+                wall: at,
+                monotonic: now.monotonic - age,
+            },
+            json: serde_json::to_string(&document)?.into(),
         };
-        let seen = DeviceSeen { at, identity: Some(format!("go-e go-eCharger_V4 22 kW, serial {serial}")) };
+        let seen = DeviceSeen {
+            at,
+            identity: Some(format!("go-e go-eCharger_V4 22 kW, serial {serial}")),
+        };
         house.store.put_document(&yard.id, &station.id, &document).await?;
         house.store.put_device(&yard.id, &station.id, seen).await?;
     }
@@ -141,9 +186,10 @@ async fn break_the_yard(house: &House, yard: &Site) -> anyhow::Result<()> {
 
 /// Known accounts and tokens. Returns the token of the native API, which stays the same over restarts.
 async fn open_doors(gate: &Gate, data: &Path) -> anyhow::Result<String> {
-    gate.set_password(ADMIN, ADMIN_PASSWORD, Role::Admin).await?;
+    gate.create_admin(ADMIN, ADMIN_PASSWORD).await?;
     for charger in &CHARGERS {
-        gate.set_goe_charger(&charger.evse.parse()?, charger.serial, charger.token).await?;
+        gate.set_goe_charger(&charger.evse.parse()?, charger.serial, charger.token)
+            .await?;
     }
     let before = std::fs::read_to_string(data.join("demo.json")).ok();
     let before = before.and_then(|text| serde_json::from_str::<Value>(&text).ok());
@@ -162,7 +208,13 @@ fn counters(world: &World) -> BTreeMap<Series, i64> {
     for (device, report) in world.reports() {
         if let model::message::Report::Measured(measured) = report {
             for (quantity, value) in measured.values().filter(|(quantity, _)| quantity.is_counter()) {
-                counters.insert(Series { subject: format!("device:{device}"), quantity }, value);
+                counters.insert(
+                    Series {
+                        subject: format!("device:{device}"),
+                        quantity,
+                    },
+                    value,
+                );
             }
         }
     }
@@ -181,7 +233,13 @@ async fn past(
         return Ok(None);
     }
     let world = World::new(demo::home(seed)).context("the demo's own settings are wrong")?;
-    Ok(Some(Past { world, site, control: settings.control, until, counters }))
+    Ok(Some(Past {
+        world,
+        site,
+        control: settings.control,
+        until,
+        counters,
+    }))
 }
 
 /// Prints where to look, and writes the same to `demo.json`.
@@ -215,7 +273,12 @@ async fn tell(
     write_private(&data.join("demo.json"), &serde_json::to_string_pretty(&document)?)?;
 
     let goe_token = |serial: &str| {
-        chargers.iter().find(|c| c["serial"] == serial).and_then(|c| c["token"].as_str()).unwrap_or("").to_owned()
+        chargers
+            .iter()
+            .find(|c| c["serial"] == serial)
+            .and_then(|c| c["token"].as_str())
+            .unwrap_or("")
+            .to_owned()
     };
     let rows = [
         ("page", format!("{base}/")),
@@ -224,7 +287,10 @@ async fn tell(
         ("native API", format!("{base}/api/v1/sites")),
         ("", format!("Authorization: Bearer {token}")),
         ("description", format!("{base}/api/v1/openapi.json")),
-        ("go-e cloud", format!("{base}/api/status?token={}", goe_token("000001"))),
+        (
+            "go-e cloud",
+            format!("{base}/api/status?token={}", goe_token("000001")),
+        ),
         ("", format!("{base}/api/status?token={}", goe_token("000002"))),
         ("go-e local", format!("{base}/goe/000001/api/status")),
         ("cFos", format!("{base}/cnf?cmd=get_dev_info")),

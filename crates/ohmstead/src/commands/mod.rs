@@ -17,7 +17,9 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve { config, data, listen } => serve::run(&config, data, listen).await,
         Command::Demo { listen, data, seed } => demo::run(listen, data, seed).await,
         Command::Sim { config, state } => sim::run(&config, state).await,
-        Command::Config { command: ConfigCommand::Check { file } } => check::run(&file),
+        Command::Config {
+            command: ConfigCommand::Check { file },
+        } => check::run(&file),
     }
 }
 

@@ -14,17 +14,26 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
     let config = config::load(file)?;
     let mut settings = config.settings;
     settings.listen = address.unwrap_or(settings.listen);
-    let data = data.or(config.data).context("no data directory: set `data` in the file, or give --data DIR")?;
+    let data = data
+        .or(config.data)
+        .context("no data directory: set `data` in the file, or give --data DIR")?;
 
     let house = House::open(&data).await?;
     for charger in &settings.goe.chargers {
-        let token = config.goe_tokens.iter().find(|(serial, _)| *serial == charger.serial);
+        let token = config
+            .goe_tokens
+            .iter()
+            .find(|(serial, _)| *serial == charger.serial);
         house
             .gate
-            .set_goe_charger(&charger.evse, &charger.serial, token.map(|(_, token)| token.as_str()))
+            .set_goe_charger(
+                &charger.evse,
+                &charger.serial,
+                token.map(|(_, token)| token.as_str()),
+            )
             .await?;
     }
-    let has_admin = house.gate.has_admin().await?;
+    let has_admin = house.gate.has_admin();
     if !has_admin && !settings.listen.ip().is_loopback() {
         bail!(
             "there is no administrator yet, so {} would be open to everybody: start once with --listen 127.0.0.1:{}, \
@@ -38,8 +47,10 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
     let running = Running::start(house, Arc::new(settings), listener).await?;
     print(&format!("Ohmstead listens on http://{local}"));
     if !has_admin {
-        let ticket = running.gate.setup_ticket();
-        print(&format!("No administrator yet. Set one up here, once: http://{local}/#setup={ticket}"));
+        let ticket = running.gate.setup_ticket()?;
+        print(&format!(
+            "No administrator yet. Set one up here, once: http://{local}/#setup={ticket}"
+        ));
     }
     listen::stop_signal().await?;
     running.stop().await

@@ -12,7 +12,8 @@ use crate::listen;
 
 pub async fn run(file: &Path, state: Option<PathBuf>) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let settings: WorldSettings = toml::from_str(&text).with_context(|| format!("{} is wrong", file.display()))?;
+    let settings: WorldSettings =
+        toml::from_str(&text).with_context(|| format!("{} is wrong", file.display()))?;
     let world = open_world(settings, state.as_deref())?;
     let clock = Arc::new(RealClock::start());
     let listening = sim::listen::listen(Arc::new(Mutex::new(world)), clock, state)
@@ -31,10 +32,11 @@ pub async fn run(file: &Path, state: Option<PathBuf>) -> anyhow::Result<()> {
 pub fn open_world(settings: WorldSettings, state: Option<&Path>) -> anyhow::Result<World> {
     match state.filter(|path| path.exists()) {
         Some(path) => {
-            let saved = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let saved =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
             World::restore(settings, &saved)
                 .with_context(|| format!("{} does not fit; move it away to start anew", path.display()))
         }
-        None => Ok(World::new(settings)),
+        None => World::new(settings).context("the virtual devices do not fit together"),
     }
 }

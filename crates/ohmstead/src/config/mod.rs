@@ -37,7 +37,11 @@ pub enum ConfigError {
 }
 
 fn list(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
+    problems
+        .iter()
+        .map(|problem| format!("  {problem}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Reads and checks a file.
@@ -45,9 +49,14 @@ fn list(problems: &[Problem]) -> String {
 /// # Errors
 /// With all of its problems.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    parse(&text).map_err(|problems| ConfigError::Wrong { path: path.to_owned(), problems })
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    parse(&text).map_err(|problems| ConfigError::Wrong {
+        path: path.to_owned(),
+        problems,
+    })
 }
 
 /// Checks the text of a file.
@@ -69,17 +78,33 @@ pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
 
 fn read(root: &Section<'_, '_>) -> Option<Config> {
     let listen = root
-        .parsed("listen", "an address and a port, for example \"127.0.0.1:8080\"", |text| text.parse().ok())
+        .parsed(
+            "listen",
+            "an address and a port, for example \"127.0.0.1:8080\"",
+            |text| text.parse().ok(),
+        )
         .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let data = root.text("data").map(PathBuf::from);
     let host_names = root.texts("host_names");
-    let control = root.table("control").map_or_else(ControlSettings::default, read_control);
+    let control = root
+        .table("control")
+        .map_or_else(ControlSettings::default, read_control);
     let (goe, goe_tokens) = root.table("goe").map_or_else(Default::default, read_goe);
     let sites = site::read_all(root);
     check_chargers(root, &goe, &sites);
     // Every key has been asked for by now.
     root.finish_ref();
-    Some(Config { settings: Settings { listen, host_names, control, goe, sites }, data, goe_tokens })
+    Some(Config {
+        settings: Settings {
+            listen,
+            host_names,
+            control,
+            goe,
+            sites,
+        },
+        data,
+        goe_tokens,
+    })
 }
 
 fn read_control(section: Section<'_, '_>) -> ControlSettings {
@@ -87,7 +112,9 @@ fn read_control(section: Section<'_, '_>) -> ControlSettings {
     let seconds = |key, range: std::ops::RangeInclusive<i64>, default: Millis| {
         let range_ms = range.start() * 1_000..=range.end() * 1_000;
         let expected = format!("{} to {} seconds", range.start(), range.end());
-        section.scaled(key, 3, range_ms, &expected).map_or(default, Millis)
+        section
+            .scaled(key, 3, range_ms, &expected)
+            .map_or(default, Millis)
     };
     let settings = ControlSettings {
         period: seconds("period_s", 1..=10, default.period),
@@ -116,25 +143,39 @@ fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, String)>) {
         let serial = serial.filter(|serial| {
             let fits = serial.len() == 6 && serial.bytes().all(|b| b.is_ascii_digit());
             if !fits {
-                charger.problem("serial", format!("serial is \"{serial}\", expected six digits in quotes"));
+                charger.problem(
+                    "serial",
+                    format!("serial is \"{serial}\", expected six digits in quotes"),
+                );
             }
             fits
         });
         let evse = site::required_id(&charger, "evse", "the id of an EVSE");
         let token = charger.text("token");
         if let Some(token) = token.as_ref().filter(|token| token.len() < 8) {
-            charger.problem("token", format!("token has {} characters, expected at least 8", token.len()));
+            charger.problem(
+                "token",
+                format!("token has {} characters, expected at least 8", token.len()),
+            );
         }
         let enabled = charger.boolean("enabled", true);
         if let (Some(serial), Some(evse)) = (serial, evse) {
             if let Some(token) = token {
                 tokens.push((serial.clone(), token));
             }
-            chargers.push(GoeCharger { evse, serial, enabled });
+            chargers.push(GoeCharger {
+                evse,
+                serial,
+                enabled,
+            });
         }
         charger.finish();
     }
-    let settings = GoeSettings { offline_after, local_open: section.texts("local_open"), chargers };
+    let settings = GoeSettings {
+        offline_after,
+        local_open: section.texts("local_open"),
+        chargers,
+    };
     for network in &settings.local_open {
         if !site::is_network(network) {
             section.problem(
@@ -148,13 +189,23 @@ fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, String)>) {
 }
 
 fn check_chargers(root: &Section<'_, '_>, goe: &GoeSettings, sites: &[model::site::Site]) {
-    let known: Vec<&str> = sites.iter().flat_map(|s| s.evses()).map(|(_, e)| e.id.as_str()).collect();
+    let known: Vec<&str> = sites
+        .iter()
+        .flat_map(|s| s.evses())
+        .map(|(_, e)| e.id.as_str())
+        .collect();
     let mut serials = std::collections::BTreeSet::new();
     for charger in &goe.chargers {
         if !known.contains(&charger.evse.as_str()) {
             let hint = section::nearest(charger.evse.as_str(), &known)
                 .map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-            root.problem("goe", format!("go-e charger {} names EVSE `{}`, which no device has{hint}", charger.serial, charger.evse));
+            root.problem(
+                "goe",
+                format!(
+                    "go-e charger {} names EVSE `{}`, which no device has{hint}",
+                    charger.serial, charger.evse
+                ),
+            );
         }
         if !serials.insert(&charger.serial) {
             root.problem("goe", format!("go-e serial {} is given twice", charger.serial));

@@ -25,15 +25,25 @@ pub struct Problems {
 
 impl Problems {
     pub fn of(source: &str) -> Self {
-        Self { source: source.to_owned(), found: RefCell::new(Vec::new()) }
+        Self {
+            source: source.to_owned(),
+            found: RefCell::new(Vec::new()),
+        }
     }
 
     /// `position` is a byte offset into the source.
     pub fn add(&self, position: usize, text: impl Into<String>) {
-        let before = self.source.get(..position.min(self.source.len())).unwrap_or(&self.source);
+        let before = self
+            .source
+            .get(..position.min(self.source.len()))
+            .unwrap_or(&self.source);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
-        self.found.borrow_mut().push(Problem { line, column, text: text.into() });
+        self.found.borrow_mut().push(Problem {
+            line,
+            column,
+            text: text.into(),
+        });
     }
 
     pub fn is_empty(&self) -> bool {

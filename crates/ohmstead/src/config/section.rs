@@ -32,7 +32,13 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     fn of(name: String, table: &'a DeTable<'i>, start: usize, problems: &'a Problems) -> Self {
-        Self { name, table, start, asked: RefCell::new(Vec::new()), problems }
+        Self {
+            name,
+            table,
+            start,
+            asked: RefCell::new(Vec::new()),
+            problems,
+        }
     }
 
     pub fn rename(&mut self, name: impl Into<String>) {
@@ -41,7 +47,10 @@ impl<'a, 'i> Section<'a, 'i> {
 
     fn get(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'i>>> {
         self.asked.borrow_mut().push(key);
-        self.table.iter().find(|(name, _)| name.get_ref().as_ref() == key).map(|(_, value)| value)
+        self.table
+            .iter()
+            .find(|(name, _)| name.get_ref().as_ref() == key)
+            .map(|(_, value)| value)
     }
 
     pub fn has(&self, key: &str) -> bool {
@@ -63,12 +72,19 @@ impl<'a, 'i> Section<'a, 'i> {
     fn wrong_type(&self, key: &str, value: &Spanned<DeValue<'i>>, expected: &str) {
         self.problems.add(
             value.span().start,
-            format!("{key} in {} is {}, expected {expected}", self.name, describe(value.get_ref())),
+            format!(
+                "{key} in {} is {}, expected {expected}",
+                self.name,
+                describe(value.get_ref())
+            ),
         );
     }
 
     pub fn missing(&self, key: &str, expected: &str) {
-        self.problems.add(self.start, format!("{} has no {key}, expected {expected}", self.name));
+        self.problems.add(
+            self.start,
+            format!("{} has no {key}, expected {expected}", self.name),
+        );
     }
 
     pub fn text(&self, key: &'static str) -> Option<String> {
@@ -101,13 +117,18 @@ impl<'a, 'i> Section<'a, 'i> {
         let text = self.text(key)?;
         let parsed = parse(&text);
         if parsed.is_none() {
-            self.problem(key, format!("{key} in {} is \"{text}\", expected {expected}", self.name));
+            self.problem(
+                key,
+                format!("{key} in {} is \"{text}\", expected {expected}", self.name),
+            );
         }
         parsed
     }
 
     pub fn boolean(&self, key: &'static str, default: bool) -> bool {
-        let Some(value) = self.get(key) else { return default };
+        let Some(value) = self.get(key) else {
+            return default;
+        };
         value.get_ref().as_bool().unwrap_or_else(|| {
             self.wrong_type(key, value, "true or false");
             default
@@ -179,7 +200,9 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     pub fn texts(&self, key: &'static str) -> Vec<String> {
-        let Some(value) = self.get(key) else { return Vec::new() };
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
         let Some(list) = value.get_ref().as_array() else {
             self.wrong_type(key, value, "a list of texts");
             return Vec::new();
@@ -199,9 +222,12 @@ impl<'a, 'i> Section<'a, 'i> {
     pub fn table(&self, key: &'static str) -> Option<Section<'a, 'i>> {
         let value = self.get(key)?;
         match value.get_ref() {
-            DeValue::Table(table) => {
-                Some(Section::of(format!("[{key}]"), table, value.span().start, self.problems))
-            }
+            DeValue::Table(table) => Some(Section::of(
+                format!("[{key}]"),
+                table,
+                value.span().start,
+                self.problems,
+            )),
             DeValue::String(_)
             | DeValue::Integer(_)
             | DeValue::Float(_)
@@ -216,16 +242,21 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// The tables under `[[key]]`.
     pub fn tables(&self, key: &'static str) -> Vec<Section<'a, 'i>> {
-        let Some(value) = self.get(key) else { return Vec::new() };
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
         let Some(list) = value.get_ref().as_array() else {
             self.wrong_type(key, value, &format!("tables [[{key}]]"));
             return Vec::new();
         };
         list.iter()
             .filter_map(|item| match item.get_ref().as_table() {
-                Some(table) => {
-                    Some(Section::of(format!("[[{key}]]"), table, item.span().start, self.problems))
-                }
+                Some(table) => Some(Section::of(
+                    format!("[[{key}]]"),
+                    table,
+                    item.span().start,
+                    self.problems,
+                )),
                 None => {
                     self.wrong_type(key, item, &format!("a table [[{key}]]"));
                     None
@@ -256,7 +287,10 @@ impl<'a, 'i> Section<'a, 'i> {
                     format!("; known are {}", known.join(", "))
                 }
             };
-            self.problems.add(key.span().start, format!("{} has no key `{name}`{hint}", self.name));
+            self.problems.add(
+                key.span().start,
+                format!("{} has no key `{name}`{hint}", self.name),
+            );
         }
     }
 }
@@ -288,7 +322,12 @@ fn scale(text: &str, digits: u32) -> Option<i64> {
 /// The known word with the smallest edit distance, if that is small enough to be a slip.
 pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let limit = (word.chars().count() / 3).max(1) + 1;
-    known.iter().map(|k| (distance(word, k), *k)).filter(|(d, _)| *d <= limit).min().map(|(_, k)| k)
+    known
+        .iter()
+        .map(|k| (distance(word, k), *k))
+        .filter(|(d, _)| *d <= limit)
+        .min()
+        .map(|(_, k)| k)
 }
 
 fn distance(a: &str, b: &str) -> usize {
@@ -312,7 +351,13 @@ mod tests {
 
     #[test]
     fn decimals_are_read_exactly() {
-        let cases = [("16.5", Some(16_500)), ("-0.25", Some(-250)), ("1.2345", None), ("7", Some(7_000)), ("1e3", None)];
+        let cases = [
+            ("16.5", Some(16_500)),
+            ("-0.25", Some(-250)),
+            ("1.2345", None),
+            ("7", Some(7_000)),
+            ("1e3", None),
+        ];
         for (text, expected) in cases {
             assert_eq!(scale(text, 3), expected, "{text}");
         }

@@ -24,7 +24,10 @@ pub fn read_all(root: &Section<'_, '_>) -> Vec<Site> {
     if sections.is_empty() && !root.has("site") {
         root.missing("[[site]]", "at least one site");
     }
-    sections.into_iter().filter_map(|section| read_site(section, &mut seen)).collect()
+    sections
+        .into_iter()
+        .filter_map(|section| read_site(section, &mut seen))
+        .collect()
 }
 
 /// Ids are unique in one installation.
@@ -36,7 +39,10 @@ struct Seen {
 impl Seen {
     fn check(&mut self, what: &'static str, id: &str, section: &Section<'_, '_>) {
         if !self.ids.insert((what, id.to_owned())) {
-            section.problem("id", format!("{what} `{id}` is there twice; ids are unique in one installation"));
+            section.problem(
+                "id",
+                format!("{what} `{id}` is there twice; ids are unique in one installation"),
+            );
         }
     }
 }
@@ -64,7 +70,10 @@ fn read_site(mut section: Section<'_, '_>, seen: &mut Seen) -> Option<Site> {
     let latitude = section.scaled("latitude", 6, -90_000_000..=90_000_000, "degrees, -90 to 90");
     let longitude = section.scaled("longitude", 6, -180_000_000..=180_000_000, "degrees, -180 to 180");
     let position = match (latitude, longitude) {
-        (Some(latitude_udeg), Some(longitude_udeg)) => Some(Position { latitude_udeg, longitude_udeg }),
+        (Some(latitude_udeg), Some(longitude_udeg)) => Some(Position {
+            latitude_udeg,
+            longitude_udeg,
+        }),
         (None, None) => None,
         (Some(_), None) => {
             section.missing("longitude", "degrees beside the latitude");
@@ -76,12 +85,20 @@ fn read_site(mut section: Section<'_, '_>, seen: &mut Seen) -> Option<Site> {
         }
     };
     let nominal_voltage = section
-        .scaled("voltage_v", 3, 90_000..=300_000, "volts between phase and neutral, 90 to 300")
+        .scaled(
+            "voltage_v",
+            3,
+            90_000..=300_000,
+            "volts between phase and neutral, 90 to 300",
+        )
         .map_or(MilliVolts(230_000), MilliVolts);
     let circuits = read_circuits(&section, seen);
     let known: Vec<String> = circuits.iter().map(|c| c.id.to_string()).collect();
-    let devices: Vec<Device> =
-        section.tables("device").into_iter().filter_map(|device| read_device(device, &known, seen)).collect();
+    let devices: Vec<Device> = section
+        .tables("device")
+        .into_iter()
+        .filter_map(|device| read_device(device, &known, seen))
+        .collect();
     check_meters(&section, &circuits, &devices);
     section.finish_ref();
     let id = id?;
@@ -101,7 +118,10 @@ fn read_circuits(site: &Section<'_, '_>, seen: &mut Seen) -> Vec<Circuit> {
     let mut circuits: Vec<Circuit> = Vec::new();
     let sections = site.tables("circuit");
     if sections.is_empty() && !site.has("circuit") {
-        site.missing("[[site.circuit]]", "the house connection, then the circuits below it");
+        site.missing(
+            "[[site.circuit]]",
+            "the house connection, then the circuits below it",
+        );
     }
     for mut section in sections {
         let id: Option<CircuitId> = required_id(&section, "id", "an id such as \"house\"");
@@ -113,30 +133,49 @@ fn read_circuits(site: &Section<'_, '_>, seen: &mut Seen) -> Vec<Circuit> {
         match (&parent, circuits.is_empty()) {
             (Some(parent), false) if !circuits.iter().any(|c| c.id == *parent) => {
                 let known: Vec<&str> = circuits.iter().map(|c| c.id.as_str()).collect();
-                let hint = nearest(parent.as_str(), &known)
-                    .map_or_else(|| format!("; known so far are {}", known.join(", ")), |k| format!("; did you mean `{k}`?"));
-                section.problem("parent", format!("parent `{parent}` is no circuit above this one{hint}"));
+                let hint = nearest(parent.as_str(), &known).map_or_else(
+                    || format!("; known so far are {}", known.join(", ")),
+                    |k| format!("; did you mean `{k}`?"),
+                );
+                section.problem(
+                    "parent",
+                    format!("parent `{parent}` is no circuit above this one{hint}"),
+                );
             }
             (Some(parent), true) => section.problem(
                 "parent",
                 format!("the first circuit is the house connection and has no parent, but names `{parent}`"),
             ),
             (None, false) if !section.has("parent") => {
-                section.missing("parent", "the circuit it is fed from; only the first one has none");
+                section.missing(
+                    "parent",
+                    "the circuit it is fed from; only the first one has none",
+                );
             }
             (Some(_) | None, _) => {}
         }
         let amps = 0..=6_300_000;
-        let limit = section.per_phase("limit_a", 3, 1..=6_300_000, "amperes above 0, one number or three");
+        let limit = section.per_phase(
+            "limit_a",
+            3,
+            1..=6_300_000,
+            "amperes above 0, one number or three",
+        );
         if !section.has("limit_a") {
             section.missing("limit_a", "what the fuse carries in amperes");
         }
-        let milliamps = |key| section.scaled(key, 3, amps.clone(), AMPS).map_or(MilliAmps::ZERO, MilliAmps);
+        let milliamps = |key| {
+            section
+                .scaled(key, 3, amps.clone(), AMPS)
+                .map_or(MilliAmps::ZERO, MilliAmps)
+        };
         let circuit = id.map(|id| Circuit {
             name: section.text("name").unwrap_or_else(|| id.to_string()),
             parent,
             limit: PerPhase::from_array(limit.unwrap_or([1; 3]).map(MilliAmps)),
-            power_limit: section.scaled("power_limit_w", 0, 1..=10_000_000, "watts above 0").map(Watts),
+            power_limit: section
+                .scaled("power_limit_w", 0, 1..=10_000_000, "watts above 0")
+                .map(Watts),
             reserve: milliamps("reserve_a"),
             credit: milliamps("credit_a"),
             meter: section.parsed("meter", ID, |text| text.parse().ok()),
@@ -155,7 +194,11 @@ fn check_meters(site: &Section<'_, '_>, circuits: &[Circuit], devices: &[Device]
             Some(device) if matches!(device.kind, DeviceKind::Meter { .. }) => {}
             Some(device) => site.problem(
                 "circuit",
-                format!("circuit \"{}\" names `{meter}` as its meter, which is a {}", circuit.id, device.kind.name()),
+                format!(
+                    "circuit \"{}\" names `{meter}` as its meter, which is a {}",
+                    circuit.id,
+                    device.kind.name()
+                ),
             ),
             None => {
                 let known: Vec<&str> = devices.iter().map(|d| d.id.as_str()).collect();
@@ -163,7 +206,10 @@ fn check_meters(site: &Section<'_, '_>, circuits: &[Circuit], devices: &[Device]
                     .map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
                 site.problem(
                     "circuit",
-                    format!("circuit \"{}\" names meter `{meter}`, which is no device{hint}", circuit.id),
+                    format!(
+                        "circuit \"{}\" names meter `{meter}`, which is no device{hint}",
+                        circuit.id
+                    ),
                 );
             }
         }
@@ -184,16 +230,23 @@ fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut See
         Some(text) if circuits.contains(&text) => text.parse().ok(),
         Some(text) => {
             let known: Vec<&str> = circuits.iter().map(String::as_str).collect();
-            let hint = nearest(&text, &known)
-                .map_or_else(|| format!("; known are {}", known.join(", ")), |k| format!("; did you mean `{k}`?"));
-            section.problem("circuit", format!("there is no circuit `{text}` in this site{hint}"));
+            let hint = nearest(&text, &known).map_or_else(
+                || format!("; known are {}", known.join(", ")),
+                |k| format!("; did you mean `{k}`?"),
+            );
+            section.problem(
+                "circuit",
+                format!("there is no circuit `{text}` in this site{hint}"),
+            );
             None
         }
         None => circuits.first().and_then(|root| root.parse().ok()),
     };
     let link = read_link(&section);
     let kind = kind.and_then(|kind| read_kind(&kind, &section, id.as_ref(), name.as_deref(), seen));
-    let period = section.scaled("poll_s", 3, 500..=3_600_000, "seconds, 0.5 to 3600").map_or(Millis(1_000), Millis);
+    let period = section
+        .scaled("poll_s", 3, 500..=3_600_000, "seconds, 0.5 to 3600")
+        .map_or(Millis(1_000), Millis);
     let enabled = section.boolean("enabled", true);
     section.finish();
     let id = id?;
@@ -253,19 +306,30 @@ fn read_link(section: &Section<'_, '_>) -> Option<LinkSettings> {
             let definition = definition.filter(|name| {
                 let fits = known.contains(&name.as_str());
                 if !fits {
-                    let hint = nearest(name, &known)
-                        .map_or_else(|| format!("; known are {}", known.join(", ")), |k| format!("; did you mean `{k}`?"));
+                    let hint = nearest(name, &known).map_or_else(
+                        || format!("; known are {}", known.join(", ")),
+                        |k| format!("; did you mean `{k}`?"),
+                    );
                     section.problem("definition", format!("there is no definition `{name}`{hint}"));
                 }
                 fits
             });
-            address.zip(definition).map(|(address, definition)| LinkSettings::Modbus { address, unit, definition })
+            address
+                .zip(definition)
+                .map(|(address, definition)| LinkSettings::Modbus {
+                    address,
+                    unit,
+                    definition,
+                })
         }
         "none" => Some(LinkSettings::None),
         other => {
             let hint = nearest(other, &["goe", "sunspec", "modbus", "none"])
                 .map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-            section.problem("driver", format!("there is no driver `{other}`, expected goe, sunspec, modbus or none{hint}"));
+            section.problem(
+                "driver",
+                format!("there is no driver `{other}`, expected goe, sunspec, modbus or none{hint}"),
+            );
             None
         }
     }
@@ -278,22 +342,36 @@ fn read_kind(
     name: Option<&str>,
     seen: &mut Seen,
 ) -> Option<DeviceKind> {
-    let watts = |key| section.scaled(key, 0, 0..=10_000_000, "watts, 0 or more").map(Watts);
+    let watts = |key| {
+        section
+            .scaled(key, 0, 0..=10_000_000, "watts, 0 or more")
+            .map(Watts)
+    };
     match kind {
         "meter" => {
-            let role = section.parsed("role", "grid, production, consumption, storage or display", |text| match text {
-                "grid" => Some(MeterRole::Grid),
-                "production" => Some(MeterRole::Production),
-                "consumption" => Some(MeterRole::Consumption),
-                "storage" => Some(MeterRole::Storage),
-                "display" => Some(MeterRole::Display),
-                _ => None,
-            });
-            Some(DeviceKind::Meter { role: role.unwrap_or(MeterRole::Display) })
+            let role = section.parsed(
+                "role",
+                "grid, production, consumption, storage or display",
+                |text| match text {
+                    "grid" => Some(MeterRole::Grid),
+                    "production" => Some(MeterRole::Production),
+                    "consumption" => Some(MeterRole::Consumption),
+                    "storage" => Some(MeterRole::Storage),
+                    "display" => Some(MeterRole::Display),
+                    _ => None,
+                },
+            );
+            Some(DeviceKind::Meter {
+                role: role.unwrap_or(MeterRole::Display),
+            })
         }
-        "inverter" => Some(DeviceKind::Inverter { rated_power: watts("rated_power_w") }),
+        "inverter" => Some(DeviceKind::Inverter {
+            rated_power: watts("rated_power_w"),
+        }),
         "battery" => {
-            let capacity = section.scaled("capacity_kwh", 3, 1..=1_000_000_000, "kWh above 0").map(WattHours);
+            let capacity = section
+                .scaled("capacity_kwh", 3, 1..=1_000_000_000, "kWh above 0")
+                .map(WattHours);
             let required = |key: &'static str| {
                 if !section.has(key) {
                     section.missing(key, "watts");
@@ -301,11 +379,18 @@ fn read_kind(
                 watts(key).unwrap_or_default()
             };
             let (max_charge, max_discharge) = (required("max_charge_w"), required("max_discharge_w"));
-            Some(DeviceKind::Battery { capacity, max_charge, max_discharge })
+            Some(DeviceKind::Battery {
+                capacity,
+                max_charge,
+                max_discharge,
+            })
         }
         "charging_station" => {
-            let mut evses: Vec<Evse> =
-                section.tables("evse").into_iter().filter_map(|evse| read_evse(evse, name, seen)).collect();
+            let mut evses: Vec<Evse> = section
+                .tables("evse")
+                .into_iter()
+                .filter_map(|evse| read_evse(evse, name, seen))
+                .collect();
             if evses.is_empty() && !section.has("evse") {
                 let id = EvseId::new(id?.as_str()).ok()?;
                 evses.push(default_evse(id.clone(), name.unwrap_or(id.as_str())));
@@ -313,8 +398,12 @@ fn read_kind(
             Some(DeviceKind::ChargingStation { evses })
         }
         other => {
-            let hint = nearest(other, &KINDS).map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-            section.problem("kind", format!("there is no kind `{other}`, expected {}{hint}", KINDS.join(", ")));
+            let hint =
+                nearest(other, &KINDS).map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
+            section.problem(
+                "kind",
+                format!("there is no kind `{other}`, expected {}{hint}", KINDS.join(", ")),
+            );
             None
         }
     }
@@ -348,25 +437,44 @@ fn read_evse(mut section: Section<'_, '_>, station: Option<&str>, seen: &mut See
     let min = amps("min_a", 6_000..=6_300_000, "amperes, at least 6").unwrap_or(default.min);
     let max = amps("max_a", 6_000..=6_300_000, "amperes, at least 6").unwrap_or(default.max);
     if max < min {
-        section.problem("max_a", format!("max_a {} is below min_a {}", max.to_amps_text(), min.to_amps_text()));
+        section.problem(
+            "max_a",
+            format!(
+                "max_a {} is below min_a {}",
+                max.to_amps_text(),
+                min.to_amps_text()
+            ),
+        );
     }
     let step = amps("step_a", 100..=32_000, "amperes, 0.1 to 32").unwrap_or(default.step);
     let fallback = amps("fallback_a", 0..=6_300_000, "0 (paused), or at least 6 amperes");
     if let Some(fallback) = fallback.filter(|f| f.0 != 0 && *f < ChargeCurrent::MIN) {
-        section.problem("fallback_a", format!("fallback_a is {}, expected 0 or at least 6", fallback.to_amps_text()));
+        section.problem(
+            "fallback_a",
+            format!(
+                "fallback_a is {}, expected 0 or at least 6",
+                fallback.to_amps_text()
+            ),
+        );
     }
     let terminals = section
         .scaled("phases", 0, 1..=3, "1 or 3")
-        .map_or(default.terminals, |phases| if phases == 1 { PhaseSet::L1 } else { PhaseSet::ALL });
-    let rotation = section.parsed("rotation", "123, 231, 312, 132, 213 or 321 in quotes", |text| match text {
-        "123" => Some(PhaseRotation::R123),
-        "231" => Some(PhaseRotation::R231),
-        "312" => Some(PhaseRotation::R312),
-        "132" => Some(PhaseRotation::R132),
-        "213" => Some(PhaseRotation::R213),
-        "321" => Some(PhaseRotation::R321),
-        _ => None,
-    });
+        .map_or(default.terminals, |phases| {
+            if phases == 1 { PhaseSet::L1 } else { PhaseSet::ALL }
+        });
+    let rotation = section.parsed(
+        "rotation",
+        "123, 231, 312, 132, 213 or 321 in quotes",
+        |text| match text {
+            "123" => Some(PhaseRotation::R123),
+            "231" => Some(PhaseRotation::R231),
+            "312" => Some(PhaseRotation::R312),
+            "132" => Some(PhaseRotation::R132),
+            "213" => Some(PhaseRotation::R213),
+            "321" => Some(PhaseRotation::R321),
+            _ => None,
+        },
+    );
     let mode = section.parsed("mode", "off, solar, min_solar or fast", |text| match text {
         "off" => Some(ChargeMode::Off),
         "solar" => Some(ChargeMode::Solar),
@@ -374,10 +482,17 @@ fn read_evse(mut section: Section<'_, '_>, station: Option<&str>, seen: &mut See
         "fast" => Some(ChargeMode::Fast),
         _ => None,
     });
-    let class = section.scaled("class", 0, 0..=9, "0 (served first) to 9").and_then(|n| u8::try_from(n).ok());
-    let weight = section.scaled("weight", 0, 1..=100, "1 to 100").and_then(|n| u16::try_from(n).ok());
+    let class = section
+        .scaled("class", 0, 0..=9, "0 (served first) to 9")
+        .and_then(|n| u8::try_from(n).ok());
+    let weight = section
+        .scaled("weight", 0, 1..=100, "1 to 100")
+        .and_then(|n| u16::try_from(n).ok());
     let evse = Evse {
-        name: section.text("name").or_else(|| station.map(str::to_owned)).unwrap_or_else(|| default.id.to_string()),
+        name: section
+            .text("name")
+            .or_else(|| station.map(str::to_owned))
+            .unwrap_or_else(|| default.id.to_string()),
         terminals,
         rotation: rotation.unwrap_or_default(),
         min,
@@ -397,7 +512,9 @@ fn read_evse(mut section: Section<'_, '_>, station: Option<&str>, seen: &mut See
 /// `192.168.1.0/24`, `::1`, `127.0.0.1`.
 pub fn is_network(text: &str) -> bool {
     let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return false;
+    };
     let most = if address.is_ipv4() { 32 } else { 128 };
     bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= most))
 }

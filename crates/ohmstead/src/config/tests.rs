@@ -10,7 +10,10 @@ fn the_example_file_parses_and_says_what_it_says() {
     assert_eq!(site.circuits[0].limit.l2.0, 35_000);
     assert_eq!(site.position.map(|p| p.latitude_udeg), Some(48_208_200));
     let (station, evse) = site.evses().next().unwrap();
-    assert_eq!((station.circuit.as_str(), evse.max.0, evse.phase_switching), ("garage", 32_000, true));
+    assert_eq!(
+        (station.circuit.as_str(), evse.max.0, evse.phase_switching),
+        ("garage", 32_000, true)
+    );
     assert_eq!(config.settings.goe.chargers[0].serial, "050001");
 }
 
@@ -24,7 +27,13 @@ fn the_commented_lines_of_the_example_are_true_defaults() {
     };
     let switched_on: Vec<String> = EXAMPLE
         .lines()
-        .map(|line| if commented(&line) { line.trim_start_matches("# ").to_owned() } else { line.to_owned() })
+        .map(|line| {
+            if commented(&line) {
+                line.trim_start_matches("# ").to_owned()
+            } else {
+                line.to_owned()
+            }
+        })
         .collect();
     // The power limit and the circuit of a meter have no default that could be compared.
     let with = parse(&switched_on.join("\n")).unwrap_or_else(|problems| panic!("{}", list(&problems)));
@@ -63,7 +72,10 @@ url = "192.168.1.50"
 circuit = "hose"
 "#;
     let problems = parse(text).unwrap_err();
-    let found: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.line, p.text)).collect();
+    let found: Vec<String> = problems
+        .iter()
+        .map(|p| format!("{}: {}", p.line, p.text))
+        .collect();
     for expected in [
         "1: listen in the file is \"8080\", expected an address and a port, for example \"127.0.0.1:8080\"",
         "2: the file has no key `host_nams`; did you mean `host_names`?",
@@ -77,7 +89,11 @@ circuit = "hose"
         "24: url in device \"left\" is \"192.168.1.50\", expected the charger's address, for example \"http://192.168.1.50\"",
         "25: there is no circuit `hose` in this site; did you mean `house`?",
     ] {
-        assert!(found.iter().any(|f| f == expected), "missing: {expected}\nfound:\n{}", found.join("\n"));
+        assert!(
+            found.iter().any(|f| f == expected),
+            "missing: {expected}\nfound:\n{}",
+            found.join("\n")
+        );
     }
 }
 
@@ -113,9 +129,21 @@ serial = "000001"
         }
     };
     check("grid", "left", None);
-    check("grit", "left", Some("names meter `grit`, which is no device; did you mean `grid`?"));
-    check("left", "left", Some("names `left` as its meter, which is a charging_station"));
-    check("grid", "lft", Some("names EVSE `lft`, which no device has; did you mean `left`?"));
+    check(
+        "grit",
+        "left",
+        Some("names meter `grit`, which is no device; did you mean `grid`?"),
+    );
+    check(
+        "left",
+        "left",
+        Some("names `left` as its meter, which is a charging_station"),
+    );
+    check(
+        "grid",
+        "lft",
+        Some("names EVSE `lft`, which no device has; did you mean `left`?"),
+    );
 }
 
 #[test]

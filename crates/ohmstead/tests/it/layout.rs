@@ -9,20 +9,36 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("expr", &[], &["serde", "tokio"]),
     ("model", &[], &["tokio", "axum", "rusqlite"]),
     ("links", &[], &["model", "dialects"]),
-    ("control", &["model", "expr"], &["tokio", "dialects", "store", "rusqlite"]),
+    (
+        "control",
+        &["model", "expr"],
+        &["tokio", "dialects", "store", "rusqlite"],
+    ),
     ("dialects", &["model", "expr"], &["tokio", "hyper", "rusqlite"]),
     ("bus", &["model"], &["dialects", "store", "rusqlite"]),
     ("store", &["model"], &["bus", "dialects"]),
     ("gate", &["model", "store"], &["dialects", "hyper", "links"]),
-    ("engine", &["model", "expr", "control", "bus", "store", "gate"], &["dialects", "hyper", "links"]),
-    ("south", &["model", "dialects", "links", "bus", "gate"], &["control", "engine"]),
-    ("north", &["model", "expr", "dialects", "links", "bus", "store", "gate"], &["control", "engine", "south"]),
+    (
+        "engine",
+        &["model", "expr", "control", "bus", "store", "gate"],
+        &["dialects", "hyper", "links"],
+    ),
+    (
+        "south",
+        &["model", "dialects", "links", "bus", "gate"],
+        &["control", "engine"],
+    ),
+    (
+        "north",
+        &["model", "expr", "dialects", "links", "bus", "store", "gate"],
+        &["control", "engine", "south"],
+    ),
     ("sim", &["model", "dialects", "links"], &["store", "bus"]),
     (
         "ohmstead",
         &[
-            "expr", "model", "links", "control", "dialects", "bus", "store", "gate", "engine", "south", "north",
-            "sim",
+            "expr", "model", "links", "control", "dialects", "bus", "store", "gate", "engine", "south",
+            "north", "sim",
         ],
         &[],
     ),
@@ -39,7 +55,10 @@ fn every_crate_uses_only_what_the_table_allows() {
         };
         names.remove(name);
         for used in metadata.ours(id) {
-            assert!(allowed.contains(&used), "{name} uses {used}, which the table does not allow");
+            assert!(
+                allowed.contains(&used),
+                "{name} uses {used}, which the table does not allow"
+            );
         }
         let closure = metadata.closure(id);
         for banned in *never {
@@ -53,7 +72,11 @@ fn every_crate_uses_only_what_the_table_allows() {
 fn the_architecture_page_shows_the_same_table() {
     let page = include_str!("../../../../ARCHITECTURE.md");
     for (name, allowed, _) in TABLE.iter().filter(|(name, ..)| *name != "ohmstead") {
-        let row = if allowed.is_empty() { format!("| `{name}` | - |") } else { format!("| `{name}` | {} |", allowed.join(", ")) };
+        let row = if allowed.is_empty() {
+            format!("| `{name}` | - |")
+        } else {
+            format!("| `{name}` | {} |", allowed.join(", "))
+        };
         assert!(page.contains(&row), "ARCHITECTURE.md misses the row {row}");
     }
 }

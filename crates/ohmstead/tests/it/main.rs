@@ -1,5 +1,10 @@
 //! Tests of the whole: the shape of the workspace, the licences, the binary as its users start it.
 
+mod bad_starts;
+mod demo;
+mod examples;
 mod layout;
 mod licences;
 mod metadata;
+mod process;
+mod serve;

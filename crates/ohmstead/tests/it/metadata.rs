@@ -25,11 +25,22 @@ impl Metadata {
     pub fn read() -> Self {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
         let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
+            .args([
+                "metadata",
+                "--format-version",
+                "1",
+                "--locked",
+                "--filter-platform",
+                "x86_64-unknown-linux-gnu",
+            ])
             .args(["--manifest-path", manifest])
             .output()
             .expect("cargo runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let json: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
@@ -66,7 +77,11 @@ impl Metadata {
 
     /// Names of our own crates that a member needs directly.
     pub fn ours(&self, id: &str) -> BTreeSet<&str> {
-        self.needs[id].iter().filter(|dep| self.members.contains(dep)).map(|dep| self.name(dep)).collect()
+        self.needs[id]
+            .iter()
+            .filter(|dep| self.members.contains(dep))
+            .map(|dep| self.name(dep))
+            .collect()
     }
 
     /// Names of everything a package needs, itself included.

@@ -42,7 +42,7 @@ impl Inverter {
             id: id.clone(),
             image: sunspec::image(id, "Simulated inverter", &models),
             pv: Pv::new(seed, place, settings.clone()),
-            produced: Counter::fresh(),
+            produced: Counter::used(),
             flow: Flow::default(),
             measured: Measured::default(),
         }

@@ -28,7 +28,7 @@ impl Meter {
         Self {
             id: id.clone(),
             image: sunspec::image(id, "Simulated meter", &[ModelInstance::new(203)]),
-            counters: TwoWay::fresh(),
+            counters: TwoWay::used(),
             measured: Measured::default(),
         }
     }

@@ -15,11 +15,14 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// A counter of a new device: it has been tested at the factory. Registers that say zero would be read as
-    /// "has no such counter".
+    /// A counter of a device that has been in use for years. There is room below for a past to be made up,
+    /// and no register says zero, which would be read as "has no such counter".
     #[must_use]
-    pub const fn fresh() -> Self {
-        Self { wh: 1, rest_mj: 0 }
+    pub const fn used() -> Self {
+        Self {
+            wh: 20_000_000,
+            rest_mj: 0,
+        }
     }
 
     /// Adds a power held for a while; negative power is not counted.
@@ -45,12 +48,12 @@ pub struct TwoWay {
 }
 
 impl TwoWay {
-    /// See [`Counter::fresh`].
+    /// See [`Counter::used`].
     #[must_use]
-    pub const fn fresh() -> Self {
+    pub const fn used() -> Self {
         Self {
-            into: Counter::fresh(),
-            out: Counter::fresh(),
+            into: Counter::used(),
+            out: Counter::used(),
         }
     }
 
@@ -77,7 +80,7 @@ mod tests {
 
     #[test]
     fn only_its_own_direction_moves_a_counter() {
-        let mut counter = Counter::fresh();
+        let mut counter = Counter::used();
         counter.add(Watts(-10_000), Millis(3_600_000));
         counter.add(Watts(10_000), Millis(-3_600_000));
         assert_eq!(counter.energy(), WattHours(1));

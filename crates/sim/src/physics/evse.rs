@@ -77,7 +77,7 @@ impl Evse {
             complete: false,
             draw: PerPhase::default(),
             session: Counter::default(),
-            total: Counter::default(),
+            total: Counter::used(),
             plugged_since: None,
         };
         Self { settings, state }

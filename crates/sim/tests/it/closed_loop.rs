@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use dialects::{Client, Failure, goe, sunspec};
-use engine::{Change, Core, Restored};
+use engine::{Core, Restored};
 use model::device::{ChargeMode, Device, DeviceKind, LinkSettings, Wish};
 use model::id::{DeviceId, EvseId};
 use model::intent::{Intent, Wanted};
@@ -45,11 +45,19 @@ pub struct ClosedLoop {
     settings: ControlSettings,
     clients: BTreeMap<DeviceId, Box<dyn Client>>,
     epoch: u64,
+    started: Monotonic,
 }
+
+const SETTLED: Millis = Millis(15_000);
 
 impl ClosedLoop {
     /// The demo's home, as it stands or changed by `alter`.
-    pub fn home(seed: u64, wire: Wire, start: Timestamp, alter: impl FnOnce(&mut WorldSettings, &mut Site)) -> Self {
+    pub fn home(
+        seed: u64,
+        wire: Wire,
+        start: Timestamp,
+        alter: impl FnOnce(&mut WorldSettings, &mut Site),
+    ) -> Self {
         let mut settings = demo::home(seed);
         let addresses: BTreeMap<DeviceId, SocketAddr> = settings
             .devices
@@ -64,11 +72,18 @@ impl ClosedLoop {
         alter(&mut settings, &mut site);
         let world = World::new(settings).expect("the demo's settings are right");
         let site = Arc::new(site);
-        let now = Now { wall: start, monotonic: Monotonic(0) };
+        let now = Now {
+            wall: start,
+            monotonic: Monotonic(0),
+        };
         let control = ControlSettings::default();
         let clients = match wire {
             Wire::Direct => BTreeMap::new(),
-            Wire::Codecs => site.devices.iter().map(|device| (device.id.clone(), client(device))).collect(),
+            Wire::Codecs => site
+                .devices
+                .iter()
+                .map(|device| (device.id.clone(), client(device)))
+                .collect(),
         };
         Self {
             watch: Watch::of(&site),
@@ -80,12 +95,18 @@ impl ClosedLoop {
             settings: control,
             clients,
             epoch: 1,
+            started: now.monotonic,
         }
     }
 
     /// Files a wish as a person would.
     pub fn ask(&mut self, wanted: Wanted) -> Result<(), model::intent::Rejection> {
-        let intent = Intent { site: self.site.id.clone(), by: "test".to_owned(), door: "test".to_owned(), wanted };
+        let intent = Intent {
+            site: self.site.id.clone(),
+            by: "test".to_owned(),
+            door: "test".to_owned(),
+            wanted,
+        };
         let change = self.core.weigh(&intent)?;
         self.core.apply(change, self.now);
         Ok(())
@@ -116,14 +137,18 @@ impl ClosedLoop {
                 Some(client) => client.handle_action(&setpoint.action, self.now),
                 None => self.world.act(&setpoint.device, &setpoint.action, self.now),
             }
-            self.watch.told(&self.site, &setpoint, &self.world.truth(), self.now);
+            self.watch.told(&setpoint, self.now);
             self.trace.push((self.now.monotonic.0, setpoint));
         }
         if !self.clients.is_empty() {
             self.poll_clients();
         }
         while self.core.poll_record().is_some() {}
-        self.watch.observe(&self.site, &self.world.truth(), self.now, Millis(1_000));
+        // Before the first setpoints have arrived the chargers do what they did before we came.
+        if self.now.monotonic - self.started >= SETTLED {
+            self.watch
+                .observe(&self.site, &self.world.truth(), self.now, Millis(1_000));
+        }
     }
 
     pub fn run(&mut self, seconds: i64) {
@@ -144,7 +169,12 @@ impl ClosedLoop {
     }
 
     fn report(&mut self, device: DeviceId, report: Report) {
-        let reported = Reported { site: self.site.id.clone(), device, at: self.now, report };
+        let reported = Reported {
+            site: self.site.id.clone(),
+            device,
+            at: self.now,
+            report,
+        };
         self.core.handle_report(&reported);
     }
 
@@ -159,7 +189,9 @@ impl ClosedLoop {
                 }
                 // A bound, so that a client that never stops asking is a failure and no hang.
                 for _ in 0..64 {
-                    let Some(request) = client.poll_request() else { break };
+                    let Some(request) = client.poll_request() else {
+                        break;
+                    };
                     match self.world.handle(&id, &request, self.now) {
                         // What is wrong with an answer shows in the link state.
                         Some(reply) => drop(client.handle_reply(reply, self.now)),
@@ -178,12 +210,27 @@ impl ClosedLoop {
     pub fn restart(&mut self) {
         let view = self.view();
         let restored = Restored {
-            wishes: view.evses.iter().map(|evse| (evse.id.clone(), evse.wish)).collect(),
-            setpoints: view.evses.iter().map(|evse| (evse.id.clone(), evse.setpoint)).collect(),
+            wishes: view
+                .evses
+                .iter()
+                .map(|evse| (evse.id.clone(), evse.wish))
+                .collect(),
+            setpoints: view
+                .evses
+                .iter()
+                .map(|evse| (evse.id.clone(), evse.setpoint))
+                .collect(),
             devices: Vec::new(),
         };
         self.epoch += 1;
-        self.core = Core::new(self.site.clone(), self.settings, self.epoch, restored, Millis(60_000), self.now);
+        self.core = Core::new(
+            self.site.clone(),
+            self.settings,
+            self.epoch,
+            restored,
+            Millis(60_000),
+            self.now,
+        );
         for (id, known) in &mut self.clients {
             *known = client(self.site.device(id).expect("clients are made of devices"));
         }
@@ -198,7 +245,11 @@ impl ClosedLoop {
     }
 
     pub fn evse(&self, evse: &str) -> model::view::EvseView {
-        self.view().evses.into_iter().find(|view| view.id.as_str() == evse).expect("known EVSE")
+        self.view()
+            .evses
+            .into_iter()
+            .find(|view| view.id.as_str() == evse)
+            .expect("known EVSE")
     }
 
     pub fn wish(&self, evse: &str) -> Wish {
@@ -207,11 +258,9 @@ impl ClosedLoop {
 
     /// What an EVSE really draws on its strongest phase.
     pub fn drawn_ma(&self, evse: &str) -> i64 {
-        self.world.truth().evses[&EvseId::new(evse).expect("an id")].drawn().0
-    }
-
-    pub fn apply(&mut self, change: Change) {
-        self.core.apply(change, self.now);
+        self.world.truth().evses[&EvseId::new(evse).expect("an id")]
+            .drawn()
+            .0
     }
 
     /// Highest current told to each EVSE since an index of the trace.
@@ -242,9 +291,14 @@ fn client(device: &Device) -> Box<dyn Client> {
             let role = match kind {
                 DeviceKind::Meter { .. } => sunspec::Role::Meter,
                 DeviceKind::Inverter { .. } => sunspec::Role::Inverter,
-                DeviceKind::Battery { max_charge, max_discharge, .. } => {
-                    sunspec::Role::Battery { max_charge: *max_charge, max_discharge: *max_discharge }
-                }
+                DeviceKind::Battery {
+                    max_charge,
+                    max_discharge,
+                    ..
+                } => sunspec::Role::Battery {
+                    max_charge: *max_charge,
+                    max_discharge: *max_discharge,
+                },
                 DeviceKind::ChargingStation { .. } => panic!("a SunSpec charging station"),
             };
             Box::new(sunspec::Client::new(sunspec::SunspecSettings {

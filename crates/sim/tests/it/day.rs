@@ -17,7 +17,11 @@ const DAY_S: i64 = 86_400;
 fn day(title: &str, day: &mut ClosedLoop) {
     let started = Instant::now();
     day.run(DAY_S);
-    println!("{title}: a day in {:.2} s, {} setpoints", started.elapsed().as_secs_f64(), day.trace.len());
+    println!(
+        "{title}: a day in {:.2} s, {} setpoints",
+        started.elapsed().as_secs_f64(),
+        day.trace.len()
+    );
     day.watch.print(title);
 }
 
@@ -32,7 +36,13 @@ fn tight(seed: u64, wire: Wire) -> ClosedLoop {
 }
 
 fn charged_wh(day: &ClosedLoop) -> i64 {
-    day.view().devices.iter().filter(|d| d.kind == "charging_station").filter_map(|d| d.measured.energy_in).map(|e| e.0).sum()
+    day.view()
+        .devices
+        .iter()
+        .filter(|d| d.kind == "charging_station")
+        .filter_map(|d| d.measured.energy_in)
+        .map(|e| e.0)
+        .sum()
 }
 
 #[test]
@@ -43,7 +53,11 @@ fn a_day_of_physics_and_control_keeps_every_limit() {
         let before = charged_wh(&tight);
         day("tight, direct", &mut tight);
         tight.watch.assert_promise();
-        assert!(charged_wh(&tight) - before > 5_000, "the cars charged {} Wh", charged_wh(&tight) - before);
+        assert!(
+            charged_wh(&tight) - before > 5_000,
+            "the cars charged {} Wh",
+            charged_wh(&tight) - before
+        );
     }
 }
 
@@ -54,8 +68,16 @@ fn a_day_through_the_codecs_keeps_every_limit() {
     let before = charged_wh(&tight);
     day("tight, codecs", &mut tight);
     tight.watch.assert_promise();
-    assert!(charged_wh(&tight) - before > 5_000, "the cars charged {} Wh", charged_wh(&tight) - before);
-    assert_eq!(tight.view().overdraft.caused_ms, 0, "the engine's own account agrees");
+    assert!(
+        charged_wh(&tight) - before > 5_000,
+        "the cars charged {} Wh",
+        charged_wh(&tight) - before
+    );
+    assert_eq!(
+        tight.view().overdraft.caused_ms,
+        0,
+        "the engine's own account agrees"
+    );
 }
 
 #[test]
@@ -74,7 +96,10 @@ fn the_same_seed_gives_the_same_trace() {
         });
         day.set_modes(ChargeMode::Fast);
         day.run(3 * 3_600);
-        day.trace.iter().map(|(at, setpoint)| format!("{at} {setpoint:?}")).collect::<Vec<_>>()
+        day.trace
+            .iter()
+            .map(|(at, setpoint)| format!("{at} {setpoint:?}"))
+            .collect::<Vec<_>>()
     };
     let (first, second) = (run(7), run(7));
     assert!(first.len() > 10);
@@ -90,6 +115,11 @@ fn the_watch_sees_an_excess_when_the_limit_is_lower_than_the_control_knows() {
         *limit = PerPhase::all(MilliAmps(8_000));
     }
     day.run(DAY_S);
-    let total = day.watch.total.values().map(|t| t.reacted_ms + t.caused_ms).sum::<i64>();
+    let total = day
+        .watch
+        .total
+        .values()
+        .map(|t| t.reacted_ms + t.caused_ms)
+        .sum::<i64>();
     assert!(total > 60_000, "only {total} ms above 8 A");
 }

@@ -1,0 +1,179 @@
+//! The demo as its users meet it: over the wire, stopped, killed and started again.
+
+use serde_json::{Value, json};
+
+use super::process::Demo;
+
+fn device<'v>(site: &'v Value, id: &str) -> &'v Value {
+    site["devices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|d| d["id"] == id)
+        .unwrap()
+}
+
+fn evse<'v>(site: &'v Value, id: &str) -> &'v Value {
+    site["evses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|d| d["id"] == id)
+        .unwrap()
+}
+
+/// Every device answers over its own protocol.
+async fn all_online(demo: &Demo) -> Value {
+    demo.until("/api/v1/sites/home", "every device is online", |site| {
+        let devices = site["devices"].as_array().unwrap();
+        devices.len() == 5
+            && devices
+                .iter()
+                .all(|d| d["link"]["state"] == "online" && d["is_fresh"] == true)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn every_door_shows_the_same_site_and_a_wish_reads_back_everywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = Demo::start(dir.path()).await;
+    all_online(&demo).await;
+
+    let (status, receipt) = demo
+        .post(
+            "/api/v1/sites/home/intents",
+            json!({"kind": "current", "evse": "left", "current_ma": 9000}),
+        )
+        .await;
+    assert_eq!((status, &receipt["wish"]["current_ma"]), (202, &json!(9000)));
+    let site = demo.get("/api/v1/sites/home").await;
+    assert_eq!(evse(&site, "left")["wish"]["current_ma"], 9000);
+    let goe = demo
+        .get("/api/status?token=myapitoken&filter=amp,sse,eto,car")
+        .await;
+    assert_eq!((&goe["amp"], &goe["sse"]), (&json!(9), &json!("000001")));
+
+    let written = demo
+        .http
+        .get(format!("{}/api/set?token=myapitoken&amp=11", demo.base))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(written.status(), 202);
+    let body: Value = written.json().await.unwrap();
+    assert_eq!(
+        body,
+        json!({"amp": true, "succeeded": [{"amp": 11}], "failed": []})
+    );
+    let site = demo.get("/api/v1/sites/home").await;
+    assert_eq!(evse(&site, "left")["wish"]["current_ma"], 11_000);
+
+    let cfos = demo.get("/cnf?cmd=get_dev_info").await;
+    assert_eq!(
+        cfos["devices"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|d| d["is_evse"] == true)
+            .count(),
+        2
+    );
+    assert_eq!(cfos["params"]["max_total_current"], 35_000);
+
+    // The broken chargers of the yard answer as the cloud would.
+    for (serial, path, expected) in [
+        ("000003", "age=99999999", 403),
+        ("000004", "", 403),
+        ("000005", "", 404),
+        ("000005", "age=86400", 200),
+    ] {
+        let chargers = demo.json["goe"]["chargers"].as_array().unwrap();
+        let token = chargers.iter().find(|c| c["serial"] == serial).unwrap()["token"]
+            .as_str()
+            .unwrap();
+        let reply = demo
+            .http
+            .get(format!("{}/api/status?token={token}&{path}", demo.base))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(reply.status(), expected, "{serial} {path}");
+    }
+    assert_eq!(demo.process.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_mode_changes_the_real_charger_over_its_own_protocol() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = Demo::start(dir.path()).await;
+    all_online(&demo).await;
+    // Off is what every car can do at every time of day; the virtual charger's own key shows it.
+    demo.post(
+        "/api/v1/sites/home/intents",
+        json!({"kind": "mode", "evse": "left", "mode": "off"}),
+    )
+    .await;
+    let site = demo
+        .until("/api/v1/sites/home", "the charger is off", |site| {
+            evse(site, "left")["power_w"] == 0 && evse(site, "left")["setpoint_ma"] == 0
+        })
+        .await;
+    assert_eq!(evse(&site, "left")["wish"]["mode"], "off");
+    demo.post(
+        "/api/v1/sites/home/intents",
+        json!({"kind": "mode", "evse": "left", "mode": "fast"}),
+    )
+    .await;
+    let site = demo
+        .until(
+            "/api/v1/sites/home",
+            "the charger may charge, or no car is there",
+            |site| {
+                let left = evse(site, "left");
+                left["setpoint_ma"].as_i64().unwrap() >= 6_000 || left["is_plugged"] == false
+            },
+        )
+        .await;
+    assert_ne!(evse(&site, "left")["reason"]["code"], "switched_off");
+    assert_eq!(demo.process.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_killed_demo_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = Demo::start(dir.path()).await;
+    all_online(&demo).await;
+    let token = demo.token().to_owned();
+    let (status, _) = demo
+        .post(
+            "/api/v1/sites/home/intents",
+            json!({"kind": "mode", "evse": "right", "mode": "min_solar"}),
+        )
+        .await;
+    assert_eq!(status, 202);
+    let before = demo.get("/api/v1/sites/home").await;
+    demo.process.kill().await;
+
+    let demo = Demo::start(dir.path()).await;
+    assert_eq!(demo.token(), token, "tokens stay valid");
+    let after = all_online(&demo).await;
+    assert_eq!(
+        evse(&after, "right")["wish"]["mode"],
+        "min_solar",
+        "an acknowledged wish survives"
+    );
+    assert!(after["epoch"].as_u64() > before["epoch"].as_u64());
+    for id in ["grid", "pv", "battery", "wallbox-left", "wallbox-right"] {
+        for counter in ["energy_in_wh", "energy_out_wh"] {
+            let value = |site: &Value| device(site, id)["measured"][counter].as_i64();
+            assert!(
+                value(&after) >= value(&before),
+                "{id} {counter}: {:?} after {:?}",
+                value(&after),
+                value(&before)
+            );
+        }
+    }
+    assert_eq!(demo.process.terminate().await, Some(0));
+}

@@ -1,0 +1,30 @@
+//! Files that people copy are true.
+
+use sim::settings::WorldSettings;
+
+/// The example is the demo's home itself. `UPDATE_EXAMPLES=1` writes it anew.
+#[test]
+fn the_example_of_virtual_devices_is_the_home_of_the_demo() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sim.example.toml");
+    let home = sim::demo::home(1);
+    let text = format!(
+        "# The virtual devices of the demo's home, for `ohmstead sim --config FILE`.\n\
+         # Powers in W, currents in mA, energies in Wh, spans in ms, shares in per mille, positions in millionths\n\
+         # of a degree. `listen = \"127.0.0.1:5020\"` in a device gives it a port of its own; absent, any free one.\n\n{}",
+        toml::to_string(&home).unwrap()
+    );
+    if std::env::var_os("UPDATE_EXAMPLES").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    let there = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(there, text, "run it with UPDATE_EXAMPLES=1");
+    assert_eq!(toml::from_str::<WorldSettings>(&there).unwrap(), home);
+}
+
+#[test]
+fn the_devices_of_the_benchmark_are_ten() {
+    let text = include_str!("../../../../benchmarks/ten-devices.toml");
+    let settings: WorldSettings = toml::from_str(text).unwrap();
+    assert_eq!(settings.devices.len(), 10);
+    sim::world::World::new(settings).unwrap();
+}

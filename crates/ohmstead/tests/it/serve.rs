@@ -1,0 +1,188 @@
+//! `serve` with devices of another process, as a real site has them.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::process::Process;
+
+/// Starts virtual devices and says at which addresses they answer.
+async fn devices(dir: &std::path::Path) -> (Process, Vec<(String, String)>) {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sim.example.toml");
+    let state = dir.join("world.json");
+    let mut sim = Process::start(&["sim", "--config", example, "--state", state.to_str().unwrap()]);
+    sim.line_with("device").await;
+    let mut addresses = Vec::new();
+    for _ in 0..5 {
+        let line = sim.line_with("127.0.0.1:").await;
+        let (device, address) = line.split_once(' ').expect("a table");
+        addresses.push((device.to_owned(), address.trim().to_owned()));
+    }
+    (sim, addresses)
+}
+
+fn config(addresses: &[(String, String)]) -> String {
+    let address = |id: &str| {
+        &addresses
+            .iter()
+            .find(|(device, _)| device == id)
+            .expect("known device")
+            .1
+    };
+    let mut text = String::from(
+        "listen = \"127.0.0.1:0\"\n[[site]]\nid = \"home\"\ntime_zone = \"Europe/Vienna\"\n\
+         [[site.circuit]]\nid = \"house\"\nlimit_a = 35\nmeter = \"grid\"\n\
+         [[goe.charger]]\nevse = \"wallbox-left\"\nserial = \"050001\"\ntoken = \"a-token-from-the-file\"\n",
+    );
+    let kinds = [
+        ("grid", "kind = \"meter\"\nrole = \"grid\""),
+        ("pv", "kind = \"inverter\""),
+        (
+            "battery",
+            "kind = \"battery\"\nmax_charge_w = 5000\nmax_discharge_w = 5000",
+        ),
+    ];
+    for (id, kind) in kinds {
+        writeln!(
+            text,
+            "[[site.device]]\nid = \"{id}\"\n{kind}\ndriver = \"sunspec\"\naddress = \"{}\"",
+            address(id)
+        )
+        .unwrap();
+    }
+    for id in ["wallbox-left", "wallbox-right"] {
+        writeln!(
+            text,
+            "[[site.device]]\nid = \"{id}\"\nkind = \"charging_station\"\ndriver = \"goe\"\nurl = \"http://{}\"",
+            address(id)
+        )
+        .unwrap();
+    }
+    // A device that is off must not block the start.
+    text.push_str(
+        "[[site.device]]\nid = \"attic\"\nkind = \"meter\"\nrole = \"display\"\ndriver = \"sunspec\"\naddress = \"127.0.0.1:9\"\n",
+    );
+    text
+}
+
+#[tokio::test]
+async fn a_real_site_is_set_up_by_the_printed_link_and_controls_devices_of_another_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sim, addresses) = devices(dir.path()).await;
+    let file = dir.path().join("site.toml");
+    std::fs::write(&file, config(&addresses)).unwrap();
+    let data = dir.path().join("data");
+    let args = [
+        "serve",
+        "--config",
+        file.to_str().unwrap(),
+        "--data",
+        data.to_str().unwrap(),
+    ];
+    let mut serve = Process::start(&args);
+    let base = serve
+        .line_with("listens on")
+        .await
+        .rsplit(' ')
+        .next()
+        .unwrap()
+        .to_owned();
+    let link = serve.line_with("#setup=").await;
+    let ticket = link.split("#setup=").nth(1).unwrap().to_owned();
+    let http = reqwest::Client::new();
+
+    let closed = http.get(format!("{base}/api/v1/sites")).send().await.unwrap();
+    assert_eq!(closed.status(), 401);
+    let setup = json!({"ticket": ticket, "password": "correct horse battery staple"});
+    let wrong = json!({"ticket": "x", "password": "correct horse battery staple"});
+    assert_eq!(
+        http.post(format!("{base}/api/v1/setup"))
+            .json(&wrong)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        401
+    );
+    let done = http
+        .post(format!("{base}/api/v1/setup"))
+        .json(&setup)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(done.status(), 204);
+    let cookie = done.headers()["set-cookie"]
+        .to_str()
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        http.post(format!("{base}/api/v1/setup"))
+            .json(&setup)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        401,
+        "once"
+    );
+
+    let mut site = Value::Null;
+    for _ in 0..240 {
+        let reply = http
+            .get(format!("{base}/api/v1/sites/home"))
+            .header("cookie", &cookie)
+            .send()
+            .await
+            .unwrap();
+        site = reply.json().await.unwrap();
+        let online = site["devices"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|d| d["link"]["state"] == "online")
+            .count();
+        if online == 5 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+    }
+    assert!(
+        site["flow"]["grid_w"].is_i64() && site["flow"]["house_w"].is_i64(),
+        "{:#}",
+        site["flow"]
+    );
+    let goe = http
+        .get(format!(
+            "{base}/api/status?token=a-token-from-the-file&filter=sse,typ"
+        ))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(goe.status(), 200);
+    assert_eq!(goe.json::<Value>().await.unwrap()["sse"], "050001");
+
+    assert_eq!(serve.terminate().await, Some(0));
+    let mut again = Process::start(&args);
+    let base = again
+        .line_with("listens on")
+        .await
+        .rsplit(' ')
+        .next()
+        .unwrap()
+        .to_owned();
+    let sign_in = json!({"user": "admin", "password": "correct horse battery staple"});
+    assert_eq!(
+        http.post(format!("{base}/api/v1/session"))
+            .json(&sign_in)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
+    assert_eq!(again.terminate().await, Some(0));
+    assert_eq!(sim.terminate().await, Some(0));
+}
