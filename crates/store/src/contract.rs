@@ -352,6 +352,7 @@ async fn imports_fill_gaps_and_change_nothing_twice(store: &dyn Store) {
     append(store, &power, &[(day + 500, 1), (day + 2_000, 2)]).await;
     let past = [
         (1_000, 10),
+        (1_000, 97),
         (day, 11),
         (day + 500, 99),
         (day + 700, 12),

@@ -285,11 +285,14 @@ impl History for Sqlite {
 
     async fn import(&self, series: &Series, rows: &[(Timestamp, i64)]) -> Result<(), StoreError> {
         let (shared, series) = (Arc::clone(&self.history.shared), series.clone());
-        let readings: Vec<Reading> = rows
+        let mut readings: Vec<Reading> = rows
             .iter()
             .filter(|(at, _)| is_storable(at.0))
             .map(|(at, value)| (at.0, *value))
             .collect();
+        // Already so for callers who keep to the contract; of equal times the first stays.
+        readings.sort_by_key(|(at, _)| *at);
+        readings.dedup_by_key(|(at, _)| *at);
         let import = move |connection: &Connection| shared.import(connection, &series, &readings);
         self.history.writer.call("import readings", import).await
     }
