@@ -37,20 +37,24 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 
 /// Answers whatever no route took.
 pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    serve_from::<Dist>(&method, &uri, &headers).await
+}
+
+async fn serve_from<Files: RustEmbed>(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let first = path.split('/').next().unwrap_or_default();
     if RESERVED.contains(&first) {
         return no_such_route().await.into_response();
     }
-    if method != Method::GET && method != Method::HEAD {
+    if *method != Method::GET && *method != Method::HEAD {
         return no_such_method().await.into_response();
     }
-    if let Some(file) = Dist::get(path).filter(|_| !is_compressed_form(path)) {
-        return answer(path, file, &headers);
+    if let Some(file) = Files::get(path).filter(|_| !is_compressed_form(path)) {
+        return answer::<Files>(path, file, headers);
     }
     let is_page = !path.rsplit('/').next().unwrap_or_default().contains('.');
-    match (is_page, Dist::get(INDEX)) {
-        (true, Some(file)) => answer(INDEX, file, &headers),
+    match (is_page, Files::get(INDEX)) {
+        (true, Some(file)) => answer::<Files>(INDEX, file, headers),
         (true, None) => not_built(),
         (false, _) => no_such_route().await.into_response(),
     }
@@ -66,8 +70,8 @@ fn not_built() -> Response {
     response
 }
 
-fn answer(path: &str, plain: EmbeddedFile, asked: &HeaderMap) -> Response {
-    let (file, encoding) = best_form(path, plain, asked);
+fn answer<Files: RustEmbed>(path: &str, plain: EmbeddedFile, asked: &HeaderMap) -> Response {
+    let (file, encoding) = best_form::<Files>(path, plain, asked);
     let tag = entity_tag(&file, encoding);
     let mut response = if is_known(&tag, asked) {
         StatusCode::NOT_MODIFIED.into_response()
@@ -107,10 +111,14 @@ fn protect(headers: &mut HeaderMap) {
 }
 
 /// The smallest form the client takes that was made when the page was built.
-fn best_form(path: &str, plain: EmbeddedFile, asked: &HeaderMap) -> (EmbeddedFile, Option<&'static str>) {
+fn best_form<Files: RustEmbed>(
+    path: &str,
+    plain: EmbeddedFile,
+    asked: &HeaderMap,
+) -> (EmbeddedFile, Option<&'static str>) {
     for (encoding, ending) in [("br", "br"), ("gzip", "gz")] {
         if takes(asked, encoding)
-            && let Some(file) = Dist::get(&format!("{path}.{ending}"))
+            && let Some(file) = Files::get(&format!("{path}.{ending}"))
         {
             return (file, Some(encoding));
         }
@@ -175,6 +183,80 @@ fn content_type(path: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A page in miniature; its compressed forms hold other texts, so that one sees which was sent.
+    #[derive(RustEmbed)]
+    #[folder = "testdata/page/"]
+    struct Sample;
+
+    async fn ask(path: &str, headers: &[(header::HeaderName, &str)]) -> Response {
+        let pairs = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
+        serve_from::<Sample>(&Method::GET, &path.parse().unwrap(), &pairs.collect()).await
+    }
+
+    async fn text(response: Response) -> String {
+        let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap().trim().to_owned()
+    }
+
+    #[tokio::test]
+    async fn the_smallest_form_a_client_takes_is_sent() {
+        const ACCEPT: header::HeaderName = header::ACCEPT_ENCODING;
+        for (path, accept, encoding, expected) in [
+            ("/", "gzip, br", Some("br"), "the page, brotli"),
+            ("/", "gzip", Some("gzip"), "the page, gzip"),
+            ("/", "", None, "<title>the page</title>"),
+            ("/sites/home", "br", Some("br"), "the page, brotli"),
+            (
+                "/assets/app-1a2b.js",
+                "br, gzip",
+                Some("gzip"),
+                "the script, gzip",
+            ),
+        ] {
+            let response = ask(path, &[(ACCEPT, accept)]).await;
+            let sent = response.headers().get(header::CONTENT_ENCODING);
+            assert_eq!(
+                sent.map(|value| value.to_str().unwrap()),
+                encoding,
+                "{path} {accept}"
+            );
+            assert_eq!(response.headers()[header::VARY], "accept-encoding");
+            assert_eq!(text(response).await, expected, "{path} {accept}");
+        }
+        assert_eq!(ask("/index.html.br", &[]).await.status(), StatusCode::NOT_FOUND);
+        assert_eq!(ask("/assets/other.js", &[]).await.status(), StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn hashed_names_are_kept_for_good_and_the_page_is_asked_for_again() {
+        for (path, caching) in [
+            ("/", "no-cache"),
+            ("/assets/app-1a2b.js", "public, max-age=31536000, immutable"),
+        ] {
+            let first = ask(path, &[]).await;
+            assert_eq!(first.headers()[header::CACHE_CONTROL], caching);
+            let tag = first.headers()[header::ETAG].to_str().unwrap().to_owned();
+            let again = ask(path, &[(header::IF_NONE_MATCH, &tag)]).await;
+            assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+            assert_eq!(again.headers()[header::ETAG], tag);
+            assert_eq!(text(again).await, "");
+            let coded = [
+                (header::IF_NONE_MATCH, tag.as_str()),
+                (header::ACCEPT_ENCODING, "gzip"),
+            ];
+            assert_eq!(ask(path, &coded).await.status(), StatusCode::OK);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_build_without_the_page_says_how_to_make_it() {
+        let response = not_built();
+        assert_eq!(response.headers()[header::CONTENT_SECURITY_POLICY], POLICY);
+        assert!(text(response).await.contains("npm ci"));
+    }
 
     #[test]
     fn an_encoding_is_taken_when_named_and_not_weighed_zero() {

@@ -96,6 +96,7 @@ pub fn router(state: State) -> Router {
         .layer(from_fn(limits::bound_body))
         .layer(from_fn_with_state(state.clone(), address::check_host))
         .layer(from_fn(limits::bound_work))
+        .layer(from_fn(limits::finish))
         .layer(from_fn_with_state(state.clone(), metrics::observe))
         .with_state(state)
 }

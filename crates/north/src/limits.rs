@@ -1,11 +1,12 @@
-//! Bounds on what a request may cost: its body, its time, and what a defect of ours does to it.
+//! Bounds on what a request may cost: its body, its time, and what a defect of ours does to it; and what
+//! every answer has in common.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::{FutureExt, StreamExt};
@@ -80,4 +81,37 @@ pub async fn bound_work(request: Request, next: Next) -> Response {
         )
         .into_response(),
     }
+}
+
+/// Refusals of the framework itself (a path that is no UTF-8, a method a route does not know) get our error
+/// shape too. Nobody guesses content types, and what is not meant to be kept is not kept.
+pub async fn finish(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/json");
+    if (status.is_client_error() || status.is_server_error()) && !is_json {
+        let code = if status == StatusCode::METHOD_NOT_ALLOWED {
+            "no_such_method"
+        } else {
+            "unreadable"
+        };
+        let said = ApiError::new(status, code, status.canonical_reason().unwrap_or_default()).into_response();
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = said;
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
 }

@@ -8,10 +8,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use axum::Extension;
 use axum::extract::{MatchedPath, Request, State as Shared};
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use gate::{Action, Principal, Subject};
 use model::device::LinkState;
 use model::phases::PerPhase;
 use model::units::MilliAmps;
@@ -24,6 +26,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::State;
+use crate::native::auth::allow;
+use crate::native::error::ApiError;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -82,7 +86,11 @@ pub async fn observe(Shared(state): Shared<State>, request: Request, next: Next)
 const KNOWN_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// Shows everything.
-pub async fn show(Shared(state): Shared<State>) -> Response {
+pub async fn show(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+) -> Result<Response, ApiError> {
+    allow(&caller, &Action::Read, &Subject::Installation)?;
     let views = state.bus.latest_views().await;
     let mut text = String::new();
     let done = encode_registry(&mut text, &state.metrics.registry)
@@ -93,7 +101,7 @@ pub async fn show(Shared(state): Shared<State>) -> Response {
         text.clear();
         let _ = text.write_str("# EOF\n");
     }
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -55,8 +55,10 @@ impl Hub {
         })
     }
 
-    /// Feeds the stream until the bus has gone or [`Hub::close`] is called.
+    /// Feeds the stream until the bus has gone or [`Hub::close`] is called. When it ends, or is dropped,
+    /// all streams end too, so that the server can stop.
     pub async fn run(self: Arc<Self>, bus: Arc<dyn Bus>, readiness: Arc<Readiness>) {
+        let _closes = self.closed.clone().drop_guard();
         let mut views = bus.subscribe(Topic::Views).await;
         let mut progress = readiness.watch_progress();
         self.take_latest(bus.as_ref()).await;
@@ -82,7 +84,7 @@ impl Hub {
         }
     }
 
-    /// Ends the stream of every client, so that the server can stop.
+    /// Ends the stream of every client.
     pub fn close(&self) {
         self.closed.cancel();
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dialects::goe::server::LinkFacts;
+use gate::{Action, Subject};
 use model::device::LinkState;
 use model::document::Document;
 use model::id::SiteId;
@@ -24,8 +25,8 @@ pub struct Charger {
 }
 
 impl Charger {
-    /// `None` when the EVSE is in no site any more, or its site has not begun to run.
-    pub async fn find(state: &State, caller: &Caller) -> Option<Self> {
+    /// `None` when the EVSE is in no site any more, its site has not begun to run, or the gate forbids it.
+    pub async fn find(state: &State, caller: &Caller, action: &Action) -> Option<Self> {
         let settings = state
             .settings
             .goe
@@ -37,6 +38,9 @@ impl Charger {
         let site = sites
             .iter()
             .find(|site| site.evses().any(|(_, evse)| evse.id == caller.evse))?;
+        if !gate::may(&caller.principal, action, &Subject::Evse(&site.id, &caller.evse)) {
+            return None;
+        }
         let view = state.bus.latest_view(&site.id).await?;
         let evse = view.evses.iter().position(|evse| evse.id == caller.evse)?;
         let station = view

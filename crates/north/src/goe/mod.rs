@@ -26,6 +26,7 @@ use dialects::goe::server::{
     Outcome, Refusal, Secrets, SetForm, StatusForm, refuse, set_reply, status_reply,
 };
 use dialects::goe::value::Reading;
+use gate::Action;
 use model::intent::{Intent, Rejection};
 use model::time::Millis;
 use serde_json::json;
@@ -60,7 +61,7 @@ async fn cloud_status(Shared(state): Shared<State>, uri: Uri, headers: HeaderMap
     let Some(caller) = Caller::of_cloud(&state, &uri, &headers, query.token.as_deref()) else {
         return sent(refuse(Refusal::Unauthorized));
     };
-    sent(match Charger::find(&state, &caller).await {
+    sent(match Charger::find(&state, &caller, &Action::Read).await {
         Some(charger) => match charger.facts(&state).admit_status(query.age) {
             Ok(()) => cloud_body(&state, &charger, &caller, &query),
             Err(refusal) => refuse(refusal),
@@ -90,7 +91,7 @@ async fn cloud_set(Shared(state): Shared<State>, uri: Uri, headers: HeaderMap) -
     let Some(caller) = Caller::of_cloud(&state, &uri, &headers, query.token.as_deref()) else {
         return sent(refuse(Refusal::Unauthorized));
     };
-    sent(match Charger::find(&state, &caller).await {
+    sent(match Charger::find(&state, &caller, &Action::Steer).await {
         Some(charger) => match charger.facts(&state).admit_set() {
             Ok(()) => {
                 let outcomes = write_all(&state, &charger, &caller, &query.writes, Reading::Lenient).await;
@@ -151,7 +152,7 @@ async fn local_status_of(state: &State, caller: Option<Caller>, uri: &Uri) -> Re
     let Some(caller) = caller else {
         return refuse(Refusal::Unauthorized);
     };
-    let charger = match reachable(state, &caller).await {
+    let charger = match reachable(state, &caller, &Action::Read).await {
         Ok(charger) => charger,
         Err(reply) => return reply,
     };
@@ -172,7 +173,7 @@ async fn local_set_of(state: &State, caller: Option<Caller>, uri: &Uri, headers:
     let Some(caller) = caller else {
         return refuse(Refusal::Unauthorized);
     };
-    let charger = match reachable(state, &caller).await {
+    let charger = match reachable(state, &caller, &Action::Steer).await {
         Ok(charger) => charger,
         Err(reply) => return reply,
     };
@@ -183,13 +184,13 @@ async fn local_set_of(state: &State, caller: Option<Caller>, uri: &Uri, headers:
 
 /// A charger that would answer in the LAN. Of one that would not, a client learns by 503: 404 means to it
 /// that the interface is switched off.
-async fn reachable(state: &State, caller: &Caller) -> Result<Charger, Reply> {
+async fn reachable(state: &State, caller: &Caller, action: &Action) -> Result<Charger, Reply> {
     let gone = |age: Millis| {
         let mut reply = refuse(Refusal::Outdated { age });
         *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         reply
     };
-    let Some(charger) = Charger::find(state, caller).await else {
+    let Some(charger) = Charger::find(state, caller, action).await else {
         return Err(gone(LOCAL_AGE));
     };
     match charger.facts(state).data_age {

@@ -242,6 +242,19 @@ async fn progress_of_the_past_is_told_until_it_is_made() {
 }
 
 #[tokio::test]
+async fn streams_end_when_their_task_is_ended() {
+    let world = World::new().await;
+    let (hub, bus) = (Arc::clone(&world.state.hub), world.bus.clone());
+    let task = tokio::spawn(hub.run(bus, Arc::clone(&world.state.readiness)));
+    tokio::task::yield_now().await;
+    let mut client = world.state.hub.open(None, Arc::new(|_| true)).unwrap();
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    assert!(client.next().await.is_some());
+    while client.next().await.is_some() {}
+}
+
+#[tokio::test]
 async fn streams_end_with_the_hub_and_with_the_session() {
     let world = running().await;
     world
