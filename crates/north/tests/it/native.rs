@@ -82,10 +82,25 @@ async fn what_is_not_there_is_404_as_json() {
     ] {
         assert_eq!(world.get(path).await.error(), (404, code.into()), "{path}");
     }
-    assert_eq!(
-        world.post("/api/v1/sites/home", "{}").await.error(),
-        (405, "no_such_method".into())
-    );
+    for path in ["/api/v1/sites/home", "/healthz", "/metrics"] {
+        assert_eq!(
+            world.post(path, "{}").await.error(),
+            (405, "no_such_method".into()),
+            "{path}"
+        );
+    }
+    for path in [
+        "/api/v1/sites/%ff",
+        "/api/v1/events?site=a&site=b",
+        "/site/%ff/cnf",
+        "/goe/%ff/api/status",
+    ] {
+        assert_eq!(
+            world.get(path).await.error(),
+            (400, "unreadable".into()),
+            "{path}"
+        );
+    }
 }
 
 #[tokio::test]
