@@ -23,8 +23,8 @@ fn the_example_of_virtual_devices_is_the_home_of_the_demo() {
 
 #[test]
 fn the_devices_of_the_benchmark_are_ten() {
-    let text = include_str!("../../../../benchmarks/ten-devices.toml");
-    let settings: WorldSettings = toml::from_str(text).unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benchmarks/ten-devices.toml");
+    let settings: WorldSettings = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert_eq!(settings.devices.len(), 10);
     sim::world::World::new(settings).unwrap();
 }

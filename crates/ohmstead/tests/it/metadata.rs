@@ -44,7 +44,7 @@ impl Metadata {
         let json: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-        let packages = list(&json["packages"]).iter().map(|package| {
+        let packages = list(&json["packages"]).into_iter().map(|package| {
             (
                 text(&package["id"]).unwrap(),
                 Package {

@@ -76,7 +76,7 @@ pub async fn run(args: &[&str]) -> (bool, String) {
         .expect("ends in time")
         .expect("the binary starts");
     let text = [output.stdout, output.stderr]
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .map(|bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned())
         .concat();
     (output.status.success(), text)
 }
