@@ -22,7 +22,7 @@ test("power changes to kW in time and never shows minus zero", () => {
   ]);
 });
 
-test("energy, current, share, voltage and frequency", () => {
+test("energy, current, share and voltage", () => {
   check((wh: number | null) => units.text(units.energy(wh)), [
     [null, "–"],
     [0, "0.00 kWh"],
@@ -45,7 +45,6 @@ test("energy, current, share, voltage and frequency", () => {
     [1_000, "100 %"],
   ]);
   check((v: number | null) => units.text(units.voltage(v)), [[230_600, "231 V"]]);
-  check((f: number | null) => units.text(units.frequency(f)), [[50_012, "50.01 Hz"]]);
 });
 
 test("the sun is shown as positive", () => {

@@ -67,11 +67,6 @@ export function voltage(milliVolts: number | null): Quantity {
   return { value: milliVolts === null ? UNKNOWN : fixed(milliVolts / 1000, 0), unit: "V" };
 }
 
-/** Frequency of the grid: `50.01 Hz`. */
-export function frequency(milliHertz: number | null): Quantity {
-  return { value: milliHertz === null ? UNKNOWN : fixed(milliHertz / 1000, 2), unit: "Hz" };
-}
-
 /** A share given in thousandths: `62 %`. */
 export function share(perMille: number | null): Quantity {
   return { value: perMille === null ? UNKNOWN : fixed(perMille / 10, 0), unit: "%" };
