@@ -64,6 +64,9 @@ pub struct GoeClientSettings {
     pub full_every: Millis,
 }
 
+/// Writing a document costs more than everything else of a poll.
+const DOCUMENT_EVERY: Millis = Millis(5_000);
+
 /// What was asked for and not answered yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Asked {
@@ -280,7 +283,7 @@ impl Client {
                     self.full_due = now.monotonic + self.full_every;
                 }
                 self.poll_due = now.monotonic.max(asked_at + self.poll);
-                self.take_status(object, now)
+                self.take_status(object, full, now)
             }
             Err(came) => {
                 let hint = if reply.status() == StatusCode::NOT_FOUND {
@@ -299,7 +302,7 @@ impl Client {
         }
     }
 
-    fn take_status(&mut self, object: Map<String, Value>, now: Now) -> Result<(), ReplyError> {
+    fn take_status(&mut self, object: Map<String, Value>, full: bool, now: Now) -> Result<(), ReplyError> {
         let (fresh, faults) = Status::read(&object);
         let rebooted = matches!((self.status.rbt, fresh.rbt), (Some(before), Some(after)) if after < before);
         if rebooted {
@@ -326,7 +329,7 @@ impl Client {
                 text: identity.unwrap_or_default(),
             });
         }
-        self.send_document(now);
+        self.send_document(full, now);
         if let Some(target) = &mut self.target {
             target.compare(&self.status);
         }
@@ -340,11 +343,11 @@ impl Client {
         }
     }
 
-    /// The merged document, at most once a second.
-    fn send_document(&mut self, now: Now) {
-        let due = self
-            .document_sent
-            .is_none_or(|sent| now.monotonic - sent >= Millis(1_000));
+    /// The merged document: after a whole status at most once a second, else every few seconds. What moves in
+    /// between is in the typed reports, which are laid over it.
+    fn send_document(&mut self, full: bool, now: Now) {
+        let pause = if full { Millis(1_000) } else { DOCUMENT_EVERY };
+        let due = self.document_sent.is_none_or(|sent| now.monotonic - sent >= pause);
         if due && let Ok(json) = serde_json::to_string(&self.document) {
             self.document_sent = Some(now.monotonic);
             let document = Document {
