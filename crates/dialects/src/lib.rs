@@ -7,6 +7,7 @@
 pub mod cfos;
 pub mod goe;
 pub mod modbus;
+pub mod query;
 pub mod sunspec;
 
 use model::message::Report;
@@ -15,11 +16,17 @@ use model::time::{Monotonic, Now};
 
 /// What a dialect wants carried to its peer.
 #[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant, reason = "one request is under way per link; a box would only add an allocation")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one request is under way per link; a box would only add an allocation"
+)]
 pub enum Request {
     Http(http::Request<Vec<u8>>),
     /// A Modbus request without its transport frame.
-    Modbus { unit: u8, pdu: Vec<u8> },
+    Modbus {
+        unit: u8,
+        pdu: Vec<u8>,
+    },
 }
 
 /// What the peer answered.

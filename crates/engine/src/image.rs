@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::device::LinkState;
+use model::device::{Device, LinkSettings, LinkState};
 use model::id::{DeviceId, EvseId};
 use model::message::{Report, Reported};
 use model::reading::{EvseStatus, Measured, Reading};
@@ -53,7 +53,15 @@ impl Image {
             devices: site
                 .devices
                 .iter()
-                .map(|d| (d.id.clone(), DeviceImage::default()))
+                .map(|d| {
+                    (
+                        d.id.clone(),
+                        DeviceImage {
+                            link: first_state(d),
+                            ..DeviceImage::default()
+                        },
+                    )
+                })
                 .collect(),
             evses: site
                 .evses()
@@ -126,6 +134,18 @@ impl Image {
     pub fn fresh(&self, device: &DeviceId, period: Millis, now: Monotonic) -> Option<&Measured> {
         let max_age = Millis((3 * period.0).max(15_000));
         self.devices.get(device)?.measured.as_ref()?.fresh(now, max_age)
+    }
+}
+
+/// Links report before long; a device without one stays as it is.
+fn first_state(device: &Device) -> LinkState {
+    match &device.link {
+        LinkSettings::None => LinkState::Offline {
+            problem: "no link is configured".to_owned(),
+        },
+        LinkSettings::Goe { .. } | LinkSettings::Sunspec { .. } | LinkSettings::Modbus { .. } => {
+            LinkState::Connecting
+        }
     }
 }
 

@@ -24,10 +24,9 @@ const RESERVED: [&str; 10] = [
     "api", "cnf", "public", "platform", "goe", "site", "ui", "metrics", "healthz", "readyz",
 ];
 
-/// The page loads nothing from elsewhere and runs no inline script. Style attributes are what the chart and
-/// the transitions of the page set.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; \
-    img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
+/// The page loads nothing from elsewhere and runs nothing inline.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self'; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Ohmstead</title>\

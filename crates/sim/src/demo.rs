@@ -306,7 +306,7 @@ pub fn yard_site() -> Site {
                 evses: vec![evse(word, &name)],
             },
             circuit: circuit_id("yard"),
-            enabled: true,
+            enabled: word != "disabled",
             period: Millis(1_000),
             link: LinkSettings::None,
         }

@@ -1,6 +1,6 @@
 //! What a request asks for.
 
-use crate::goe::query::{decode, pairs};
+use crate::query::{decode, pairs};
 
 /// One request to `/cnf`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,8 +23,9 @@ use model::setpoint::Action;
 use model::time::{Millis, Monotonic, Now};
 use serde_json::{Map, Value};
 
+use super::map;
 use super::wire::{self, Status};
-use super::{map, query};
+use crate::query;
 use crate::{Failure, Reply, ReplyError, Request};
 use link::Link;
 use target::Target;
@@ -347,7 +348,9 @@ impl Client {
     /// between is in the typed reports, which are laid over it.
     fn send_document(&mut self, full: bool, now: Now) {
         let pause = if full { Millis(1_000) } else { DOCUMENT_EVERY };
-        let due = self.document_sent.is_none_or(|sent| now.monotonic - sent >= pause);
+        let due = self
+            .document_sent
+            .is_none_or(|sent| now.monotonic - sent >= pause);
         if due && let Ok(json) = serde_json::to_string(&self.document) {
             self.document_sent = Some(now.monotonic);
             let document = Document {

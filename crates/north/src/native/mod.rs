@@ -48,6 +48,7 @@ fn closed() -> OpenApiRouter<State> {
         .routes(routes!(devices::show))
         .routes(routes!(evses::list))
         .routes(routes!(evses::show))
+        .routes(routes!(evses::goe))
         .routes(routes!(intents::create))
         .routes(routes!(history::show))
         .routes(routes!(alarms::list))

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use engine::{Core, Record, Restored};
-use model::device::{ChargeMode, Wish};
 use model::message::Reported;
 use model::reading::Quantity;
 use model::settings::ControlSettings;
@@ -94,64 +93,77 @@ impl Past {
     }
 
     fn simulate(mut self, progress: &impl Fn(u16)) -> Rows {
-        let begin = Timestamp(self.until.0.div_euclid(60_000) * 60_000) - Millis(DAYS * 86_400_000);
+        let minute = Timestamp(self.until.0.div_euclid(60_000) * 60_000);
+        let begin = minute - Millis(DAYS * 86_400_000);
         let steps = (DAYS * 86_400_000 - 60_000) / STEP.0;
-        let now = |step: i64| Now {
-            wall: begin + Millis(step * STEP.0),
-            monotonic: Monotonic(step * STEP.0),
-        };
-        let wishes = self
-            .site
-            .evses()
-            .map(|(_, evse)| (evse.id.clone(), usual_wish(evse)))
-            .collect();
-        let restored = Restored {
-            wishes,
-            ..Restored::default()
-        };
-        let mut core = Core::new(self.site.clone(), self.control, 0, restored, RECORD_EVERY, now(0));
         let mut rows = Rows::new();
-        for step in 0..steps {
-            let now = now(step);
-            self.world.step_coarse(now);
-            for (device, report) in self.world.reports() {
-                core.handle_report(&Reported {
-                    site: self.site.id.clone(),
-                    device,
-                    at: now,
-                    report,
-                });
-            }
-            core.handle_timeout(now);
-            while let Some(setpoint) = core.poll_setpoint() {
-                self.world.act(&setpoint.device, &setpoint.action, now);
-            }
-            while let Some(record) = core.poll_record() {
+        live_through(
+            &mut self.world,
+            &self.site,
+            self.control,
+            begin,
+            steps,
+            |step, record| {
                 if let Record::Samples(samples) = record {
                     for sample in samples {
                         rows.entry(sample.series)
                             .or_default()
                             .push((sample.at, sample.value));
                     }
+                    progress(u16::try_from(step * 950 / steps).unwrap_or(0));
                 }
-            }
-            if step % 864 == 0 {
-                progress(u16::try_from(step * 950 / steps).unwrap_or(0));
-            }
-        }
+            },
+        );
         rows
     }
 }
 
-/// What the people of the demo usually chose: sun for one car, whatever is quick for the other.
-fn usual_wish(evse: &model::device::Evse) -> Wish {
-    let mode = match evse.default_mode {
-        ChargeMode::Off => ChargeMode::Solar,
-        mode @ (ChargeMode::Solar | ChargeMode::MinSolar | ChargeMode::Fast) => mode,
+/// Lets a new world live through the last two days, so that it begins as full, as charged and as plugged in
+/// as its made-up past will end.
+pub fn wake(world: &mut World, site: &Arc<Site>, control: ControlSettings, until: Timestamp) {
+    let span = Millis(2 * 86_400_000);
+    live_through(world, site, control, until - span, span.0 / STEP.0, |_, _| {});
+}
+
+/// Runs a world under control in steps of [`STEP`]; hands out what would be recorded.
+fn live_through(
+    world: &mut World,
+    site: &Arc<Site>,
+    control: ControlSettings,
+    begin: Timestamp,
+    steps: i64,
+    mut take: impl FnMut(i64, Record),
+) {
+    let now = |step: i64| Now {
+        wall: begin + Millis(step * STEP.0),
+        monotonic: Monotonic(step * STEP.0),
     };
-    Wish {
-        mode,
-        ..Wish::default_of(evse)
+    let mut core = Core::new(
+        site.clone(),
+        control,
+        0,
+        Restored::default(),
+        RECORD_EVERY,
+        now(0),
+    );
+    for step in 0..steps {
+        let now = now(step);
+        world.step_coarse(now);
+        for (device, report) in world.reports() {
+            core.handle_report(&Reported {
+                site: site.id.clone(),
+                device,
+                at: now,
+                report,
+            });
+        }
+        core.handle_timeout(now);
+        while let Some(setpoint) = core.poll_setpoint() {
+            world.act(&setpoint.device, &setpoint.action, now);
+        }
+        while let Some(record) = core.poll_record() {
+            take(step, record);
+        }
     }
 }
 

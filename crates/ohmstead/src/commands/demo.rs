@@ -19,7 +19,7 @@ use sim::demo;
 use sim::world::World;
 use store::{DeviceSeen, Series};
 
-use super::backfill::Past;
+use super::backfill::{self, Past};
 use super::print;
 use super::sim::open_world;
 use crate::assemble::{House, Running};
@@ -81,8 +81,15 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     let local = listener.local_addr().context("cannot tell the own address")?;
 
     let state = data.join("world.json");
-    let world = open_world(demo::home(seed), state.exists().then_some(state.as_path()))?;
     let started = house.clock.now();
+    let is_new = !state.exists();
+    let mut world = open_world(demo::home(seed), Some(&state))?;
+    if is_new {
+        let site = Arc::new(demo::home_site(world.settings(), &BTreeMap::new()));
+        backfill::wake(&mut world, &site, ControlSettings::default(), started.wall);
+        // Time begins anew with the real clock.
+        world = World::restore(demo::home(seed), &world.save())?;
+    }
     let counters = counters(&world);
     let world = Arc::new(Mutex::new(world));
     let devices = sim::listen::listen(world, house.clock.clone(), Some(state))

@@ -125,7 +125,7 @@ async fn a_real_site_is_set_up_by_the_printed_link_and_controls_devices_of_anoth
             .await
             .unwrap()
             .status(),
-        401,
+        409,
         "once"
     );
 

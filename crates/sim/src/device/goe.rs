@@ -4,7 +4,8 @@
 //! nothing, because long stretches of the past are made without any wire. From the first request on, the
 //! dialect's charger decides, with all its keys.
 
-use dialects::goe::{Charger, ChargerInputs, Variant, query};
+use dialects::goe::{Charger, ChargerInputs, Variant};
+use dialects::query;
 use http::{Request, Response};
 use model::id::EvseId;
 use model::phases::Phases;

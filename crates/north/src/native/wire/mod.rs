@@ -15,8 +15,8 @@ mod site;
 pub use device::{DeviceList, DeviceView, LinkStateName, LinkView, MeasuredView, MeterRole, Quality};
 pub use event::{Backfill, Patch};
 pub use evse::{
-    ChargeMode, EvseList, EvseView, Force, Phases, PilotState, ReasonView, Wish, of_site as evses_of,
-    station_of,
+    ChargeMode, EvseList, EvseView, Force, GoeView, Phases, PilotState, ReasonView, Wish,
+    of_site as evses_of, station_of,
 };
 pub use history::{HistoryAnswer, HistorySeries};
 pub use intent::{IntentAnswer, IntentRequest};
