@@ -75,7 +75,7 @@ fn evse(index: usize, circuit: usize) -> Evse {
         id: EvseId::new(&format!("evse-{index}")).expect("a valid id"),
         circuit,
         phases: feet,
-        phase_switching: index % 5 == 0,
+        phase_switching: index.is_multiple_of(5),
         min: MilliAmps(6_000),
         max: MilliAmps([16_000, 32_000][index % 2]),
         step: MilliAmps(1_000),

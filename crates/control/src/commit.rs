@@ -100,8 +100,7 @@ pub(crate) fn remember(lanes: &[Lane], memories: &mut [EvseMemory], now: Now) {
         let now = now.monotonic;
         memory.is_new = false;
         if lane.told > memory.told {
-            memory.rose_at = Some(now);
-            memory.rise_unseen = true;
+            memory.rose = Some((now, lane.told));
             if memory.told == 0 {
                 memory.started_at = Some(now);
                 memory.is_prompt = false;
@@ -115,7 +114,6 @@ pub(crate) fn remember(lanes: &[Lane], memories: &mut [EvseMemory], now: Now) {
         } else if lane.told < memory.told {
             memory.in_force = memory.in_force.max(memory.told);
             memory.lowered_at = now;
-            memory.rose_at = None;
             if lane.told == 0 {
                 stop(lane, memory);
             }

@@ -7,7 +7,7 @@ use model::time::{Monotonic, Now};
 use crate::failsafe::{Trust, Watch};
 use crate::follow::{self, Seen};
 use crate::hysteresis;
-use crate::lane::{Absent, Lane, MaxBy, Part, Standing, SunShare};
+use crate::lane::{Absent, Drawn, Lane, MaxBy, Part, Standing, SunShare};
 use crate::memory::{EvseMemory, Memory};
 use crate::sane;
 use crate::snapshot::{Evse, Snapshot};
@@ -78,9 +78,7 @@ fn base(evse: &Evse, memory: &EvseMemory, seen: Seen) -> Lane {
         standing: seen.standing,
         is_fixed: seen.standing != Standing::Known,
         over: seen.over,
-        high: seen.high,
-        low: seen.low,
-        settled_at: memory.settled_at.unwrap_or(Monotonic(i64::MIN)),
+        drawn: seen.drawn,
         before: memory.told,
         ..Lane::default()
     }
@@ -242,7 +240,6 @@ pub(crate) fn release_disabled(snapshot: &Snapshot, lanes: &mut [Lane]) {
         lane.counted = drawn.into_iter().max().unwrap_or(0);
         lane.is_fixed = true;
         lane.over = 0;
-        lane.high = drawn;
-        lane.low = drawn;
+        lane.drawn = Drawn::steady(drawn);
     }
 }

@@ -10,7 +10,7 @@ use model::reading::PilotState;
 use model::settings::ControlSettings;
 use model::time::{Millis, Monotonic};
 
-use crate::lane::Standing;
+use crate::lane::{Drawn, Standing};
 use crate::memory::EvseMemory;
 use crate::sane;
 use crate::snapshot::Evse;
@@ -19,8 +19,8 @@ use crate::snapshot::Evse;
 const TOLERANCE: i64 = 1_000;
 /// A status older than this says little about the draw of now.
 const STALE: Millis = Millis(5_000);
-/// A rise that was never read back may still be on its way to the EVSE for this long.
-const OVERTAKEN: Millis = Millis(3_000);
+/// A rise may still show this long after it was sent: the way there, and 5 s for the car by IEC 61851-1.
+const PASSAGE: Millis = Millis(7_000);
 /// A car has this long to use what it was offered: 5 s by IEC 61851-1, and the way there and back.
 const REACTION: Millis = Millis(8_000);
 /// A car that uses fewer phases than are wired shows it within this time.
@@ -34,8 +34,7 @@ pub(crate) struct Seen {
     pub counted: i64,
     /// What it draws above the last acknowledged command.
     pub over: i64,
-    pub high: [i64; 3],
-    pub low: [i64; 3],
+    pub drawn: Drawn,
 }
 
 pub(crate) fn observe(
@@ -46,7 +45,6 @@ pub(crate) fn observe(
     now: Monotonic,
 ) -> Seen {
     let age = evse.status_age.map(|age| Millis(age.0.max(0)));
-    let taken = age.map(|age| now - age);
     if let Some(age) = age
         && !memory.is_verified
         && now - age >= started
@@ -54,34 +52,31 @@ pub(crate) fn observe(
         adopt(evse, memory);
     }
     let drawn = evse.drawn.into_array().map(|phase| sane(phase).max(0));
-    let hardware = sane(evse.max).max(0);
-    match taken {
-        Some(taken) if memory.is_verified && age <= Some(settings.station_timeout) => {
-            memory.draw.record(drawn, now);
-            learn_phases(evse, memory, now);
-            heard(evse, memory, drawn, taken, settings, now)
-        }
-        _ => {
-            let worst = match evse.watchdog {
-                Some(watchdog) if memory.is_verified => sane(watchdog.or_zero()),
-                _ => hardware.max(memory.told),
-            };
-            let inside = drawn.map(|phase| phase.min(worst));
-            let silence = age.unwrap_or(now - started);
-            let is_silent = silence > settings.station_timeout;
-            let standing = if is_silent {
-                Standing::Silent
-            } else {
-                Standing::Unheard
-            };
-            Seen {
-                standing,
-                counted: worst,
-                over: 0,
-                high: inside,
-                low: inside,
-            }
-        }
+    if let Some(age) = age
+        && memory.is_verified
+        && age <= settings.station_timeout
+    {
+        memory.draw.record(drawn, now - age, now);
+        learn_phases(evse, memory, now);
+        return heard(evse, memory, drawn, now - age, settings, now);
+    }
+    let worst = match evse.watchdog {
+        Some(watchdog) if memory.is_verified => sane(watchdog.or_zero()),
+        Some(_) | None => sane(evse.max).max(memory.told),
+    };
+    let is_silent = age.unwrap_or(now - started) > settings.station_timeout;
+    Seen {
+        standing: if is_silent {
+            Standing::Silent
+        } else {
+            Standing::Unheard
+        },
+        counted: worst,
+        over: 0,
+        drawn: Drawn {
+            is_guessed: true,
+            ..Drawn::steady(drawn.map(|phase| phase.min(worst)))
+        },
     }
 }
 
@@ -109,31 +104,12 @@ fn heard(
 ) -> Seen {
     let most = drawn.into_iter().max().unwrap_or(0);
     let obeyed = evse.obeyed.map(|obeyed| sane(obeyed.or_zero()));
-    let mut high = memory.draw.highest();
-    let low = if now - taken > STALE {
-        [0; 3]
-    } else {
-        memory.draw.lowest()
-    };
-    if evse.pilot == PilotState::A {
-        // Without a car nothing flows, whatever the EVSE would offer.
-        memory.in_force = memory.told;
-        memory.excess = None;
-        return Seen {
-            standing: Standing::Known,
-            counted: most,
-            over: most,
-            high,
-            low,
-        };
-    }
-    if memory.rise_unseen && obeyed.is_some_and(|obeyed| obeyed >= memory.in_force) {
-        memory.rise_unseen = false;
-    }
     if memory.in_force > memory.told && is_acknowledged(memory, obeyed, most, taken, settings, now) {
         memory.in_force = memory.told;
-        memory.rise_unseen = false;
         memory.settled_at = Some(taken);
+    }
+    if evse.pilot == PilotState::A {
+        return unplugged(memory, most, recent(memory, drawn, taken, now), settings, now);
     }
     let is_defiant = is_defiant(memory, obeyed, most, settings, now);
     let confirmed = obeyed.is_some_and(|obeyed| obeyed <= memory.told);
@@ -142,29 +118,63 @@ fn heard(
     } else {
         memory.in_force
     };
-    let counted = memory.told.max(most).max(obeyed.unwrap_or(0)).max(old);
     let is_settled = memory.in_force == memory.told && !is_defiant;
-    let over = if is_settled {
-        (most - memory.told).max(0)
-    } else {
-        0
-    };
-    if memory.rose_at.is_some_and(|rose| now - rose <= REACTION) {
+    Seen {
+        standing: if is_defiant {
+            Standing::Defiant
+        } else {
+            Standing::Known
+        },
+        counted: memory.told.max(most).max(obeyed.unwrap_or(0)).max(old),
+        over: if is_settled {
+            (most - memory.told).max(0)
+        } else {
+            0
+        },
+        drawn: recent(memory, drawn, taken, now),
+    }
+}
+
+/// Its draw of the last seconds, and what it may have become since.
+fn recent(memory: &EvseMemory, latest: [i64; 3], taken: Monotonic, now: Monotonic) -> Drawn {
+    let mut risen = [0; 3];
+    if let Some((_, to)) = memory.rose.filter(|(at, _)| now - *at <= REACTION) {
         for phase in memory.feet.iter() {
-            high[phase.index()] = high[phase.index()].max(memory.told);
+            risen[phase.index()] = to;
         }
     }
-    let standing = if is_defiant {
-        Standing::Defiant
-    } else {
-        Standing::Known
-    };
+    let is_guessed = now - taken > STALE;
+    // It may have come down to its setpoint already.
+    let low = memory.draw.lowest().map(|phase| phase.min(memory.told));
+    Drawn {
+        latest,
+        high: memory.draw.highest(),
+        low: if is_guessed { [0; 3] } else { low },
+        risen,
+        fell_at: memory.draw.fell_at().unwrap_or(Monotonic(i64::MIN)),
+        settled_at: memory.settled_at.unwrap_or(Monotonic(i64::MIN)),
+        is_guessed,
+    }
+}
+
+/// Without a car nothing flows, whatever the EVSE would offer; but one may be plugged in before the last
+/// command has arrived.
+fn unplugged(
+    memory: &mut EvseMemory,
+    most: i64,
+    drawn: Drawn,
+    settings: &ControlSettings,
+    now: Monotonic,
+) -> Seen {
+    if now - memory.lowered_at >= settings.ack_timeout {
+        memory.in_force = memory.told;
+    }
+    memory.excess = None;
     Seen {
-        standing,
-        counted,
-        over,
-        high,
-        low,
+        standing: Standing::Known,
+        counted: most.max(memory.in_force),
+        over: most,
+        drawn,
     }
 }
 
@@ -176,7 +186,9 @@ fn is_acknowledged(
     settings: &ControlSettings,
     now: Monotonic,
 ) -> bool {
-    let earliest = memory.lowered_at + if memory.rise_unseen { OVERTAKEN } else { Millis(0) };
+    // A decrease soon after a rise: the car may not even have begun to follow the rise.
+    let passed = memory.rose.map_or(Monotonic(i64::MIN), |(at, _)| at + PASSAGE);
+    let earliest = memory.lowered_at.max(passed);
     let says_so = match obeyed {
         Some(obeyed) => obeyed <= memory.told,
         // It cannot say: only time tells.

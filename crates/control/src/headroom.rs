@@ -11,6 +11,8 @@
 //!   taken from the meter, a meter above its limit always forces a decrease in the same cycle.
 //! - The **upper** one takes only the lowest draw of the last seconds away. It must be satisfied on top
 //!   before anything rises.
+//!
+//! A circuit without a meter carries what is measured below it and nothing else.
 
 use model::time::{Millis, Monotonic};
 use model::units::MilliVolts;
@@ -23,8 +25,6 @@ use crate::snapshot::Snapshot;
 use crate::surplus;
 use crate::tree::{PER_CIRCUIT, POWER, Tree};
 
-/// What a meter may lag behind the EVSE's own measurement.
-const METER_LAG: Millis = Millis(1_000);
 /// How old the balance of the site may be taken to be.
 const SUN_LAG: Millis = Millis(2_000);
 
@@ -39,6 +39,15 @@ pub(crate) struct Rows {
     pub base: Vec<i64>,
     /// Limit minus reserve.
     pub limit: Vec<i64>,
+    /// Base loads of the circuits below each circuit, for those that have no meter themselves.
+    below: Vec<Base>,
+}
+
+/// The two answers, by phase and in sum.
+#[derive(Clone, Copy, Debug, Default)]
+struct Base {
+    give: [i64; 4],
+    rise: [i64; 4],
 }
 
 impl Rows {
@@ -47,16 +56,8 @@ impl Rows {
             column.clear();
             column.resize(count, 0);
         }
-    }
-}
-
-/// The draw to take from a meter that was read at `meter_at`.
-fn at_most_drawn(lane: &Lane, phase: usize, meter_at: Monotonic) -> i64 {
-    let is_past = lane.settled_at + METER_LAG < meter_at || lane.settled_at == Monotonic(i64::MIN);
-    if is_past {
-        lane.high[phase].min(lane.counted)
-    } else {
-        lane.high[phase]
+        self.below.clear();
+        self.below.resize(count / PER_CIRCUIT, Base::default());
     }
 }
 
@@ -71,7 +72,8 @@ pub(crate) fn rows(
 ) {
     out.reset(tree.row_count());
     let voltage = surplus::voltage(snapshot.voltage);
-    for (index, circuit) in snapshot.circuits.iter().enumerate() {
+    // Children first.
+    for (index, circuit) in snapshot.circuits.iter().enumerate().rev() {
         let row = index * PER_CIRCUIT;
         let reserve = sane(circuit.reserve).max(0);
         for (offset, limit) in circuit.limit.into_array().into_iter().enumerate() {
@@ -81,51 +83,106 @@ pub(crate) fn rows(
             .power_limit
             .map_or(0, |power| surplus::to_current(power.0, voltage));
         out.limit[row + POWER] = power - 3 * reserve;
-        let (give, rise) = match &circuit.meter {
-            None => ([0; 4], [0; 4]),
+        let mut base = match &circuit.meter {
+            None => out.below[index],
             Some(meter) => {
                 let is_usable = matches!(watch[index].own, Trust::Normal | Trust::New);
                 let reading = meter
                     .current
                     .filter(|_| is_usable)
                     .map(|current| current.into_array().map(sane));
-                let window = &mut memory.circuits[index].base;
                 let read_at = now - failsafe::age(meter, memory.started, now);
-                let seen = reading.map(|reading| base(reading, read_at, tree.below(index), lanes));
-                if let Some((lower, _)) = seen {
-                    window.record(lower, now, snapshot.settings.rise_window);
+                let seen = reading.map(|reading| see(reading, read_at, tree.below(index), lanes));
+                let window = &mut memory.circuits[index].base;
+                if let Some(seen) = seen {
+                    if seen.is_guessed {
+                        window.record_holding(seen.lower, now);
+                    } else {
+                        window.record(seen.lower, now, snapshot.settings.rise_window);
+                    }
                 }
                 let highest = window.highest().unwrap_or([0; 4]);
-                let upper = seen.map_or(highest, |(_, upper)| upper);
-                (
+                judge(
                     highest,
-                    std::array::from_fn(|offset| highest[offset].max(upper[offset])),
+                    seen,
+                    &out.limit[row..row + PER_CIRCUIT],
+                    circuit.power_limit.is_some(),
                 )
             }
         };
         let credit = sane(circuit.credit).max(0);
         for offset in 0..PER_CIRCUIT {
             let floor = if offset == POWER { -3 * credit } else { -credit };
-            out.base[row + offset] = give[offset].max(floor);
-            out.give[row + offset] = out.limit[row + offset] - give[offset].max(floor);
-            out.rise[row + offset] = out.limit[row + offset] - rise[offset].max(floor);
+            base.give[offset] = base.give[offset].max(floor);
+            base.rise[offset] = base.rise[offset].max(floor);
+            out.base[row + offset] = base.give[offset];
+            out.give[row + offset] = out.limit[row + offset] - base.give[offset];
+            out.rise[row + offset] = out.limit[row + offset] - base.rise[offset];
+        }
+        if let Some(parent) = tree.parent(index) {
+            let sum = &mut out.below[parent];
+            for offset in 0..PER_CIRCUIT {
+                sum.give[offset] += base.give[offset];
+                sum.rise[offset] += base.rise[offset];
+            }
         }
     }
     sun(snapshot, tree, lanes, memory, now, voltage, out);
 }
 
-/// The lower and the upper answer, by phase and in sum.
-fn base(reading: [i64; 3], read_at: Monotonic, members: &[usize], lanes: &[Lane]) -> ([i64; 4], [i64; 4]) {
-    let (mut lower, mut upper) = (reading, reading);
+/// What a reading says of the load that is not ours, by phase and in sum.
+#[derive(Clone, Copy, Debug)]
+struct Sight {
+    reading: [i64; 4],
+    lower: [i64; 4],
+    /// With draws as the statuses say, which lag while a car rises.
+    by_status: [i64; 4],
+    upper: [i64; 4],
+    /// A draw was taken away of which nobody knows whether it is still there. Until it is known, the load
+    /// of before stays in force.
+    is_guessed: bool,
+}
+
+fn see(reading: [i64; 3], read_at: Monotonic, members: &[usize], lanes: &[Lane]) -> Sight {
+    let (mut lower, mut by_status, mut upper) = (reading, reading, reading);
+    let mut is_guessed = false;
     for member in members {
         let lane = &lanes[*member];
+        is_guessed |= lane.drawn.is_guessed && lane.drawn.latest != [0; 3];
         for phase in 0..3 {
-            lower[phase] -= at_most_drawn(lane, phase, read_at);
-            upper[phase] -= lane.low[phase];
+            lower[phase] -= lane.drawn.at_most(phase, read_at, lane.counted);
+            by_status[phase] -= lane.drawn.by_status(phase, read_at);
+            upper[phase] -= lane.drawn.low[phase];
         }
     }
     let with_sum = |[l1, l2, l3]: [i64; 3]| [l1, l2, l3, l1 + l2 + l3];
-    (with_sum(lower), with_sum(upper))
+    Sight {
+        reading: with_sum(reading),
+        lower: with_sum(lower),
+        by_status: with_sum(by_status),
+        upper: with_sum(upper),
+        is_guessed,
+    }
+}
+
+/// The base to reckon with, from the highest of the last minute and what is seen now.
+fn judge(highest: [i64; 4], seen: Option<Sight>, limit: &[i64], has_power_limit: bool) -> Base {
+    let Some(seen) = seen else {
+        return Base {
+            give: highest,
+            rise: highest,
+        };
+    };
+    let mut base = Base::default();
+    for offset in 0..PER_CIRCUIT {
+        let is_limited = offset != POWER || has_power_limit;
+        // Above the limit there is no time to wonder whether a car is still on its way up.
+        let is_over = is_limited && seen.reading[offset] > limit[offset];
+        let now = if is_over { seen.by_status[offset] } else { i64::MIN };
+        base.give[offset] = highest[offset].max(now);
+        base.rise[offset] = highest[offset].max(seen.upper[offset]);
+    }
+    base
 }
 
 /// The row of the sun: what solar cars draw, and what is left over on top.
@@ -149,8 +206,10 @@ fn sun(
         if lane.sun == SunShare::None {
             continue;
         }
-        let most: i64 = (0..3).map(|phase| at_most_drawn(lane, phase, read_at)).sum();
-        let least: i64 = lane.low.iter().sum();
+        let most: i64 = (0..3)
+            .map(|phase| lane.drawn.at_most(phase, read_at, lane.counted))
+            .sum();
+        let least: i64 = lane.drawn.low.iter().sum();
         let minimum = match lane.sun {
             SunShare::AboveMinimum => lane.min * lane.feet.count(),
             SunShare::Whole | SunShare::None => 0,

@@ -1,7 +1,7 @@
 //! The working data of one EVSE within one cycle.
 
 use model::phases::{PhaseSet, Phases};
-use model::time::Monotonic;
+use model::time::{Millis, Monotonic};
 
 use crate::tree::Tree;
 
@@ -113,6 +113,67 @@ pub(crate) enum Level {
     Frozen,
 }
 
+/// What it draws by grid phase, and drew in the last seconds, mA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Drawn {
+    pub latest: [i64; 3],
+    pub high: [i64; 3],
+    pub low: [i64; 3],
+    /// What it may have risen to since its last status.
+    pub risen: [i64; 3],
+    /// When the first status was taken after the draw last fell.
+    pub fell_at: Monotonic,
+    /// When the status was taken that acknowledged the last decrease.
+    pub settled_at: Monotonic,
+    /// Nobody knows whether it is still so.
+    pub is_guessed: bool,
+}
+
+impl Default for Drawn {
+    fn default() -> Self {
+        Self::steady([0; 3])
+    }
+}
+
+impl Drawn {
+    /// What a meter may lag behind the EVSE's own measurement.
+    const METER_LAG: Millis = Millis(1_000);
+
+    pub(crate) const fn steady(drawn: [i64; 3]) -> Self {
+        let long_ago = Monotonic(i64::MIN);
+        Self {
+            latest: drawn,
+            high: drawn,
+            low: drawn,
+            risen: [0; 3],
+            fell_at: long_ago,
+            settled_at: long_ago,
+            is_guessed: false,
+        }
+    }
+
+    /// The most that a meter read at `read_at` may hold of it, as far as its statuses say.
+    pub(crate) fn by_status(&self, phase: usize, read_at: Monotonic) -> i64 {
+        let is_past = self.fell_at + Self::METER_LAG <= read_at || self.fell_at == Monotonic(i64::MIN);
+        if is_past {
+            self.latest[phase]
+        } else {
+            self.high[phase]
+        }
+    }
+
+    /// The same with what it may have risen to since, but once it has come down not above `counted`.
+    pub(crate) fn at_most(&self, phase: usize, read_at: Monotonic, counted: i64) -> i64 {
+        let is_past = self.settled_at + Self::METER_LAG < read_at || self.settled_at == Monotonic(i64::MIN);
+        let risen = if is_past {
+            self.risen[phase].min(counted)
+        } else {
+            self.risen[phase]
+        };
+        self.by_status(phase, read_at).max(risen)
+    }
+}
+
 /// Currents in mA per phase.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lane {
@@ -139,11 +200,7 @@ pub(crate) struct Lane {
     pub is_fixed: bool,
     /// What it draws above the last acknowledged command.
     pub over: i64,
-    /// The highest and lowest draw of the last seconds by grid phase.
-    pub high: [i64; 3],
-    pub low: [i64; 3],
-    /// Meters read before this moment may still hold a draw above `counted`.
-    pub settled_at: Monotonic,
+    pub drawn: Drawn,
     /// Nothing on its path forbids an increase.
     pub may_rise: bool,
     /// What it was told before.

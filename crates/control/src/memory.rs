@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Scratch;
 use crate::recent::{Draw, Window};
-use crate::snapshot::{Circuit, Evse, Snapshot};
+use crate::snapshot::{Circuit, Snapshot};
 
 /// Longer than this between two cycles, nothing is known to have lasted.
 const GAP: Millis = Millis(10_000);
@@ -52,9 +52,8 @@ pub(crate) struct EvseMemory {
     /// The highest command that may still be in force, mA.
     pub in_force: i64,
     pub lowered_at: Monotonic,
-    pub rose_at: Option<Monotonic>,
-    /// The last rise has not been read back yet.
-    pub rise_unseen: bool,
+    /// When it last rose, and to what, mA.
+    pub rose: Option<(Monotonic, i64)>,
     /// When the status was taken that acknowledged the last decrease.
     pub settled_at: Option<Monotonic>,
     /// Since when it draws or offers more than told, and how much it was then.
@@ -148,7 +147,7 @@ impl Memory {
         for evse in &snapshot.evses {
             let memory = kept.remove(&evse.id).unwrap_or_else(|| {
                 let told = self.restored.remove(&evse.id);
-                EvseMemory::new(evse, told)
+                EvseMemory::new(evse.id.clone(), told, evse.phases, evse.pilot.is_plugged())
             });
             self.evses.push(memory);
         }
@@ -191,19 +190,18 @@ impl Memory {
 }
 
 impl EvseMemory {
-    fn new(evse: &Evse, restored: Option<ChargeCurrent>) -> Self {
+    pub(crate) fn new(id: EvseId, restored: Option<ChargeCurrent>, feet: PhaseSet, is_plugged: bool) -> Self {
         let told = restored.map_or(0, |told| crate::sane(told.or_zero()));
         Self {
-            id: evse.id.clone(),
+            id,
             is_new: restored.is_none(),
             is_verified: false,
             told,
             phases: None,
-            feet: evse.phases,
+            feet,
             in_force: told,
             lowered_at: Monotonic(i64::MIN),
-            rose_at: None,
-            rise_unseen: false,
+            rose: None,
             settled_at: None,
             excess: None,
             draw: Draw::default(),
@@ -213,7 +211,7 @@ impl EvseMemory {
             mode: None,
             is_prompt: false,
             asked_at: None,
-            is_plugged: evse.pilot.is_plugged(),
+            is_plugged,
             room_since: None,
             started_at: None,
             soft_stop_at: None,

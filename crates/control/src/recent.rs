@@ -33,6 +33,18 @@ impl Default for Window {
 impl Window {
     /// Adds values that count for `span`.
     pub(crate) fn record(&mut self, values: [i64; 4], now: Monotonic, span: Millis) {
+        self.forget(now, span);
+        self.note(values);
+    }
+
+    /// Adds values and forgets nothing: time stands still for what is kept.
+    pub(crate) fn record_holding(&mut self, values: [i64; 4], now: Monotonic) {
+        self.since.get_or_insert(now);
+        self.head_at = now;
+        self.note(values);
+    }
+
+    fn forget(&mut self, now: Monotonic, span: Millis) {
         let length = (span.0.clamp(0, 86_400_000) / 12).max(1);
         let turns = if self.since.is_some() {
             (now - self.head_at).0.div_euclid(length)
@@ -52,6 +64,9 @@ impl Window {
                 ..Self::default()
             };
         }
+    }
+
+    fn note(&mut self, values: [i64; 4]) {
         for (kept, value) in self.buckets[self.head].iter_mut().zip(values) {
             *kept = (*kept).max(value);
         }
@@ -81,6 +96,9 @@ impl Window {
 pub(crate) struct Draw {
     high: Option<Halves>,
     low: Option<Halves>,
+    latest: [i64; 3],
+    /// When the first status was taken after the draw last fell.
+    fell_at: Option<Monotonic>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +144,12 @@ impl Draw {
     const HIGH_SPAN: Millis = Millis(5_000);
     const LOW_SPAN: Millis = Millis(2_000);
 
-    pub(crate) fn record(&mut self, drawn: [i64; 3], now: Monotonic) {
+    /// Adds what a status says that was taken at `taken`.
+    pub(crate) fn record(&mut self, drawn: [i64; 3], taken: Monotonic, now: Monotonic) {
+        if drawn.iter().zip(self.latest).any(|(new, old)| *new < old) {
+            self.fell_at = Some(taken);
+        }
+        self.latest = drawn;
         let fresh = Halves {
             before: drawn,
             latest: drawn,
@@ -145,6 +168,11 @@ impl Draw {
     /// The highest of the last 5 to 10 s.
     pub(crate) fn highest(&self) -> [i64; 3] {
         self.high.map_or([0; 3], |kept| kept.best(i64::max))
+    }
+
+    /// When it fell last.
+    pub(crate) const fn fell_at(&self) -> Option<Monotonic> {
+        self.fell_at
     }
 
     /// The lowest of the last 2 to 4 s.
@@ -171,6 +199,14 @@ mod tests {
             window.record([5; 4], Monotonic(second * 1_000), span);
         }
         assert_eq!(window.highest(), Some([5; 4]));
+        for second in 70..170 {
+            window.record_holding([3; 4], Monotonic(second * 1_000));
+            assert_eq!(window.highest(), Some([5; 4]), "{second}");
+        }
+        for second in 170..240 {
+            window.record([3; 4], Monotonic(second * 1_000), span);
+        }
+        assert_eq!(window.highest(), Some([3; 4]));
         window.record([1; 4], Monotonic(600_000), span);
         assert_eq!(
             (window.highest(), window.since()),
@@ -182,13 +218,14 @@ mod tests {
     fn recent_draw_remembers_both_ends_of_a_ramp() {
         let mut draw = Draw::default();
         for second in 0..20 {
-            draw.record([second; 3], Monotonic(second * 1_000));
+            draw.record([second; 3], Monotonic(second * 1_000), Monotonic(second * 1_000));
         }
         assert_eq!(draw.highest(), [19; 3]);
         assert!((15..=17).contains(&draw.lowest()[0]), "{:?}", draw.lowest());
         for second in 20..31 {
-            draw.record([3; 3], Monotonic(second * 1_000));
+            draw.record([3; 3], Monotonic(second * 1_000 - 500), Monotonic(second * 1_000));
         }
         assert_eq!((draw.highest(), draw.lowest()), ([3; 3], [3; 3]));
+        assert_eq!(draw.fell_at(), Some(Monotonic(19_500)));
     }
 }

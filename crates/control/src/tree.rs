@@ -27,16 +27,29 @@ struct Node {
     is_sound: bool,
     start: usize,
     count: usize,
-    own: usize,
+    /// The next free place while members are placed.
+    free: usize,
 }
 
 impl Tree {
     pub(crate) fn build(&mut self, snapshot: &Snapshot) {
+        let circuits = snapshot.circuits.iter();
+        self.lay_out(
+            circuits.map(|circuit| (circuit.parent, circuit.power_limit.is_some())),
+            snapshot.evses.iter().map(|evse| evse.circuit),
+        );
+    }
+
+    /// From the parent of each circuit, whether it has a power limit, and the circuit of each EVSE.
+    pub(crate) fn lay_out(
+        &mut self,
+        circuits: impl Iterator<Item = (Option<usize>, bool)>,
+        leaves: impl Iterator<Item = usize> + Clone,
+    ) {
         self.nodes.clear();
-        for (index, circuit) in snapshot.circuits.iter().enumerate() {
-            let parent = circuit.parent.filter(|parent| *parent < index);
-            let is_sound = parent == circuit.parent && parent.is_none_or(|p| self.nodes[p].is_sound);
-            let has_power = circuit.power_limit.is_some();
+        for (index, (named, has_power)) in circuits.enumerate() {
+            let parent = named.filter(|parent| *parent < index);
+            let is_sound = parent == named && parent.is_none_or(|p| self.nodes[p].is_sound);
             self.nodes.push(Node {
                 parent,
                 has_power,
@@ -44,15 +57,15 @@ impl Tree {
                 ..Node::default()
             });
         }
-        self.place_members(snapshot);
+        self.place_members(leaves);
     }
 
     /// Counts upwards, then gives each circuit a range: its own EVSEs first, then its children one by one.
-    fn place_members(&mut self, snapshot: &Snapshot) {
+    fn place_members(&mut self, leaves: impl Iterator<Item = usize> + Clone) {
         let nodes = &mut self.nodes;
-        for evse in &snapshot.evses {
-            if let Some(node) = nodes.get_mut(evse.circuit) {
-                node.own += 1;
+        for leaf in leaves.clone() {
+            if let Some(node) = nodes.get_mut(leaf) {
+                node.free += 1;
                 node.count += 1;
             }
         }
@@ -61,33 +74,28 @@ impl Tree {
                 nodes[parent].count += nodes[index].count;
             }
         }
-        // `own` becomes the next free place among the circuit's children, then among its own EVSEs.
+        // Until here `free` counts the own EVSEs; the children's ranges follow them.
         let mut roots = 0;
         for index in 0..nodes.len() {
             let count = nodes[index].count;
-            let start = match nodes[index].parent {
-                Some(parent) => {
-                    let place = nodes[parent].own;
-                    nodes[parent].own += count;
-                    place
-                }
-                None => {
-                    roots += count;
-                    roots - count
-                }
+            let place = match nodes[index].parent {
+                Some(parent) => &mut nodes[parent].free,
+                None => &mut roots,
             };
+            let start = *place;
+            *place += count;
             nodes[index].start = start;
-            nodes[index].own += start;
+            nodes[index].free += start;
+        }
+        for node in nodes.iter_mut() {
+            node.free = node.start;
         }
         self.members.clear();
         self.members.resize(roots, 0);
-        for node in nodes.iter_mut() {
-            node.own = node.start;
-        }
-        for (index, evse) in snapshot.evses.iter().enumerate() {
-            if let Some(node) = nodes.get_mut(evse.circuit) {
-                self.members[node.own] = index;
-                node.own += 1;
+        for (index, leaf) in leaves.enumerate() {
+            if let Some(node) = nodes.get_mut(leaf) {
+                self.members[node.free] = index;
+                node.free += 1;
             }
         }
     }
@@ -150,5 +158,38 @@ impl Tree {
             f(row, k);
             true
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_circuit_holds_the_evses_below_it_whatever_the_order() {
+        let mut tree = Tree::default();
+        let parents = [None, Some(0), Some(0), Some(1), None, Some(9)];
+        let leaves = [3, 2, 0, 1, 3, 4, 77, 5];
+        tree.lay_out(
+            parents.into_iter().map(|parent| (parent, false)),
+            leaves.into_iter(),
+        );
+        let below = |circuit: usize| {
+            let mut members = tree.below(circuit).to_vec();
+            members.sort_unstable();
+            members
+        };
+        assert_eq!(below(0), [0, 1, 2, 3, 4]);
+        assert_eq!(below(1), [0, 3, 4]);
+        assert_eq!(below(2), [1]);
+        assert_eq!(below(3), [0, 4]);
+        assert_eq!(below(4), [5]);
+        assert_eq!(below(5), [7]);
+        assert!(below(77).is_empty());
+        // A parent that comes later or does not exist is no parent, and the circuit is not used.
+        assert_eq!(
+            (tree.is_sound(5), tree.is_sound(3), tree.is_sound(77)),
+            (false, true, false)
+        );
     }
 }

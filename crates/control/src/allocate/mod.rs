@@ -6,6 +6,8 @@
 pub(crate) mod admit;
 pub(crate) mod fill;
 pub(crate) mod hand_back;
+#[cfg(test)]
+mod tests;
 
 use model::settings::ControlSettings;
 use model::time::Monotonic;

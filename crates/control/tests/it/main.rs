@@ -1,5 +1,8 @@
 //! Whole cycles against a small site that moves: cars follow, meters lag, devices fall silent.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
+mod absurd;
+mod ramps;
+mod safety;
 mod scenarios;
 mod world;

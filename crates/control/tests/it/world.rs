@@ -387,16 +387,30 @@ impl Box {
         self.drawn = std::array::from_fn(|phase| if bits & (1 << phase) != 0 { current } else { 0 });
     }
 
-    /// The most that may flow whatever happens to the commands on the way.
-    pub fn worst(&self) -> i64 {
+    /// The most that may flow in a phase whatever happens to the commands on the way. A car that left while
+    /// its box was silent cannot be told from a load that went off.
+    pub fn worst(&self, phase: usize) -> i64 {
+        if self.silent_since.is_some() && self.plug == Plug::None {
+            return self.drawn[phase];
+        }
+        let single = 1 << self.phases.bits().trailing_zeros();
+        let is_single = self.one_phase && self.drawn.iter().filter(|current| **current > 0).count() < 2;
         let flying = self
             .in_flight
             .iter()
-            .map(|(_, current, _)| *current)
-            .max()
-            .unwrap_or(0);
-        let drawn = self.drawn.into_iter().max().unwrap_or(0);
-        flying.max(self.setpoint).max(drawn)
+            .map(|(_, current, phases)| (*current, *phases == Some(Phases::One)))
+            .chain([(self.setpoint, is_single)])
+            .filter(|(_, is_single)| {
+                (if *is_single {
+                    single
+                } else {
+                    self.car_phases.bits()
+                }) & (1 << phase)
+                    != 0
+            })
+            .map(|(current, _)| current)
+            .max();
+        flying.unwrap_or(0).max(self.drawn[phase])
     }
 }
 

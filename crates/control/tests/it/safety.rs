@@ -1,0 +1,391 @@
+//! What no fault and no order of events may break, on small random sites over minutes.
+
+use model::device::ChargeMode;
+use model::phases::PhaseSet;
+use model::reason::Cause;
+use model::units::MilliAmps;
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+use crate::world::{Plug, World};
+
+/// Cases per property; the environment variable of the test tool overrides it.
+pub fn cases(default: u32) -> Config {
+    let cases = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    Config {
+        failure_persistence: None,
+        ..Config::with_cases(cases.unwrap_or(default))
+    }
+}
+
+/// The promised bound for overloads that are not ours, in cycles of a second; what is read is younger.
+const REACTION: usize = 10;
+
+#[derive(Clone, Debug)]
+enum Event {
+    Load {
+        circuit: usize,
+        phase: usize,
+        current: i64,
+    },
+    Plug {
+        evse: usize,
+        plug: Plug,
+    },
+    Mode {
+        evse: usize,
+        mode: ChargeMode,
+    },
+    Wish {
+        evse: usize,
+        current: i64,
+    },
+    CarMax {
+        evse: usize,
+        current: i64,
+    },
+    Sun {
+        watts: i64,
+    },
+    StationSilent {
+        evse: usize,
+        silent: bool,
+    },
+    MeterSilent {
+        circuit: usize,
+        silent: bool,
+    },
+    Limit {
+        circuit: usize,
+        current: i64,
+    },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let plug = prop::sample::select(vec![
+        Plug::None,
+        Plug::Idle,
+        Plug::Asks,
+        Plug::Asks,
+        Plug::Complete,
+    ]);
+    let mode = prop::sample::select(ChargeMode::ALL.to_vec());
+    let amps = |range: std::ops::Range<i64>| range.prop_map(|amps| amps * 500);
+    prop_oneof![
+        4 => (0..3_usize, 0..3_usize, amps(0..60)).prop_map(|(circuit, phase, current)| Event::Load { circuit, phase, current }),
+        3 => (0..6_usize, plug).prop_map(|(evse, plug)| Event::Plug { evse, plug }),
+        2 => (0..6_usize, mode).prop_map(|(evse, mode)| Event::Mode { evse, mode }),
+        1 => (0..6_usize, amps(8..64)).prop_map(|(evse, current)| Event::Wish { evse, current }),
+        1 => (0..6_usize, amps(12..64)).prop_map(|(evse, current)| Event::CarMax { evse, current }),
+        2 => (0..20_000_i64).prop_map(|watts| Event::Sun { watts }),
+        1 => (0..6_usize, any::<bool>()).prop_map(|(evse, silent)| Event::StationSilent { evse, silent }),
+        1 => (0..3_usize, any::<bool>()).prop_map(|(circuit, silent)| Event::MeterSilent { circuit, silent }),
+        1 => (0..3_usize, amps(20..80)).prop_map(|(circuit, current)| Event::Limit { circuit, current }),
+    ]
+}
+
+#[derive(Clone, Debug)]
+struct Story {
+    limits: [i64; 3],
+    meters: [bool; 3],
+    evses: Vec<(usize, i64, u8, i64, u8, u16, bool)>,
+    delays: (i64, i64, i64, i64),
+    events: Vec<(i64, Event)>,
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let evse = (
+        0..3_usize,
+        prop::sample::select(vec![16_000_i64, 20_000, 32_000]),
+        prop::sample::select(vec![7_u8, 7, 1, 2, 3]),
+        prop::sample::select(vec![1_000_i64, 100, 2_000]),
+        0..2_u8,
+        1..4_u16,
+        any::<bool>(),
+    );
+    (
+        [30..70_i64, 20..50, 16..40].prop_map(|limits| limits.map(|amps| amps * 1_000)),
+        any::<[bool; 2]>().prop_map(|[b, c]| [true, b, c]),
+        prop::collection::vec(evse, 1..6),
+        (0..1_500_i64, 0..4_000_i64, 0..3_i64, 0..3_i64),
+        prop::collection::vec((1..40_i64, event()), 0..15),
+    )
+        .prop_map(|(limits, meters, evses, delays, events)| Story {
+            limits,
+            meters,
+            evses,
+            delays,
+            events,
+        })
+}
+
+fn build(story: &Story) -> World {
+    let mut world = World::new();
+    let house = world.node("house", None, story.limits[0], story.meters[0]);
+    let hall = world.node("hall", Some(house), story.limits[1], story.meters[1]);
+    world.node("row", Some(hall), story.limits[2], story.meters[2]);
+    for (number, (circuit, max, car, step, class, weight, switching)) in story.evses.iter().enumerate() {
+        let index = world.add(&format!("e{number}"), *circuit, *max, ChargeMode::Fast);
+        let evse = &mut world.boxes[index];
+        evse.car_phases = PhaseSet::from_bits(*car);
+        evse.step = *step;
+        evse.class = *class;
+        evse.weight = *weight;
+        evse.phase_switching = *switching;
+    }
+    (
+        world.command_delay,
+        world.car_delay,
+        world.meter_lag,
+        world.status_lag,
+    ) = story.delays;
+    world.sun = Some(0);
+    world
+}
+
+fn happen(world: &mut World, event: &Event) {
+    let now = world.now;
+    let count = world.boxes.len();
+    match event {
+        Event::Load {
+            circuit,
+            phase,
+            current,
+        } => {
+            // Where nothing measures it there is no load beside ours.
+            if world.nodes[*circuit].has_meter {
+                world.nodes[*circuit].load[*phase] = *current;
+            }
+        }
+        Event::Plug { evse, plug } => {
+            let evse = &mut world.boxes[evse % count];
+            evse.plug = *plug;
+            evse.plugged_since = now;
+        }
+        Event::Mode { evse, mode } => world.boxes[evse % count].wish.mode = *mode,
+        Event::Wish { evse, current } => world.boxes[evse % count].wish.current = MilliAmps(*current),
+        Event::CarMax { evse, current } => world.boxes[evse % count].car_max = *current,
+        Event::Sun { watts } => world.sun = Some(*watts),
+        Event::StationSilent { evse, silent } => {
+            let evse = &mut world.boxes[evse % count];
+            evse.silent_since = silent.then_some(evse.silent_since.unwrap_or(now));
+        }
+        Event::MeterSilent { circuit, silent } => {
+            let node = &mut world.nodes[*circuit];
+            node.silent_since = silent.then_some(node.silent_since.unwrap_or(now));
+        }
+        Event::Limit { circuit, current } => world.nodes[*circuit].limit = [*current; 3],
+    }
+}
+
+/// What may flow in a phase of a circuit through our EVSEs, commands on their way included.
+fn worst_below(world: &World, circuit: usize, phase: usize) -> i64 {
+    let below = world
+        .boxes
+        .iter()
+        .filter(|evse| world.is_below(evse.circuit, circuit));
+    below.map(|evse| evse.worst(phase)).sum()
+}
+
+/// Load beside ours in a phase of a circuit, as the meters could know it; the sun gives no room.
+fn base(world: &World, circuit: usize, phase: usize) -> i64 {
+    let nodes = world.nodes.iter().enumerate();
+    let load: i64 = nodes
+        .filter(|(index, _)| world.is_below(*index, circuit))
+        .map(|(_, node)| node.load[phase])
+        .sum();
+    let sun = if circuit == 0 {
+        world.sun.unwrap_or(0) * 1_000 / crate::world::VOLT / 3
+    } else {
+        0
+    };
+    (load - sun).max(0)
+}
+
+fn rises_fit(world: &World, before: &[i64], quiet: i64) -> Result<(), TestCaseError> {
+    for (index, evse) in world.boxes.iter().enumerate() {
+        let told = world.told(index);
+        prop_assert!(
+            told == 0 || (told >= evse.min && (told - evse.min) % evse.step == 0),
+            "{told}"
+        );
+        if told <= before[index] {
+            continue;
+        }
+        prop_assert!(before[index] == 0 || told - before[index] <= 2_000.max(evse.step));
+        for circuit in (0..world.nodes.len()).filter(|circuit| world.is_below(evse.circuit, *circuit)) {
+            let node = &world.nodes[circuit];
+            // A meter tells of a load with its lag; until then nobody can know it.
+            let is_silent = |index: &usize| world.nodes[*index].silent_since.is_some();
+            let mut below = (0..world.nodes.len()).filter(|index| world.is_below(*index, circuit));
+            if below.any(|index| is_silent(&index)) || quiet <= world.meter_lag {
+                continue;
+            }
+            for phase in (0..3).filter(|phase| evse.worst(*phase) > 0) {
+                let worst = worst_below(world, circuit, phase) + base(world, circuit, phase);
+                prop_assert!(
+                    worst <= node.limit[phase],
+                    "evse {index} rises {} -> {told} with {worst} of {} in {}",
+                    before[index],
+                    node.limit[phase],
+                    node.id
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Counts cycles above a limit that EVSEs could have prevented.
+fn overloads(world: &World, since: &mut [usize]) -> Result<(), TestCaseError> {
+    for (circuit, count) in since.iter_mut().enumerate() {
+        let truth = world.truth(circuit);
+        let node = &world.nodes[circuit];
+        let below = || {
+            world
+                .boxes
+                .iter()
+                .filter(|evse| world.is_below(evse.circuit, circuit))
+        };
+        let is_deaf = |(index, node): (usize, &crate::world::Node)| {
+            node.silent_since.is_some() && world.is_below(index, circuit)
+        };
+        let is_excused =
+            world.nodes.iter().enumerate().any(is_deaf) || below().any(|evse| evse.silent_since.is_some());
+        let is_over =
+            (0..3).any(|phase| truth[phase] > node.limit[phase] && below().any(|evse| evse.drawn[phase] > 0));
+        *count = if is_over && !is_excused { *count + 1 } else { 0 };
+        let bound = REACTION + (world.meter_lag + world.status_lag) as usize;
+        prop_assert!(
+            *count <= bound,
+            "{} above its limit for {count} s: {truth:?}",
+            node.id
+        );
+    }
+    Ok(())
+}
+
+fn play(story: &Story) -> Result<World, TestCaseError> {
+    let mut world = build(story);
+    let mut over = vec![0; world.nodes.len()];
+    let mut quiet = i64::MAX / 2;
+    let mut events = story.events.iter();
+    let mut next = events.next();
+    let mut wait = next.map_or(0, |(wait, _)| *wait);
+    let mut before = vec![0; world.boxes.len()];
+    let end = story.events.iter().map(|(wait, _)| wait).sum::<i64>() + 60;
+    for _ in 0..end {
+        quiet += 1;
+        if wait == 0
+            && let Some((_, event)) = next
+        {
+            happen(&mut world, event);
+            quiet = 0;
+            next = events.next();
+            wait = next.map_or(0, |(wait, _)| *wait);
+        }
+        wait = (wait - 1).max(0);
+        world.cycle();
+        rises_fit(&world, &before, quiet)?;
+        before = (0..world.boxes.len()).map(|index| world.told(index)).collect();
+        world.pass(crate::world::TICK);
+        overloads(&world, &mut over)?;
+    }
+    Ok(world)
+}
+
+/// Nobody who wants more has a step free on the whole path, once everything has settled.
+fn is_used_up(world: &World) -> Result<(), TestCaseError> {
+    for (index, evse) in world.boxes.iter().enumerate() {
+        let told = world.told(index);
+        let verdict = &world.decision.verdicts[index];
+        let is_capped = matches!(
+            &verdict.cause,
+            Cause::Limited {
+                by: model::limit::LimitSource::Vehicle,
+                ..
+            }
+        );
+        let wants = evse.plug == Plug::Asks && evse.wish.effective_mode() == ChargeMode::Fast;
+        if !wants || is_capped || told == 0 || told + evse.step > evse.max.min(evse.wish.current.0) {
+            continue;
+        }
+        let sum = |circuit: usize, phase: usize| -> i64 {
+            let below = world
+                .boxes
+                .iter()
+                .enumerate()
+                .filter(|(_, b)| world.is_below(b.circuit, circuit));
+            // Before its phases are known a car counts on all that are wired.
+            below
+                .map(|(other, b)| {
+                    if b.drawn[phase] > 0 || b.drawn == [0; 3] {
+                        world.told(other)
+                    } else {
+                        0
+                    }
+                })
+                .sum()
+        };
+        let is_full = (0..world.nodes.len())
+            .filter(|circuit| world.is_below(evse.circuit, *circuit))
+            .any(|circuit| {
+                (0..3).any(|phase| {
+                    sum(circuit, phase) + base(world, circuit, phase) + evse.step
+                        > world.nodes[circuit].limit[phase]
+                })
+            });
+        prop_assert!(is_full, "evse {index} has {told}: {:?}", verdict.cause);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(1_500))]
+
+    #[test]
+    fn no_increase_breaks_a_limit_and_no_overload_lasts(story in story()) {
+        play(&story)?;
+    }
+
+    #[test]
+    fn what_is_free_is_given_in_the_end(mut story in story()) {
+        story.events.retain(|(_, event)| !matches!(event,
+            Event::StationSilent { .. } | Event::MeterSilent { .. } | Event::CarMax { .. }));
+        let mut world = play(&story)?;
+        world.run(400);
+        is_used_up(&world)?;
+    }
+
+    #[test]
+    fn the_same_story_is_told_twice(story in story()) {
+        let (a, b) = (play(&story)?, play(&story)?);
+        prop_assert_eq!(a.decision, b.decision);
+    }
+}
+
+#[test]
+fn memory_survives_being_stored_in_the_middle_of_a_day() {
+    let mut worlds = [0, 1].map(|_| {
+        let mut world = World::new();
+        let house = world.node("house", None, 35_000, true);
+        for (name, mode) in [
+            ("a", ChargeMode::Fast),
+            ("b", ChargeMode::Solar),
+            ("c", ChargeMode::MinSolar),
+        ] {
+            world.add(name, house, 16_000, mode);
+        }
+        world.sun = Some(7_000);
+        world.run(45);
+        world
+    });
+    let text = serde_json::to_string(&worlds[1].memory).unwrap();
+    worlds[1].memory = serde_json::from_str(&text).unwrap();
+    for world in &mut worlds {
+        world.run(120);
+    }
+    assert_eq!(worlds[0].decision, worlds[1].decision);
+}
