@@ -123,7 +123,8 @@ fn freeze_evse(
     }
 }
 
-/// What an EVSE draws, by grid phase. A station that reports currents only as a meter has one EVSE.
+/// What an EVSE draws, by grid phase. The only EVSE of a station draws what the station measures, which
+/// arrives first.
 fn drawn(
     station: &Device,
     evse: &model::device::Evse,
@@ -141,7 +142,7 @@ fn drawn(
             .value
             .current
     };
-    let terminals = status.current.or_else(of_station).unwrap_or_default();
+    let terminals = of_station().or(status.current).unwrap_or_default();
     evse.rotation.to_grid(terminals).map(MilliAmps::at_least_zero)
 }
 

@@ -1,6 +1,6 @@
 //! The latest readings of a site, with their age.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::device::{Device, LinkSettings, LinkState};
 use model::id::{DeviceId, EvseId};
@@ -29,6 +29,8 @@ pub struct EvseImage {
 /// The process image of a site.
 #[derive(Clone, Debug, Default)]
 pub struct Image {
+    /// Those that a circuit is measured by.
+    meters: BTreeSet<DeviceId>,
     pub devices: BTreeMap<DeviceId, DeviceImage>,
     pub evses: BTreeMap<EvseId, EvseImage>,
 }
@@ -50,6 +52,7 @@ impl Image {
     /// An empty image with a place for everything the site has.
     pub fn of(site: &Site) -> Self {
         Self {
+            meters: site.circuits.iter().filter_map(|c| c.meter.clone()).collect(),
             devices: site
                 .devices
                 .iter()
@@ -87,7 +90,8 @@ impl Image {
             Report::Document(_) => Effect::Nothing,
             Report::Measured(measured) => {
                 device.last_seen = Some(reported.at.wall);
-                let rose = rose(device.measured.as_ref().map(|r| &r.value), measured);
+                let rose = self.meters.contains(&reported.device)
+                    && rose(device.measured.as_ref().map(|r| &r.value), measured);
                 device.measured = Some(Reading {
                     value: measured.clone(),
                     at: reported.at,

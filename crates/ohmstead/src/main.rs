@@ -51,6 +51,7 @@ fn start_logging(verbose: u8) {
     });
     let format = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false);
     tracing_subscriber::registry().with(format).with(targets).init();
 }
