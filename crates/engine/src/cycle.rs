@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use control::snapshot::{BatteryState, Circuit, CircuitMeter, Evse, Snapshot, Sun};
 use model::device::{Device, DeviceKind, Wish};
 use model::id::{CircuitId, EvseId};
-use model::phases::{PerPhase, PhaseSet};
+use model::phases::{PerPhase, Phase, PhaseSet};
 use model::reading::EvseStatus;
 use model::settings::ControlSettings;
 use model::site::Site;
@@ -14,6 +14,8 @@ use model::units::{MilliAmps, MilliVolts, PerMille, Watts};
 
 use crate::image::Image;
 
+/// Less is what a charger itself and its measuring take.
+const CARRYING: MilliAmps = MilliAmps(500);
 /// Below this state of charge the home battery comes before solar cars.
 const BATTERY_PRIORITY_BELOW: PerMille = PerMille(300);
 
@@ -94,8 +96,9 @@ fn freeze_evse(
     let reading = known.and_then(|e| e.status.as_ref());
     let status = reading.map_or_else(EvseStatus::default, |r| r.value);
     let drawn = drawn(station, evse, image, &status);
-    let in_use = status.terminals.iter().filter(|t| evse.terminals.contains(*t));
-    let in_use = in_use.fold(PhaseSet::NONE, PhaseSet::with);
+    // What carries current counts, not what the contactor connects: many cars use one phase of three.
+    let carrying = Phase::ALL.into_iter().filter(|phase| drawn[*phase] >= CARRYING);
+    let phases_in_use = carrying.fold(PhaseSet::NONE, PhaseSet::with);
     Evse {
         id: evse.id.clone(),
         circuit: index.get(&station.circuit).copied().unwrap_or(0),
@@ -117,7 +120,7 @@ fn freeze_evse(
         pilot: status.pilot,
         complete: status.complete,
         obeyed: status.obeyed,
-        phases_in_use: evse.rotation.set_to_grid(in_use),
+        phases_in_use,
         drawn,
         plugged_since: known.and_then(|e| e.plugged_since),
     }
