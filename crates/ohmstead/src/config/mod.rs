@@ -134,7 +134,7 @@ fn read_control(section: Section<'_, '_>) -> ControlSettings {
 fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, String)>) {
     let default = GoeSettings::default();
     let offline_after = section
-        .scaled("offline_after_h", 2, 1..=8_760_00, "hours, 0.01 to 8760")
+        .scaled("offline_after_h", 2, 1..=876_000, "hours, 0.01 to 8760")
         .map_or(default.offline_after, |hundredths| Millis(hundredths * 36_000));
     let mut tokens = Vec::new();
     let mut chargers = Vec::new();
