@@ -1,5 +1,8 @@
 //! Tests of the whole: the shape of the workspace, the licences, the binary as its users start it.
 
+// A test that panics has failed, which is what it is for.
+#![allow(clippy::unwrap_used)]
+
 mod bad_starts;
 mod demo;
 mod examples;
