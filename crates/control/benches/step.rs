@@ -7,7 +7,7 @@ use control::{Decision, Memory, step};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
-use model::phases::{PerPhase, PhaseSet};
+use model::phases::{PerPhase, Phase, PhaseSet};
 use model::reading::PilotState;
 use model::setpoint::ChargeCurrent;
 use model::settings::ControlSettings;
@@ -76,6 +76,7 @@ fn evse(index: usize, circuit: usize) -> Evse {
         circuit,
         phases: feet,
         phase_switching: index.is_multiple_of(5),
+        one_phase: Phase::ALL[index % 3],
         min: MilliAmps(6_000),
         max: MilliAmps([16_000, 32_000][index % 2]),
         step: MilliAmps(1_000),

@@ -5,9 +5,10 @@
 //! offers and what it draws. Until the others have come down it waits.
 
 use model::phases::PhaseSet;
-use model::time::Now;
+use model::time::{Monotonic, Now};
 
 use crate::headroom::Rows;
+use crate::hysteresis;
 use crate::lane::{Absent, Lane, Part, SunShare};
 use crate::memory::EvseMemory;
 use crate::tree::Tree;
@@ -16,9 +17,10 @@ use crate::tree::Tree;
 pub(crate) fn commit(
     tree: &Tree,
     lanes: &mut [Lane],
-    memories: &[EvseMemory],
+    memories: &mut [EvseMemory],
     order: &[usize],
     rows: &Rows,
+    now: Monotonic,
     load: &mut Vec<i64>,
 ) {
     load.clear();
@@ -28,9 +30,14 @@ pub(crate) fn commit(
         count(tree, lane, lane.counted, load);
     }
     for index in order {
-        let (lane, memory) = (&mut lanes[*index], &memories[*index]);
+        let (lane, memory) = (&mut lanes[*index], &mut memories[*index]);
+        if lane.granted == 0 {
+            memory.given = None;
+            continue;
+        }
+        let steady = hysteresis::steady_grant(memory, lane.granted, now);
         if lane.granted > lane.told && lane.may_rise {
-            rise(tree, lane, memory, rows, load);
+            rise(tree, lane, steady.min(lane.before + memory.rise), rows, load);
         }
     }
 }
@@ -40,11 +47,12 @@ fn count(tree: &Tree, lane: &Lane, current: i64, load: &mut [i64]) {
     load[tree.sun_row()] += lane.of_sun(current);
 }
 
-fn rise(tree: &Tree, lane: &mut Lane, memory: &EvseMemory, rows: &Rows, load: &mut [i64]) {
+/// Raises `told` as far as the rows allow, but not above `at_most` once it runs.
+fn rise(tree: &Tree, lane: &mut Lane, at_most: i64, rows: &Rows, load: &mut [i64]) {
     let wanted = if lane.before == 0 {
         lane.min
     } else {
-        lane.on_grid(lane.granted.min(lane.before + memory.rise))
+        lane.on_grid(lane.granted.min(at_most))
     };
     if wanted <= lane.told {
         return;
@@ -104,6 +112,7 @@ pub(crate) fn remember(lanes: &[Lane], memories: &mut [EvseMemory], now: Now) {
             if memory.told == 0 {
                 memory.started_at = Some(now);
                 memory.is_prompt = false;
+                memory.is_starting = false;
                 memory.short_since = None;
                 memory.soft_stop_at = None;
                 memory.phases = lane.phases;
@@ -134,7 +143,6 @@ fn stop(lane: &Lane, memory: &mut EvseMemory) {
     memory.cap = None;
     memory.below_since = None;
     if matches!(lane.part, Part::Absent(Absent::NoVehicle)) {
-        memory.single = None;
         memory.feet = PhaseSet::NONE;
     }
 }

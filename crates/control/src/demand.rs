@@ -47,6 +47,7 @@ fn notice_person(evse: &Evse, memory: &mut EvseMemory, now: Monotonic) {
         memory.asked_at = Some(now);
         memory.soft_stop_at = None;
         memory.room_since = None;
+        memory.is_starting = false;
     }
     memory.mode = Some(mode);
     if evse.status_age.is_none() {
@@ -60,9 +61,8 @@ fn notice_person(evse: &Evse, memory: &mut EvseMemory, now: Monotonic) {
     }
     if !is_plugged {
         memory.is_prompt = false;
+        memory.is_starting = false;
         memory.room_since = None;
-        memory.cap = None;
-        memory.below_since = None;
     }
 }
 
@@ -110,8 +110,12 @@ fn ceiling(lane: &mut Lane, evse: &Evse, memory: &mut EvseMemory, watch: Watch, 
             let steps = (cap - lane.min).max(0) + lane.step - 1;
             lower(lane.min + steps / lane.step * lane.step, MaxBy::Vehicle);
         }
-    } else if evse.pilot.is_plugged() {
-        lower(lane.min, MaxBy::Offer);
+    } else {
+        memory.cap = None;
+        memory.below_since = None;
+        if evse.pilot.is_plugged() {
+            lower(lane.min, MaxBy::Offer);
+        }
     }
     let fallback = sane(evse.fallback.or_zero()).max(0);
     lane.may_rise = watch.path.may_rise();
@@ -169,12 +173,8 @@ fn place_feet(lane: &mut Lane, evse: &Evse, memory: &mut EvseMemory) {
     };
     let union = |a: PhaseSet, b: PhaseSet| PhaseSet::from_bits(a.bits() | b.bits());
     let in_use = evse.phases_in_use;
-    let first = wired.iter().next().map_or(wired, PhaseSet::only);
-    let single = if in_use.count() == 1 {
-        in_use
-    } else {
-        memory.single.unwrap_or(first)
-    };
+    // A charger that leaves out phases keeps its terminal L1; where that is wired to is not a choice.
+    let single = PhaseSet::only(evse.one_phase);
     let all = memory.car.unwrap_or(wired);
     let is_idle = memory.told == 0 && lane.counted == 0;
     if evse.phase_switching && (memory.phases.is_none() || is_idle) {

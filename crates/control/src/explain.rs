@@ -50,6 +50,8 @@ impl Picture<'_> {
         match lane.part {
             Part::Absent(Absent::Disabled) => Cause::Disabled,
             Part::Absent(Absent::NoVehicle) => Cause::NoVehicle,
+            // Told to stop and still drawing is more than switched off.
+            Part::Absent(_) if lane.standing == Standing::Defiant => self.kept(index),
             Part::Absent(Absent::SwitchedOff) => Cause::SwitchedOff,
             Part::Absent(Absent::PhaseChange) => Cause::WaitingForStableRoom {
                 until: self.until(self.snapshot.settings.start_delay_grid.0),

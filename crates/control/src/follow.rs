@@ -118,7 +118,8 @@ fn heard(
     } else {
         memory.in_force
     };
-    let is_settled = memory.in_force == memory.told && !is_defiant;
+    // A car may still be on its way down within the tolerance.
+    let is_settled = !is_defiant && memory.in_force == memory.told && now - memory.lowered_at > PASSAGE;
     Seen {
         standing: if is_defiant {
             Standing::Defiant
@@ -148,7 +149,6 @@ fn recent(memory: &EvseMemory, latest: [i64; 3], taken: Monotonic, now: Monotoni
     let low = memory.draw.lowest().map(|phase| phase.min(memory.told));
     Drawn {
         latest,
-        high: memory.draw.highest(),
         low: if is_guessed { [0; 3] } else { low },
         risen,
         fell_at: memory.draw.fell_at().unwrap_or(Monotonic(i64::MIN)),
@@ -231,9 +231,6 @@ fn learn_phases(evse: &Evse, memory: &mut EvseMemory, now: Monotonic) {
         return;
     }
     if memory.phases == Some(Phases::One) {
-        if in_use.count() == 1 {
-            memory.single = Some(in_use);
-        }
         return;
     }
     let missing = |set: PhaseSet| in_use.iter().any(|phase| !set.contains(phase));

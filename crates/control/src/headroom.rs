@@ -1,14 +1,15 @@
 //! Room for EVSEs in every row: limit, minus reserve, minus what is not ours to control.
 //!
 //! The load that is not ours is the meter's current minus what our EVSEs draw below it. Both are read at
-//! different moments, so while a car moves the difference is wrong by as much as the car moved. Two answers
-//! are computed, and each is used where it errs to the safe side without making the site oscillate:
+//! different moments, so while a car moves the difference is wrong by as much as the car moved. Three
+//! answers are computed, and each is used where it errs to the safe side without making the site oscillate:
 //!
 //! - The **lower** one takes from the meter the highest draw that a car may have had when the meter was
-//!   read: its draw of the last seconds, or what it was told if it has just been told more; but never more
-//!   than it is counted with once a status younger than the meter's reading shows that it came down. Its
-//!   highest value of the last minute decides what is given. As every EVSE is counted at least with what is
-//!   taken from the meter, a meter above its limit always forces a decrease in the same cycle.
+//!   read: that of its statuses around that moment, or what it was told if it has just been told more. What
+//!   it was for some seconds counts, and its highest of the last minute decides what is given.
+//! - The one **by status** takes the same without what cars may have risen to. It counts on top, at once,
+//!   when the meter itself is above the limit: then every decrease leaves in the same cycle, and what it
+//!   takes too much comes back seconds later, because the minute does not remember it.
 //! - The **upper** one takes only the lowest draw of the last seconds away. It must be satisfied on top
 //!   before anything rises.
 //!
@@ -19,12 +20,17 @@ use model::units::MilliVolts;
 
 use crate::failsafe::{self, Trust, Watch};
 use crate::lane::{Lane, SunShare};
-use crate::memory::Memory;
+use crate::memory::{CircuitMemory, EvseMemory, Memory};
+use crate::recent::Lowest;
 use crate::sane;
 use crate::snapshot::Snapshot;
 use crate::surplus;
 use crate::tree::{PER_CIRCUIT, POWER, Tree};
 
+/// A load counts after it has lasted for this long or twice, and at once when the meter is above its limit.
+const LASTING: Millis = Millis(2_000);
+/// What has been seen within this time, or twice, forbids increases even if it has not lasted.
+const PEAK: Millis = Millis(4_000);
 /// How old the balance of the site may be taken to be.
 const SUN_LAG: Millis = Millis(2_000);
 
@@ -92,18 +98,14 @@ pub(crate) fn rows(
                     .filter(|_| is_usable)
                     .map(|current| current.into_array().map(sane));
                 let read_at = now - failsafe::age(meter, memory.started, now);
-                let seen = reading.map(|reading| see(reading, read_at, tree.below(index), lanes));
-                let window = &mut memory.circuits[index].base;
+                let seen =
+                    reading.map(|reading| see(reading, read_at, tree.below(index), lanes, &memory.evses));
+                let circuit_memory = &mut memory.circuits[index];
                 if let Some(seen) = seen {
-                    if seen.is_guessed {
-                        window.record_holding(seen.lower, now);
-                    } else {
-                        window.record(seen.lower, now, snapshot.settings.rise_window);
-                    }
+                    remember(circuit_memory, &seen, snapshot.settings.rise_window, now);
                 }
-                let highest = window.highest().unwrap_or([0; 4]);
                 judge(
-                    highest,
+                    circuit_memory,
                     seen,
                     &out.limit[row..row + PER_CIRCUIT],
                     circuit.power_limit.is_some(),
@@ -143,16 +145,25 @@ struct Sight {
     is_guessed: bool,
 }
 
-fn see(reading: [i64; 3], read_at: Monotonic, members: &[usize], lanes: &[Lane]) -> Sight {
+fn see(
+    reading: [i64; 3],
+    read_at: Monotonic,
+    members: &[usize],
+    lanes: &[Lane],
+    memories: &[EvseMemory],
+) -> Sight {
     let (mut lower, mut by_status, mut upper) = (reading, reading, reading);
     let mut is_guessed = false;
     for member in members {
         let lane = &lanes[*member];
-        is_guessed |= lane.drawn.is_guessed && lane.drawn.latest != [0; 3];
+        let drawn = &lane.drawn;
+        is_guessed |= drawn.is_guessed && drawn.latest != [0; 3];
+        let status = drawn.by_status(&memories[*member].draw, read_at);
+        let most = drawn.at_most(status, read_at, lane.counted);
         for phase in 0..3 {
-            lower[phase] -= lane.drawn.at_most(phase, read_at, lane.counted);
-            by_status[phase] -= lane.drawn.by_status(phase, read_at);
-            upper[phase] -= lane.drawn.low[phase];
+            lower[phase] -= most[phase];
+            by_status[phase] -= status[phase];
+            upper[phase] -= drawn.low[phase];
         }
     }
     let with_sum = |[l1, l2, l3]: [i64; 3]| [l1, l2, l3, l1 + l2 + l3];
@@ -165,27 +176,53 @@ fn see(reading: [i64; 3], read_at: Monotonic, members: &[usize], lanes: &[Lane])
     }
 }
 
+/// Keeps the lower answer, once it has lasted: a car that begins to draw what it was offered long ago looks
+/// like a load until its status says so.
+fn remember(memory: &mut CircuitMemory, seen: &Sight, span: Millis, now: Monotonic) {
+    let lasting = memory
+        .lasting
+        .unwrap_or(seen.lower.map(|value| Lowest::new(value, now)));
+    let lasting = std::array::from_fn(|row| lasting[row].with(seen.lower[row], now, LASTING));
+    memory.lasting = Some(lasting);
+    let peak = memory
+        .peak
+        .unwrap_or(seen.lower.map(|value| Lowest::new(-value, now)));
+    memory.peak = Some(std::array::from_fn(|row| {
+        peak[row].with(-seen.lower[row], now, PEAK)
+    }));
+    let values = lasting.map(Lowest::value);
+    if seen.is_guessed {
+        memory.base.record_holding(values, now);
+    } else {
+        memory.base.record(values, now, span);
+    }
+}
+
 /// The base to reckon with, from the highest of the last minute and what is seen now.
-fn judge(highest: [i64; 4], seen: Option<Sight>, limit: &[i64], has_power_limit: bool) -> Base {
-    let Some(seen) = seen else {
-        return Base {
-            give: highest,
-            rise: highest,
-        };
-    };
+fn judge(memory: &CircuitMemory, seen: Option<Sight>, limit: &[i64], has_power_limit: bool) -> Base {
+    let highest = memory.base.highest().unwrap_or([0; 4]);
+    let peak = memory
+        .peak
+        .map_or(highest, |peak| peak.map(|negated| -negated.value()));
     let mut base = Base::default();
     for offset in 0..PER_CIRCUIT {
         let is_limited = offset != POWER || has_power_limit;
         // Above the limit there is no time to wonder whether a car is still on its way up.
-        let is_over = is_limited && seen.reading[offset] > limit[offset];
-        let now = if is_over { seen.by_status[offset] } else { i64::MIN };
+        let is_over = |seen: &Sight| is_limited && seen.reading[offset] > limit[offset];
+        let now = seen
+            .filter(is_over)
+            .map_or(i64::MIN, |seen| seen.by_status[offset]);
+        let upper = seen.map_or(i64::MIN, |seen| seen.upper[offset]);
         base.give[offset] = highest[offset].max(now);
-        base.rise[offset] = highest[offset].max(seen.upper[offset]);
+        base.rise[offset] = base.give[offset].max(peak[offset]).max(upper);
     }
     base
 }
 
 /// The row of the sun: what solar cars draw, and what is left over on top.
+///
+/// More than they were told before is given only if it is there by the lower draw too, and after what
+/// others are about to take: a promise that cannot be kept yet would only move them to and fro.
 fn sun(
     snapshot: &Snapshot,
     tree: &Tree,
@@ -201,23 +238,26 @@ fn sun(
         return;
     };
     let read_at = now - SUN_LAG;
-    let (mut high, mut low) = (0, 0);
-    for lane in lanes {
-        if lane.sun == SunShare::None {
-            continue;
-        }
-        let most: i64 = (0..3)
-            .map(|phase| lane.drawn.at_most(phase, read_at, lane.counted))
-            .sum();
-        let least: i64 = lane.drawn.low.iter().sum();
+    let (mut high, mut low, mut before, mut coming) = (0, 0, 0, 0);
+    for (lane, evse) in lanes.iter().zip(&memory.evses) {
+        let sum = |value: &dyn Fn(usize) -> i64| (0..3).map(value).sum::<i64>();
         let minimum = match lane.sun {
+            SunShare::None => {
+                let drawn = &lane.drawn;
+                coming += sum(&|phase| (drawn.risen[phase] - drawn.latest[phase]).max(0));
+                continue;
+            }
             SunShare::AboveMinimum => lane.min * lane.feet.count(),
-            SunShare::Whole | SunShare::None => 0,
+            SunShare::Whole => 0,
         };
+        let status = lane.drawn.by_status(&evse.draw, read_at);
+        let most = lane.drawn.at_most(status, read_at, lane.counted);
+        let most: i64 = most.iter().sum();
         high += (most - minimum).max(0);
-        low += (least - minimum).max(0);
+        low += (sum(&|phase| lane.drawn.low[phase]) - minimum).max(0);
+        before += lane.of_sun(lane.before);
     }
-    out.limit[row] = high + spare;
-    out.give[row] = high + spare;
-    out.rise[row] = low + spare;
+    out.rise[row] = low + spare - coming;
+    out.give[row] = (high + spare).min(out.rise[row].max(before));
+    out.limit[row] = out.give[row];
 }

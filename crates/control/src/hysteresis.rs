@@ -3,7 +3,7 @@
 //! | rule | value |
 //! |---|---|
 //! | fall | at once |
-//! | rise | 2 A/s per EVSE |
+//! | rise | 2 A/s per EVSE, to the least it was given in the last 3 to 6 s |
 //! | start | the minimum and 1 A must have had room for the start delay |
 //! | stop for want of sun | after the stop delay and the minimum time on |
 //! | stop for want of room | at once |
@@ -16,18 +16,21 @@ use model::time::{Millis, Monotonic};
 use crate::allocate::Rules;
 use crate::lane::{Lane, Outcome, SunShare};
 use crate::memory::EvseMemory;
+use crate::recent::Lowest;
 
 /// mA per ms.
 const RISE_RATE: i64 = 2;
 /// Room above the minimum that a start asks for.
 pub(crate) const START_MARGIN: i64 = 1_000;
+/// A rise follows what was given for this long or twice.
+const STEADY: Millis = Millis(3_000);
 const RECLAIM_BELOW: i64 = 1_500;
 const RECLAIM_MARGIN: i64 = 1_000;
 const RECLAIM_AFTER: Millis = Millis(60_000);
 
 /// How much head-room a waiting EVSE must find.
 pub(crate) fn start_need(lane: &Lane, memory: &EvseMemory) -> i64 {
-    if memory.is_prompt {
+    if memory.is_prompt || memory.is_starting {
         lane.min
     } else {
         lane.min + START_MARGIN
@@ -38,7 +41,7 @@ pub(crate) fn start_need(lane: &Lane, memory: &EvseMemory) -> i64 {
 pub(crate) fn may_start(lane: &Lane, memory: &mut EvseMemory, rules: Rules<'_>) -> Outcome {
     let Rules { settings, now } = rules;
     let since = *memory.room_since.get_or_insert(now);
-    if memory.is_prompt {
+    if memory.is_prompt || memory.is_starting {
         return Outcome::Admitted;
     }
     if let Some(stopped) = memory.soft_stop_at
@@ -78,6 +81,17 @@ fn remaining(since: Monotonic, span: Millis, now: Monotonic) -> i64 {
 pub(crate) fn earn_rise(memory: &mut EvseMemory, step: i64, elapsed: Millis) {
     let earned = RISE_RATE * elapsed.0.clamp(0, 10_000);
     memory.rise = (memory.rise + earned).min(earned.max(step));
+}
+
+/// What it may rise to: not above the least it was given lately. Whoever is given more one moment and less
+/// the next would only take room from others who wait for it.
+pub(crate) fn steady_grant(memory: &mut EvseMemory, granted: i64, now: Monotonic) -> i64 {
+    let given = memory
+        .given
+        .unwrap_or(Lowest::new(granted, now))
+        .with(granted, now, STEADY);
+    memory.given = Some(given);
+    given.value()
 }
 
 /// A car that takes less than it is offered leaves the rest to others.

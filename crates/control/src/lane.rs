@@ -3,6 +3,7 @@
 use model::phases::{PhaseSet, Phases};
 use model::time::{Millis, Monotonic};
 
+use crate::recent::Draw;
 use crate::tree::Tree;
 
 /// Part of an EVSE's current that only the sun may feed.
@@ -117,7 +118,6 @@ pub(crate) enum Level {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Drawn {
     pub latest: [i64; 3],
-    pub high: [i64; 3],
     pub low: [i64; 3],
     /// What it may have risen to since its last status.
     pub risen: [i64; 3],
@@ -143,7 +143,6 @@ impl Drawn {
         let long_ago = Monotonic(i64::MIN);
         Self {
             latest: drawn,
-            high: drawn,
             low: drawn,
             risen: [0; 3],
             fell_at: long_ago,
@@ -153,24 +152,20 @@ impl Drawn {
     }
 
     /// The most that a meter read at `read_at` may hold of it, as far as its statuses say.
-    pub(crate) fn by_status(&self, phase: usize, read_at: Monotonic) -> i64 {
-        let is_past = self.fell_at + Self::METER_LAG <= read_at || self.fell_at == Monotonic(i64::MIN);
-        if is_past {
-            self.latest[phase]
+    pub(crate) fn by_status(&self, draw: &Draw, read_at: Monotonic) -> [i64; 3] {
+        let since = read_at - Self::METER_LAG;
+        if self.fell_at <= since {
+            self.latest
         } else {
-            self.high[phase]
+            draw.highest_since(since)
         }
     }
 
     /// The same with what it may have risen to since, but once it has come down not above `counted`.
-    pub(crate) fn at_most(&self, phase: usize, read_at: Monotonic, counted: i64) -> i64 {
+    pub(crate) fn at_most(&self, by_status: [i64; 3], read_at: Monotonic, counted: i64) -> [i64; 3] {
         let is_past = self.settled_at + Self::METER_LAG < read_at || self.settled_at == Monotonic(i64::MIN);
-        let risen = if is_past {
-            self.risen[phase].min(counted)
-        } else {
-            self.risen[phase]
-        };
-        self.by_status(phase, read_at).max(risen)
+        let most = if is_past { counted } else { i64::MAX };
+        std::array::from_fn(|phase| by_status[phase].max(self.risen[phase].min(most)))
     }
 }
 

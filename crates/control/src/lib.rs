@@ -125,9 +125,10 @@ pub fn step(snapshot: &Snapshot, memory: &mut Memory, now: Now, decision: &mut D
     commit::commit(
         &s.tree,
         &mut s.lanes,
-        &memory.evses,
+        &mut memory.evses,
         &s.order,
         &s.rows,
+        now.monotonic,
         &mut s.load,
     );
     commit::remember(&s.lanes, &mut memory.evses, now);

@@ -14,7 +14,7 @@ use model::time::{Millis, Monotonic, Now};
 use serde::{Deserialize, Serialize};
 
 use crate::Scratch;
-use crate::recent::{Draw, Window};
+use crate::recent::{Draw, Lowest, Window};
 use crate::snapshot::{Circuit, Snapshot};
 
 /// Longer than this between two cycles, nothing is known to have lasted.
@@ -62,8 +62,6 @@ pub(crate) struct EvseMemory {
     /// Phases of the car, where it uses fewer than are wired.
     pub car: Option<PhaseSet>,
     pub narrow: Option<(Monotonic, PhaseSet)>,
-    /// The grid phase that is left when one phase is chosen.
-    pub single: Option<PhaseSet>,
     pub mode: Option<ChargeMode>,
     /// Somebody has just changed the mode: starts without delays.
     pub is_prompt: bool,
@@ -71,10 +69,14 @@ pub(crate) struct EvseMemory {
     pub asked_at: Option<Monotonic>,
     pub is_plugged: bool,
     pub room_since: Option<Monotonic>,
+    /// Its minimum is reserved; it starts when the others have gone down.
+    pub is_starting: bool,
     pub started_at: Option<Monotonic>,
     /// When the sun last stopped it.
     pub soft_stop_at: Option<Monotonic>,
     pub short_since: Option<Monotonic>,
+    /// The least it was given in the last seconds while running, mA.
+    pub given: Option<Lowest>,
     /// How much it may rise now, mA.
     pub rise: i64,
     /// What the car takes at most by experience, mA.
@@ -90,6 +92,10 @@ pub(crate) struct CircuitMemory {
     pub meter: Option<DeviceId>,
     /// Base load per phase and in sum, mA.
     pub base: Window,
+    /// The least it was in the last seconds.
+    pub lasting: Option<[Lowest; 4]>,
+    /// The most it was in the last seconds, negated.
+    pub peak: Option<[Lowest; 4]>,
 }
 
 impl Memory {
@@ -183,6 +189,8 @@ impl Memory {
                     id: circuit.id.clone(),
                     meter: circuit.meter.as_ref().map(|meter| meter.device.clone()),
                     base: Window::default(),
+                    lasting: None,
+                    peak: None,
                 });
             self.circuits.push(memory);
         }
@@ -207,15 +215,16 @@ impl EvseMemory {
             draw: Draw::default(),
             car: None,
             narrow: None,
-            single: None,
             mode: None,
             is_prompt: false,
             asked_at: None,
             is_plugged,
             room_since: None,
+            is_starting: false,
             started_at: None,
             soft_stop_at: None,
             short_since: None,
+            given: None,
             rise: 0,
             cap: None,
             below_since: None,

@@ -89,59 +89,65 @@ impl Window {
     }
 }
 
-/// The highest and lowest draw per phase of the last seconds.
+/// What an EVSE drew per phase in the last seconds.
 ///
-/// Meter and EVSE are read at different moments: between them lies whatever the car drew just now.
+/// Meter and EVSE are read at different moments: between them lies whatever the car drew just then.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Draw {
-    high: Option<Halves>,
-    low: Option<Halves>,
+    /// The highest of the statuses taken in each slice, by number of slice.
+    slices: [(i64, [i64; 3]); SLICES],
+    low: Option<[Lowest; 3]>,
     latest: [i64; 3],
     /// When the first status was taken after the draw last fell.
     fell_at: Option<Monotonic>,
 }
 
+const SLICES: usize = 12;
+const SLICE_COUNT: i64 = 12;
+const SLICE: i64 = 1_500;
+
+/// The lowest value of the last one to two spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Halves {
-    before: [i64; 3],
-    latest: [i64; 3],
+pub(crate) struct Lowest {
+    before: i64,
+    latest: i64,
     at: Monotonic,
 }
 
-impl Halves {
-    fn next(self, drawn: [i64; 3], now: Monotonic, span: Millis, better: fn(i64, i64) -> i64) -> Self {
+impl Lowest {
+    pub(crate) const fn new(value: i64, now: Monotonic) -> Self {
+        Self {
+            before: value,
+            latest: value,
+            at: now,
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn with(self, value: i64, now: Monotonic, span: Millis) -> Self {
         let elapsed = now - self.at;
         if elapsed.0 >= span.0.saturating_mul(2) {
-            Self {
-                before: drawn,
-                latest: drawn,
-                at: now,
-            }
+            Self::new(value, now)
         } else if elapsed >= span {
             Self {
                 before: self.latest,
-                latest: drawn,
+                latest: value,
                 at: now,
             }
         } else {
             Self {
-                latest: pairwise(self.latest, drawn, better),
+                latest: self.latest.min(value),
                 ..self
             }
         }
     }
 
-    fn best(self, better: fn(i64, i64) -> i64) -> [i64; 3] {
-        pairwise(self.before, self.latest, better)
+    pub(crate) fn value(self) -> i64 {
+        self.before.min(self.latest)
     }
 }
 
-fn pairwise(a: [i64; 3], b: [i64; 3], f: fn(i64, i64) -> i64) -> [i64; 3] {
-    [f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2])]
-}
-
 impl Draw {
-    const HIGH_SPAN: Millis = Millis(5_000);
     const LOW_SPAN: Millis = Millis(2_000);
 
     /// Adds what a status says that was taken at `taken`.
@@ -150,24 +156,27 @@ impl Draw {
             self.fell_at = Some(taken);
         }
         self.latest = drawn;
-        let fresh = Halves {
-            before: drawn,
-            latest: drawn,
-            at: now,
+        let number = taken.0.div_euclid(SLICE);
+        let place = usize::try_from(number.rem_euclid(SLICE_COUNT)).unwrap_or(0);
+        let slice = &mut self.slices[place];
+        *slice = if slice.0 == number {
+            (number, pairwise(slice.1, drawn, i64::max))
+        } else {
+            (number, drawn)
         };
-        self.high = Some(
-            self.high
-                .map_or(fresh, |kept| kept.next(drawn, now, Self::HIGH_SPAN, i64::max)),
-        );
-        self.low = Some(
-            self.low
-                .map_or(fresh, |kept| kept.next(drawn, now, Self::LOW_SPAN, i64::min)),
-        );
+        let low = self.low.unwrap_or(drawn.map(|phase| Lowest::new(phase, now)));
+        self.low = Some(std::array::from_fn(|phase| {
+            low[phase].with(drawn[phase], now, Self::LOW_SPAN)
+        }));
     }
 
-    /// The highest of the last 5 to 10 s.
-    pub(crate) fn highest(&self) -> [i64; 3] {
-        self.high.map_or([0; 3], |kept| kept.best(i64::max))
+    /// The highest of the statuses taken since a moment, as far as the last 18 s reach.
+    pub(crate) fn highest_since(&self, moment: Monotonic) -> [i64; 3] {
+        let number = moment.0.div_euclid(SLICE);
+        let slices = self.slices.iter().filter(|(at, _)| *at >= number);
+        slices.fold(self.latest, |highest, (_, drawn)| {
+            pairwise(highest, *drawn, i64::max)
+        })
     }
 
     /// When it fell last.
@@ -177,8 +186,12 @@ impl Draw {
 
     /// The lowest of the last 2 to 4 s.
     pub(crate) fn lowest(&self) -> [i64; 3] {
-        self.low.map_or([0; 3], |kept| kept.best(i64::min))
+        self.low.map_or([0; 3], |low| low.map(Lowest::value))
     }
+}
+
+fn pairwise(a: [i64; 3], b: [i64; 3], f: fn(i64, i64) -> i64) -> [i64; 3] {
+    [f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2])]
 }
 
 #[cfg(test)]
@@ -220,12 +233,16 @@ mod tests {
         for second in 0..20 {
             draw.record([second; 3], Monotonic(second * 1_000), Monotonic(second * 1_000));
         }
-        assert_eq!(draw.highest(), [19; 3]);
+        assert_eq!(draw.highest_since(Monotonic(12_000)), [19; 3]);
         assert!((15..=17).contains(&draw.lowest()[0]), "{:?}", draw.lowest());
-        for second in 20..31 {
+        for second in 20..26 {
             draw.record([3; 3], Monotonic(second * 1_000 - 500), Monotonic(second * 1_000));
         }
-        assert_eq!((draw.highest(), draw.lowest()), ([3; 3], [3; 3]));
+        assert_eq!(
+            (draw.highest_since(Monotonic(18_500)), draw.lowest()),
+            ([19; 3], [3; 3])
+        );
+        assert_eq!(draw.highest_since(Monotonic(21_000)), [3; 3]);
         assert_eq!(draw.fell_at(), Some(Monotonic(19_500)));
     }
 }

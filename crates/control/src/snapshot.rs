@@ -5,7 +5,7 @@
 
 use model::device::Wish;
 use model::id::{CircuitId, DeviceId, EvseId};
-use model::phases::{PerPhase, PhaseSet};
+use model::phases::{PerPhase, Phase, PhaseSet};
 use model::reading::PilotState;
 use model::setpoint::ChargeCurrent;
 use model::settings::ControlSettings;
@@ -58,8 +58,10 @@ pub struct Evse {
     pub circuit: usize,
     /// Grid phases that are wired.
     pub phases: PhaseSet,
-    /// Whether one of them can be chosen instead of all.
+    /// Whether one phase can be chosen instead of all.
     pub phase_switching: bool,
+    /// The grid phase behind terminal L1: the one that a one-phase charge uses.
+    pub one_phase: Phase,
     pub min: MilliAmps,
     /// What hardware, cable and adapter allow.
     pub max: MilliAmps,

@@ -104,6 +104,7 @@ fn freeze_evse(
         circuit: index.get(&station.circuit).copied().unwrap_or(0),
         phases: evse.rotation.set_to_grid(evse.terminals),
         phase_switching: evse.phase_switching,
+        one_phase: evse.rotation.grid_phases()[0],
         min: evse.min,
         max: status.max_current.map_or(evse.max, |max| max.min(evse.max)),
         step: evse.step,

@@ -151,7 +151,7 @@ impl MilliAmps {
     /// Amperes with one decimal, as people read them: `16.0 A`.
     #[must_use]
     pub fn to_amps_text(self) -> String {
-        let tenths = (self.0.abs() + 50) / 100;
+        let tenths = self.0.saturating_abs().saturating_add(50) / 100;
         let sign = if self.0 < 0 && tenths > 0 { "-" } else { "" };
         format!("{sign}{}.{} A", tenths / 10, tenths % 10)
     }
@@ -180,5 +180,6 @@ mod tests {
         assert_eq!(MilliAmps(16_049).to_amps_text(), "16.0 A");
         assert_eq!(MilliAmps(-5_960).to_amps_text(), "-6.0 A");
         assert_eq!(MilliAmps(-20).to_amps_text(), "0.0 A");
+        assert_eq!(MilliAmps(i64::MIN).to_amps_text(), "-9223372036854775.8 A");
     }
 }

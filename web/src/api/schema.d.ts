@@ -196,6 +196,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sites/{site}/evses/{evse}/goe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says how an EVSE appears to go-e clients: serial number and token. Administrators only. */
+        get: operations["show_evse_goe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sites/{site}/history": {
         parameters: {
             query?: never;
@@ -410,6 +427,15 @@ export interface components {
          * @enum {string}
          */
         Force: "neutral" | "off" | "on";
+        /** @description How an EVSE appears to go-e clients. */
+        GoeView: {
+            /** @description Whether the cloud form answers. */
+            enabled: boolean;
+            /** @description Six digits, leading zeros kept. */
+            serial: string;
+            /** @description What a client shows to read and steer this EVSE; null before one was made. */
+            token?: string | null;
+        };
         /** @description Rows of several series over one span of time. */
         HistoryAnswer: {
             /** Format: int64 */
@@ -1246,6 +1272,60 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_evse_goe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                evse: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoeView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

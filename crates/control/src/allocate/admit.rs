@@ -96,7 +96,8 @@ fn start(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>
         memory.room_since = None;
         memory.is_prompt = false;
     }
-    if lane.outcome == Outcome::Admitted {
+    memory.is_starting = lane.outcome == Outcome::Admitted;
+    if memory.is_starting {
         give_minimum(tree, lane, room);
     }
 }

@@ -4,7 +4,7 @@ use control::snapshot::{BatteryState, Circuit, CircuitMeter, Evse, Snapshot, Sun
 use control::{Decision, Memory, step};
 use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
-use model::phases::{PerPhase, PhaseSet, Phases};
+use model::phases::{PerPhase, Phase, PhaseSet, Phases};
 use model::reading::PilotState;
 use model::setpoint::ChargeCurrent;
 use model::settings::ControlSettings;
@@ -126,6 +126,7 @@ fn evse() -> impl Strategy<Value = Evse> {
         circuit: place.1,
         phases: PhaseSet::from_bits(place.2),
         phase_switching: place.3,
+        one_phase: Phase::ALL[usize::from(place.2 % 3)],
         min: size.0,
         max: size.1,
         step: size.2,

@@ -7,7 +7,7 @@ use control::snapshot::{BatteryState, Circuit, CircuitMeter, Evse, Snapshot, Sun
 use control::{Decision, Memory, step};
 use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
-use model::phases::{PerPhase, PhaseSet, Phases};
+use model::phases::{PerPhase, Phase, PhaseSet, Phases};
 use model::reading::PilotState;
 use model::setpoint::ChargeCurrent;
 use model::settings::ControlSettings;
@@ -286,6 +286,7 @@ impl World {
                     circuit: evse.circuit,
                     phases: evse.phases,
                     phase_switching: evse.phase_switching,
+                    one_phase: evse.phases.iter().next().unwrap_or(Phase::L1),
                     min: MilliAmps(evse.min),
                     max: MilliAmps(evse.max),
                     step: MilliAmps(evse.step),
@@ -341,6 +342,16 @@ impl World {
 }
 
 impl Box {
+    /// A car that is plugged in feels what the box offers, not what it once offered to another.
+    pub fn replug(&mut self, plug: Plug, now: i64) {
+        if self.plug == plug {
+            return;
+        }
+        self.plug = plug;
+        self.plugged_since = now;
+        self.obeyed = vec![(now, self.setpoint)];
+    }
+
     fn pilot(&self) -> PilotState {
         match self.plug {
             Plug::None => PilotState::A,
@@ -369,6 +380,12 @@ impl Box {
             .find(|(at, _)| now - at >= car_delay)
             .map(|(_, current)| *current);
         let felt = felt.unwrap_or(if self.obeyed.is_empty() { self.setpoint } else { 0 });
+        // Who begins to draw begins with what is offered now.
+        let felt = if self.drawn == [0; 3] {
+            felt.min(self.setpoint)
+        } else {
+            felt
+        };
         let current = if self.plug == Plug::Asks {
             felt.min(self.car_max)
         } else {
@@ -387,10 +404,10 @@ impl Box {
         self.drawn = std::array::from_fn(|phase| if bits & (1 << phase) != 0 { current } else { 0 });
     }
 
-    /// The most that may flow in a phase whatever happens to the commands on the way. A car that left while
-    /// its box was silent cannot be told from a load that went off.
+    /// The most that may flow in a phase whatever happens to the commands on the way. A car that left
+    /// or stopped while its box was silent cannot be told from a load that went off.
     pub fn worst(&self, phase: usize) -> i64 {
-        if self.silent_since.is_some() && self.plug == Plug::None {
+        if self.silent_since.is_some() && self.plug != Plug::Asks {
             return self.drawn[phase];
         }
         let single = 1 << self.phases.bits().trailing_zeros();
