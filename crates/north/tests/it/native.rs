@@ -147,6 +147,18 @@ async fn every_closed_route_asks_who_calls() {
 }
 
 #[tokio::test]
+async fn tokens_of_go_e_clients_are_for_administrators() {
+    let world = World::new().await;
+    let path = "/api/v1/sites/home/evses/left/goe";
+    let shown = world.get(path).await.json();
+    assert_eq!(shown["serial"], "000001");
+    assert_eq!(shown["enabled"], true);
+    assert!(shown["token"].as_str().is_some_and(|token| token.len() >= 8), "{shown}");
+    let (status, code) = world.ask(request("GET", path, &[("authorization", &bearer(VIEWER))], "")).await.error();
+    assert_eq!((status, code.as_str()), (403, "not_allowed"));
+}
+
+#[tokio::test]
 async fn an_intent_is_accepted_and_read_back_at_once() {
     let world = World::new().await;
     for (body, field, expected) in [
