@@ -15,6 +15,7 @@ mod recorder;
 pub mod run;
 #[cfg(test)]
 mod tests;
+mod views;
 
 pub use crate::core::{Core, Record, Restored};
 pub use crate::intents::Change;
