@@ -34,6 +34,9 @@ const PEAK: Millis = Millis(4_000);
 /// How old the balance of the site may be taken to be.
 const SUN_LAG: Millis = Millis(2_000);
 
+/// Import that does not lower solar cars yet, in W: readings are rounded, and steps are not.
+const SUN_MARGIN: i64 = 50;
+
 /// One value per row.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
@@ -49,11 +52,13 @@ pub(crate) struct Rows {
     below: Vec<Base>,
 }
 
-/// The two answers, by phase and in sum.
+/// Load that is not ours, by phase and in sum.
 #[derive(Clone, Copy, Debug, Default)]
 struct Base {
     give: [i64; 4],
     rise: [i64; 4],
+    /// By status, at this moment.
+    now: [i64; 4],
 }
 
 impl Rows {
@@ -90,7 +95,16 @@ pub(crate) fn rows(
             .map_or(0, |power| surplus::to_current(power.0, voltage));
         out.limit[row + POWER] = power - 3 * reserve;
         let mut base = match &circuit.meter {
-            None => out.below[index],
+            None => {
+                let limit = &out.limit[row..row + PER_CIRCUIT];
+                unmetered(
+                    out.below[index],
+                    tree.below(index),
+                    lanes,
+                    limit,
+                    circuit.power_limit.is_some(),
+                )
+            }
             Some(meter) => {
                 let is_usable = matches!(watch[index].own, Trust::Normal | Trust::New);
                 let reading = meter
@@ -117,6 +131,7 @@ pub(crate) fn rows(
             let floor = if offset == POWER { -3 * credit } else { -credit };
             base.give[offset] = base.give[offset].max(floor);
             base.rise[offset] = base.rise[offset].max(floor);
+            base.now[offset] = base.now[offset].max(floor);
             out.base[row + offset] = base.give[offset];
             out.give[row + offset] = out.limit[row + offset] - base.give[offset];
             out.rise[row + offset] = out.limit[row + offset] - base.rise[offset];
@@ -126,6 +141,7 @@ pub(crate) fn rows(
             for offset in 0..PER_CIRCUIT {
                 sum.give[offset] += base.give[offset];
                 sum.rise[offset] += base.rise[offset];
+                sum.now[offset] += base.now[offset];
             }
         }
     }
@@ -213,8 +229,38 @@ fn judge(memory: &CircuitMemory, seen: Option<Sight>, limit: &[i64], has_power_l
             .filter(is_over)
             .map_or(i64::MIN, |seen| seen.by_status[offset]);
         let upper = seen.map_or(i64::MIN, |seen| seen.upper[offset]);
+        base.now[offset] = seen.map_or(highest[offset], |seen| seen.by_status[offset]);
         base.give[offset] = highest[offset].max(now);
         base.rise[offset] = base.give[offset].max(peak[offset]).max(upper);
+    }
+    base
+}
+
+/// A circuit without a meter: what is measured below it. Above its limit, by that and what its EVSEs say
+/// they draw, there is no waiting either.
+fn unmetered(
+    mut base: Base,
+    members: &[usize],
+    lanes: &[Lane],
+    limit: &[i64],
+    has_power_limit: bool,
+) -> Base {
+    if base.now == [0; 4] {
+        return base;
+    }
+    let mut drawn = [0; 4];
+    for member in members {
+        for (phase, current) in lanes[*member].drawn.latest.into_iter().enumerate() {
+            drawn[phase] += current;
+            drawn[POWER] += current;
+        }
+    }
+    for offset in 0..PER_CIRCUIT {
+        let is_limited = offset != POWER || has_power_limit;
+        if is_limited && base.now[offset] + drawn[offset] > limit[offset] {
+            base.give[offset] = base.give[offset].max(base.now[offset]);
+            base.rise[offset] = base.rise[offset].max(base.now[offset]);
+        }
     }
     base
 }
@@ -258,6 +304,7 @@ fn sun(
         before += lane.of_sun(lane.before);
     }
     out.rise[row] = low + spare - coming;
-    out.give[row] = (high + spare).min(out.rise[row].max(before));
+    let margin = surplus::to_current(SUN_MARGIN, voltage);
+    out.give[row] = (high + spare + margin).min(out.rise[row].max(before));
     out.limit[row] = out.give[row];
 }

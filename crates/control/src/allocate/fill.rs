@@ -193,13 +193,31 @@ fn freeze_row(tree: &Tree, lanes: &mut [Lane], row: usize, level: i64, rows: &mu
     }
 }
 
-/// Rounds down to whole steps and takes the result from the rows.
+/// What divisions may have lost on the way.
+const LOST: i64 = 2;
+
+/// Rounds down to whole steps and takes the result from the rows. Whose step was missed by what the
+/// divisions lost gets it before others may have it.
 fn settle(tree: &Tree, lanes: &mut [Lane], class: &[usize], room: &mut [i64]) {
     for index in class {
         let lane = &mut lanes[*index];
-        lane.level = Level::Dry;
+        let nearly = lane.on_grid((lane.granted + LOST).min(lane.max));
         lane.granted = lane.on_grid(lane.granted);
+        lane.level = if nearly > lane.granted {
+            Level::Rising
+        } else {
+            Level::Dry
+        };
         let more = lane.granted - lane.min;
         lane.rows(tree, |row, k| room[row] -= k * more);
+    }
+    for index in class {
+        let lane = &mut lanes[*index];
+        let is_near = lane.level == Level::Rising;
+        lane.level = Level::Dry;
+        if is_near && lane.slack(tree, room) >= lane.step {
+            lane.granted += lane.step;
+            lane.rows(tree, |row, k| room[row] -= k * lane.step);
+        }
     }
 }

@@ -198,7 +198,7 @@ proptest! {
                 k > 0 && room[row] < 40 && class.iter().all(|other| {
                     let rival = &lanes[*other];
                     site.weight_in(rival, row) == 0
-                        || rival.granted == rival.min
+                        || rival.granted <= rival.min + 2
                         || rival.granted * lane.weight <= (lane.granted + 4) * rival.weight
                 })
             });

@@ -404,10 +404,11 @@ impl Box {
         self.drawn = std::array::from_fn(|phase| if bits & (1 << phase) != 0 { current } else { 0 });
     }
 
-    /// The most that may flow in a phase whatever happens to the commands on the way. A car that left
-    /// or stopped while its box was silent cannot be told from a load that went off.
+    /// The most that may flow in a phase whatever happens to the commands on the way. A car that left,
+    /// stopped or took less while its box was silent cannot be told from a load that went off.
     pub fn worst(&self, phase: usize) -> i64 {
-        if self.silent_since.is_some() && self.plug != Plug::Asks {
+        let is_less = self.plug != Plug::Asks || self.car_max < self.setpoint;
+        if self.silent_since.is_some() && is_less {
             return self.drawn[phase];
         }
         let single = 1 << self.phases.bits().trailing_zeros();
