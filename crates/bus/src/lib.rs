@@ -35,7 +35,10 @@ pub enum Topic {
 }
 
 /// What a subscription yields.
-#[allow(clippy::large_enum_variant, reason = "messages are by far the common case, boxing each would cost more")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "messages are by far the common case, boxing each would cost more"
+)]
 #[derive(Clone, Debug)]
 pub enum Received {
     Message(Message),

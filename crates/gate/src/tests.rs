@@ -208,7 +208,10 @@ async fn a_right_password_passes_while_wrong_ones_wait() {
         let _ = task.await;
     }
     let next = tokio::time::timeout(Millis(1).to_std(), house.gate.failed(home(), "admin")).await;
-    assert!(next.is_err(), "those who went away while waiting kept their places");
+    assert!(
+        next.is_err(),
+        "those who went away while waiting kept their places"
+    );
 }
 
 #[tokio::test]

@@ -25,10 +25,20 @@ pub enum MeterRole {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum DeviceKind {
-    Meter { role: MeterRole },
-    Inverter { rated_power: Option<Watts> },
-    Battery { capacity: Option<WattHours>, max_charge: Watts, max_discharge: Watts },
-    ChargingStation { evses: Vec<Evse> },
+    Meter {
+        role: MeterRole,
+    },
+    Inverter {
+        rated_power: Option<Watts>,
+    },
+    Battery {
+        capacity: Option<WattHours>,
+        max_charge: Watts,
+        max_discharge: Watts,
+    },
+    ChargingStation {
+        evses: Vec<Evse>,
+    },
 }
 
 impl DeviceKind {
@@ -79,7 +89,11 @@ pub enum LinkSettings {
     /// A Modbus TCP device that speaks SunSpec.
     Sunspec { address: String, unit: u8 },
     /// A Modbus TCP device described by a definition file.
-    Modbus { address: String, unit: u8, definition: String },
+    Modbus {
+        address: String,
+        unit: u8,
+        definition: String,
+    },
     /// Nothing is dialled; the device is known and not connected.
     None,
 }
@@ -151,7 +165,12 @@ impl Wish {
     /// What an EVSE does before anybody has asked for anything.
     #[must_use]
     pub fn default_of(evse: &Evse) -> Self {
-        Self { mode: evse.default_mode, force: Force::Neutral, current: evse.max, phases: None }
+        Self {
+            mode: evse.default_mode,
+            force: Force::Neutral,
+            current: evse.max,
+            phases: None,
+        }
     }
 
     /// The mode after the switch above it.
@@ -174,5 +193,7 @@ pub enum LinkState {
     Connecting,
     Online,
     /// No usable answer. `problem` says what was tried, what happened and what to check.
-    Offline { problem: String },
+    Offline {
+        problem: String,
+    },
 }

@@ -12,16 +12,26 @@ use serde::{Deserialize, Serialize};
 
 /// Why a text is no id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no id: expected 1 to 63 characters of a-z, 0-9, `-` and `_`, starting with a letter or digit")]
+#[error(
+    "`{text}` is no id: expected 1 to 63 characters of a-z, 0-9, `-` and `_`, starting with a letter or digit"
+)]
 pub struct IdError {
     pub text: String,
 }
 
 fn check(text: &str) -> Result<(), IdError> {
     let fits = (1..=63).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
         && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    if fits { Ok(()) } else { Err(IdError { text: text.chars().take(80).collect() }) }
+    if fits {
+        Ok(())
+    } else {
+        Err(IdError {
+            text: text.chars().take(80).collect(),
+        })
+    }
 }
 
 macro_rules! id {
@@ -107,7 +117,10 @@ mod tests {
 
     #[test]
     fn ids_are_short_readable_and_url_safe() {
-        assert_eq!(SiteId::new("home").map(|id| id.to_string()), Ok("home".to_owned()));
+        assert_eq!(
+            SiteId::new("home").map(|id| id.to_string()),
+            Ok("home".to_owned())
+        );
         for bad in ["", "Home", "a b", "-x", "ü", &"x".repeat(64)] {
             assert!(SiteId::new(bad).is_err(), "{bad}");
         }

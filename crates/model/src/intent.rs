@@ -16,13 +16,29 @@ use crate::units::MilliAmps;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Wanted {
     /// Also takes a forced state back to neutral.
-    Mode { evse: EvseId, mode: ChargeMode },
-    Force { evse: EvseId, force: Force },
+    Mode {
+        evse: EvseId,
+        mode: ChargeMode,
+    },
+    Force {
+        evse: EvseId,
+        force: Force,
+    },
     /// The most the EVSE shall offer: 6 A up to its maximum.
-    Current { evse: EvseId, current: MilliAmps },
-    Phases { evse: EvseId, phases: Option<Phases> },
+    Current {
+        evse: EvseId,
+        current: MilliAmps,
+    },
+    Phases {
+        evse: EvseId,
+        phases: Option<Phases>,
+    },
     /// A key of the device's own language that the model does not know; the value is JSON text.
-    VendorWrite { device: DeviceId, key: String, value: String },
+    VendorWrite {
+        device: DeviceId,
+        key: String,
+        value: String,
+    },
 }
 
 /// Who asks, by which door, for what.
@@ -54,7 +70,11 @@ pub enum Rejection {
     #[error("not allowed: {why}")]
     NotAllowed { why: String },
     #[error("{what} is {given}, expected {expected}")]
-    OutOfRange { what: String, given: String, expected: String },
+    OutOfRange {
+        what: String,
+        given: String,
+        expected: String,
+    },
     #[error("{what} is not supported by this device")]
     NotSupported { what: String },
     #[error("{what} does not answer; it was last heard from {last_seen}")]

@@ -20,7 +20,10 @@ pub enum LimitSource {
     /// The car draws less than it may.
     Vehicle,
     /// A phase of a circuit, or its power limit when no phase is named.
-    Circuit { circuit: CircuitId, phase: Option<Phase> },
+    Circuit {
+        circuit: CircuitId,
+        phase: Option<Phase>,
+    },
     /// What the sun leaves over.
     Surplus,
     /// A safe value because something upstream is silent.

@@ -19,9 +19,14 @@ use crate::view::SiteView;
 pub enum Report {
     Link(LinkState),
     Measured(Measured),
-    Evse { evse: EvseId, status: EvseStatus },
+    Evse {
+        evse: EvseId,
+        status: EvseStatus,
+    },
     /// Maker, model, firmware, serial number, as far as the device says.
-    Identity { text: String },
+    Identity {
+        text: String,
+    },
     Document(Document),
 }
 

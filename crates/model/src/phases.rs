@@ -52,12 +52,20 @@ impl<T> PerPhase<T> {
 
     /// The same function applied to each phase.
     pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> PerPhase<U> {
-        PerPhase { l1: f(self.l1), l2: f(self.l2), l3: f(self.l3) }
+        PerPhase {
+            l1: f(self.l1),
+            l2: f(self.l2),
+            l3: f(self.l3),
+        }
     }
 
     /// Combines two values phase by phase.
     pub fn zip<U, V>(self, other: PerPhase<U>, mut f: impl FnMut(T, U) -> V) -> PerPhase<V> {
-        PerPhase { l1: f(self.l1, other.l1), l2: f(self.l2, other.l2), l3: f(self.l3, other.l3) }
+        PerPhase {
+            l1: f(self.l1, other.l1),
+            l2: f(self.l2, other.l2),
+            l3: f(self.l3, other.l3),
+        }
     }
 
     /// L1, L2, L3.
@@ -73,7 +81,11 @@ impl<T> PerPhase<T> {
 
 impl<T: Copy> PerPhase<T> {
     pub const fn all(value: T) -> Self {
-        Self { l1: value, l2: value, l3: value }
+        Self {
+            l1: value,
+            l2: value,
+            l3: value,
+        }
     }
 }
 
@@ -210,7 +222,14 @@ pub enum PhaseRotation {
 }
 
 impl PhaseRotation {
-    pub const ALL: [Self; 6] = [Self::R123, Self::R231, Self::R312, Self::R132, Self::R213, Self::R321];
+    pub const ALL: [Self; 6] = [
+        Self::R123,
+        Self::R231,
+        Self::R312,
+        Self::R132,
+        Self::R213,
+        Self::R321,
+    ];
 
     /// Grid phases behind terminals L1, L2 and L3.
     #[must_use]
@@ -247,7 +266,9 @@ impl PhaseRotation {
     /// A set of terminals as a set of grid phases.
     #[must_use]
     pub fn set_to_grid(self, terminals: PhaseSet) -> PhaseSet {
-        terminals.iter().fold(PhaseSet::NONE, |set, terminal| set.with(self.grid_phases()[terminal.index()]))
+        terminals.iter().fold(PhaseSet::NONE, |set, terminal| {
+            set.with(self.grid_phases()[terminal.index()])
+        })
     }
 }
 
@@ -259,9 +280,16 @@ mod tests {
     fn rotation_there_and_back_is_the_identity() {
         let values = PerPhase::new(10, 20, 30);
         for rotation in PhaseRotation::ALL {
-            assert_eq!(rotation.to_terminals(rotation.to_grid(values)), values, "{rotation:?}");
+            assert_eq!(
+                rotation.to_terminals(rotation.to_grid(values)),
+                values,
+                "{rotation:?}"
+            );
         }
-        assert_eq!(PhaseRotation::R231.to_grid(PerPhase::new(16, 0, 0)), PerPhase::new(0, 16, 0));
+        assert_eq!(
+            PhaseRotation::R231.to_grid(PerPhase::new(16, 0, 0)),
+            PerPhase::new(0, 16, 0)
+        );
         assert_eq!(PhaseRotation::R312.set_to_grid(PhaseSet::L1), PhaseSet::L3);
     }
 

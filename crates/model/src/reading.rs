@@ -226,7 +226,9 @@ impl Measured {
     /// Every value with its series.
     pub fn values(&self) -> impl Iterator<Item = (Quantity, i64)> {
         let phase = |values: Option<PerPhase<i64>>, names: [Quantity; 3]| {
-            values.into_iter().flat_map(move |v| names.into_iter().zip(v.into_array()))
+            values
+                .into_iter()
+                .flat_map(move |v| names.into_iter().zip(v.into_array()))
         };
         [
             (Quantity::Power, self.power.map(|v| v.0)),
@@ -259,8 +261,15 @@ mod tests {
 
     #[test]
     fn a_reading_names_the_age_it_may_have() {
-        let at = Now { wall: Timestamp(0), monotonic: Monotonic(10_000) };
-        let reading = Reading { value: Watts(5), at, quality: Quality::Measured };
+        let at = Now {
+            wall: Timestamp(0),
+            monotonic: Monotonic(10_000),
+        };
+        let reading = Reading {
+            value: Watts(5),
+            at,
+            quality: Quality::Measured,
+        };
         assert_eq!(reading.fresh(Monotonic(12_000), Millis(2_000)), Some(&Watts(5)));
         assert_eq!(reading.fresh(Monotonic(12_001), Millis(2_000)), None);
         assert_eq!(reading.age(Monotonic(9_000)), Millis(0));

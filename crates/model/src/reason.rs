@@ -28,7 +28,11 @@ pub enum Cause {
     /// Charging at what was asked for.
     AsAsked { current: MilliAmps },
     /// Charging below what was asked for.
-    Limited { by: LimitSource, current: MilliAmps, asked: MilliAmps },
+    Limited {
+        by: LimitSource,
+        current: MilliAmps,
+        asked: MilliAmps,
+    },
     /// Paused: a phase (or the power limit, when no phase is named) of a circuit has no room for the minimum.
     CircuitFull {
         circuit: CircuitId,
@@ -50,7 +54,11 @@ pub enum Cause {
     /// The sun went away; the minimum is held until the stop time.
     HoldingMinimum { until: Timestamp },
     /// A meter is silent: a safe current until it answers.
-    MeterSilent { meter: DeviceId, age: Millis, fallback: MilliAmps },
+    MeterSilent {
+        meter: DeviceId,
+        age: Millis,
+        fallback: MilliAmps,
+    },
     /// The charging station does not answer; it is counted at the worst it may draw.
     StationSilent { counted: MilliAmps },
     /// The last setpoint has not been followed.
@@ -124,7 +132,9 @@ impl Cause {
             Self::SwitchedOff => "Switched off.".to_owned(),
             Self::Disabled => "Disabled in the settings.".to_owned(),
             Self::VehicleNotAsking => "The car is plugged in and does not ask for current.".to_owned(),
-            Self::VehicleComplete => "The car has stopped by itself; it is full or has its own schedule.".to_owned(),
+            Self::VehicleComplete => {
+                "The car has stopped by itself; it is full or has its own schedule.".to_owned()
+            }
             Self::AsAsked { current } => format!("Charging with {}, as asked.", current.to_amps_text()),
             Self::Limited { by, current, asked } => format!(
                 "Charging with {} of {}: {}.",
@@ -132,7 +142,15 @@ impl Cause {
                 asked.to_amps_text(),
                 limited_by(by)
             ),
-            Self::CircuitFull { circuit, phase, limit, base, needed, free, holders } => format!(
+            Self::CircuitFull {
+                circuit,
+                phase,
+                limit,
+                base,
+                needed,
+                free,
+                holders,
+            } => format!(
                 "Paused: {}{} is full; limit {}, other loads {}{}; {} needed, {} free.",
                 circuit,
                 phase.map(|p| format!(" {}", p.name())).unwrap_or_default(),
@@ -153,7 +171,11 @@ impl Cause {
             Self::MeterSilent { meter, age, fallback } => format!(
                 "Meter {meter} has been silent for {} s; {} until it answers.",
                 age.as_seconds(),
-                if fallback.0 == 0 { "paused".to_owned() } else { format!("at most {}", fallback.to_amps_text()) }
+                if fallback.0 == 0 {
+                    "paused".to_owned()
+                } else {
+                    format!("at most {}", fallback.to_amps_text())
+                }
             ),
             Self::StationSilent { counted } => format!(
                 "The charging station does not answer; {} are kept free for it.",
@@ -164,7 +186,9 @@ impl Cause {
                 told.to_amps_text(),
                 drawn.to_amps_text()
             ),
-            Self::StartingUp => "Just started; waits for the charging station to say what it does.".to_owned(),
+            Self::StartingUp => {
+                "Just started; waits for the charging station to say what it does.".to_owned()
+            }
             Self::WaitingForOthers { holders } => {
                 format!("Waits until the others have gone down{}.", list(holders))
             }
@@ -202,7 +226,10 @@ mod tests {
     #[test]
     fn a_reason_is_flat_json_with_code_and_params() {
         let reason = Reason {
-            cause: Cause::NoSurplus { available: Watts(900), needed: Watts(1_380) },
+            cause: Cause::NoSurplus {
+                available: Watts(900),
+                needed: Watts(1_380),
+            },
             since: Timestamp(1),
         };
         let json = serde_json::to_value(&reason).unwrap();

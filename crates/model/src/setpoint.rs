@@ -57,7 +57,11 @@ impl fmt::Display for ChargeCurrent {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Action {
     /// Offer this current on this many phases.
-    Charge { evse: EvseId, current: ChargeCurrent, phases: Option<Phases> },
+    Charge {
+        evse: EvseId,
+        current: ChargeCurrent,
+        phases: Option<Phases>,
+    },
     /// Charge (positive) or discharge (negative) a battery; `None` hands it back to its own logic.
     BatteryPower { power: Option<Watts> },
     /// Write a key of the device's own language that the model does not know (a display colour, a name).
@@ -80,7 +84,13 @@ mod tests {
 
     #[test]
     fn nothing_between_zero_and_six_amps_can_be_said() {
-        for (limit, expected) in [(-1, None), (0, None), (5_999, None), (6_000, Some(6_000)), (16_500, Some(16_500))] {
+        for (limit, expected) in [
+            (-1, None),
+            (0, None),
+            (5_999, None),
+            (6_000, Some(6_000)),
+            (16_500, Some(16_500)),
+        ] {
             let current = ChargeCurrent::at_most(MilliAmps(limit));
             assert_eq!(current.current().map(|c| c.0), expected, "{limit}");
         }

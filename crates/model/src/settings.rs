@@ -67,7 +67,11 @@ pub struct GoeSettings {
 
 impl Default for GoeSettings {
     fn default() -> Self {
-        Self { offline_after: Millis(24 * 3_600_000), local_open: Vec::new(), chargers: Vec::new() }
+        Self {
+            offline_after: Millis(24 * 3_600_000),
+            local_open: Vec::new(),
+            chargers: Vec::new(),
+        }
     }
 }
 

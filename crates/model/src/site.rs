@@ -76,6 +76,8 @@ impl Site {
 
     /// Every EVSE with the charging station it belongs to.
     pub fn evses(&self) -> impl Iterator<Item = (&Device, &crate::device::Evse)> {
-        self.devices.iter().flat_map(|device| device.evses().iter().map(move |evse| (device, evse)))
+        self.devices
+            .iter()
+            .flat_map(|device| device.evses().iter().map(move |evse| (device, evse)))
     }
 }

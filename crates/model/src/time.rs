@@ -51,7 +51,11 @@ impl Timestamp {
     /// The same instant for calendar arithmetic. Times beyond the years -9999 to 9999 are clamped.
     #[must_use]
     pub fn to_jiff(self) -> jiff::Timestamp {
-        let ends = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        let ends = if self.0 < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        };
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(ends)
     }
 }
@@ -80,7 +84,10 @@ impl Now {
     /// Both clocks moved on by the same span.
     #[must_use]
     pub fn after(self, span: Millis) -> Self {
-        Self { wall: self.wall + span, monotonic: self.monotonic + span }
+        Self {
+            wall: self.wall + span,
+            monotonic: self.monotonic + span,
+        }
     }
 }
 

@@ -166,7 +166,10 @@ mod tests {
         let volts = MilliVolts(230_000);
         assert_eq!(MilliAmps::from_amps(16).power(volts, 3), Watts(11_040));
         assert_eq!(Watts(11_040).current_rounded_down(volts, 3), MilliAmps(16_000));
-        assert_eq!(Watts(1_000).current_rounded_down(MilliVolts::ZERO, 3), MilliAmps::ZERO);
+        assert_eq!(
+            Watts(1_000).current_rounded_down(MilliVolts::ZERO, 3),
+            MilliAmps::ZERO
+        );
     }
 
     #[test]

@@ -153,8 +153,14 @@ async fn tokens_of_go_e_clients_are_for_administrators() {
     let shown = world.get(path).await.json();
     assert_eq!(shown["serial"], "000001");
     assert_eq!(shown["enabled"], true);
-    assert!(shown["token"].as_str().is_some_and(|token| token.len() >= 8), "{shown}");
-    let (status, code) = world.ask(request("GET", path, &[("authorization", &bearer(VIEWER))], "")).await.error();
+    assert!(
+        shown["token"].as_str().is_some_and(|token| token.len() >= 8),
+        "{shown}"
+    );
+    let (status, code) = world
+        .ask(request("GET", path, &[("authorization", &bearer(VIEWER))], ""))
+        .await
+        .error();
     assert_eq!((status, code.as_str()), (403, "not_allowed"));
 }
 
