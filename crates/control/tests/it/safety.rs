@@ -255,7 +255,8 @@ fn overloads(world: &World, since: &mut [usize]) -> Result<(), TestCaseError> {
         let is_over =
             (0..3).any(|phase| truth[phase] > node.limit[phase] && below().any(|evse| evse.drawn[phase] > 0));
         *count = if is_over && !is_excused { *count + 1 } else { 0 };
-        let bound = REACTION + (world.meter_lag + world.status_lag) as usize;
+        // A car that takes long to follow takes it twice when the load came while it was rising.
+        let bound = REACTION + (world.meter_lag + world.status_lag + world.car_delay / 2_000) as usize;
         prop_assert!(
             *count <= bound,
             "{} above its limit for {count} s: {truth:?}",
@@ -353,8 +354,10 @@ proptest! {
 
     #[test]
     fn what_is_free_is_given_in_the_end(mut story in story()) {
+        // Solar cars share their sun with what others draw, so with coarse steps there need not be a rest.
         story.events.retain(|(_, event)| !matches!(event,
-            Event::StationSilent { .. } | Event::MeterSilent { .. } | Event::CarMax { .. }));
+            Event::StationSilent { .. } | Event::MeterSilent { .. } | Event::CarMax { .. }
+            | Event::Mode { mode: ChargeMode::Solar | ChargeMode::MinSolar, .. }));
         let mut world = play(&story)?;
         // Longer than any delay, pause and minimum time together.
         world.run(800);
