@@ -41,6 +41,7 @@ impl Alarms {
                     text,
                     raised: now,
                     cleared: None,
+                    acknowledged: None,
                 };
                 self.open.insert(key, alarm.clone());
                 Some(alarm)

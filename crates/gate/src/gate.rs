@@ -76,7 +76,10 @@ impl Gate {
     /// Whether somebody may administer already. Before that, nothing but loopback should be listened on.
     #[must_use]
     pub fn has_admin(&self) -> bool {
-        self.held().users.values().any(|user| user.role == Role::Admin)
+        self.held()
+            .users
+            .values()
+            .any(|user| user.role == Some(Role::Admin))
     }
 
     /// Every user, ordered by id.

@@ -36,11 +36,7 @@ impl Gate {
             expected: "1 to 63 characters of a-z, 0-9, - and _, starting with a letter or digit",
         })?;
         check_fit(password)?;
-        let user = User {
-            id: id.clone(),
-            name: name.to_owned(),
-            role: Role::Admin,
-        };
+        let user = User::new(id.clone(), name, Role::Admin);
         let known = self.store.secret(KIND, name).await?;
         let is_same = match &known {
             Some(known) => self.hashing.verify(None, password, Some(&known.bytes)).await?,
@@ -65,7 +61,7 @@ impl Gate {
             .held()
             .users
             .get(&id)
-            .is_some_and(|held| held.role == Role::Admin);
+            .is_some_and(|held| held.role == Some(Role::Admin));
         if !is_known {
             self.store.put_user(&user).await?;
             self.held().users.insert(id, user.clone());

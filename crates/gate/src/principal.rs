@@ -28,7 +28,7 @@ impl Principal {
         Self {
             name: user.id.to_string(),
             user: Some(user.id.clone()),
-            grant: Grant::Role(user.role),
+            grant: Grant::Role(user.role.unwrap_or(Role::Viewer)),
         }
     }
 

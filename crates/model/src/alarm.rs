@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{DeviceId, SiteId};
+use crate::id::{DeviceId, SiteId, UserId};
 use crate::time::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,4 +32,14 @@ pub struct Alarm {
     pub text: String,
     pub raised: Timestamp,
     pub cleared: Option<Timestamp>,
+    /// Somebody has seen it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// Who has seen an alarm, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    pub by: UserId,
+    pub at: Timestamp,
 }

@@ -111,6 +111,27 @@ id!(
     UserId
 );
 
+id!(
+    /// One plug-in to plug-out.
+    SessionId
+);
+id!(
+    /// An RFID card or a PIN of a user.
+    CardId
+);
+id!(
+    /// A car.
+    VehicleId
+);
+id!(
+    /// Prices over time.
+    TariffId
+);
+id!(
+    /// Something owed to the outside.
+    ParcelId
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -154,11 +154,7 @@ async fn devices_and_documents_are_kept(store: &dyn Store) {
 }
 
 async fn users_are_kept(store: &dyn Store) {
-    let user = |id: &str, role| User {
-        id: UserId::new(id).unwrap(),
-        name: format!("The {id}"),
-        role,
-    };
+    let user = |id: &str, role| User::new(UserId::new(id).unwrap(), &format!("The {id}"), role);
     for user in [
         user("zoe", Role::Viewer),
         user("admin", Role::Admin),
@@ -249,6 +245,7 @@ async fn an_alarm_is_raised_and_cleared_once(store: &dyn Store) {
         text: "does not answer".to_owned(),
         raised: Timestamp(raised),
         cleared: cleared.map(Timestamp),
+        acknowledged: None,
     };
     for alarm in [
         alarm(Some("meter"), 1, None),

@@ -270,11 +270,8 @@ impl Control for Sqlite {
 }
 
 fn user(row: &Row<'_>) -> Result<User, Failure> {
-    Ok(User {
-        id: id(row, 0)?,
-        name: row.get(1)?,
-        role: from_word(row, 2)?,
-    })
+    let name: String = row.get(1)?;
+    Ok(User::new(id(row, 0)?, &name, from_word(row, 2)?))
 }
 
 #[async_trait]
@@ -286,7 +283,11 @@ impl Users for Sqlite {
             execute(
                 connection,
                 sql,
-                params![user.id.as_str(), user.name, to_text(&user.role)?],
+                params![
+                    user.id.as_str(),
+                    user.name,
+                    to_text(&user.role.unwrap_or(model::user::Role::Viewer))?
+                ],
             )
         };
         self.writer.call("store a user", put).await
@@ -482,6 +483,7 @@ impl Alarms for Sqlite {
                     text: row.get(3)?,
                     raised: Timestamp(row.get(4)?),
                     cleared: cleared.map(Timestamp),
+                    acknowledged: None,
                 })
             })
         };
