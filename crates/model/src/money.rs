@@ -25,10 +25,14 @@ impl PerKwh {
     /// What so much energy costs, rounded to the nearest millionth (halves away from zero).
     #[must_use]
     pub fn of(self, energy: WattHours) -> Micros {
-        let product = i128::from(self.0) * i128::from(energy.0);
-        let rounded = (product + product.signum() * 500) / 1_000;
-        Micros(i64::try_from(rounded).unwrap_or(if product < 0 { i64::MIN } else { i64::MAX }))
+        Micros(nearest(i128::from(self.0) * i128::from(energy.0), 1_000))
     }
+}
+
+/// A quotient to the nearest whole number, halves away from zero, as far as it fits. The divisor is positive.
+pub(crate) fn nearest(dividend: i128, divisor: i128) -> i64 {
+    let rounded = dividend.saturating_add(dividend.signum() * (divisor / 2)) / divisor;
+    i64::try_from(rounded).unwrap_or(if dividend < 0 { i64::MIN } else { i64::MAX })
 }
 
 impl Add for Micros {

@@ -1,11 +1,24 @@
 //! Prices over time, effective-dated: a new contract never rewrites old costs.
+//!
+//! Days, hours and weekdays are those of the site's clock. [`Contract::price_at`] answers for an instant,
+//! [`PriceBook`] for a site with all its tariffs, and [`problems`] says what is wrong with them, all at once.
 
+mod book;
+mod check;
+mod price;
+#[cfg(test)]
+mod tests;
+
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{SiteId, TariffId};
 use crate::money::{Currency, Micros, PerKwh};
 use crate::noun::noun;
 use crate::units::PerMille;
+
+pub use book::{PriceBook, PriceSlot, Priced, Span};
+pub use check::{Named, Problem, named_problems, problems};
 
 /// What energy costs, from one day to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +44,10 @@ pub enum Direction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contract {
     pub name: String,
-    /// First local day, `2026-01-01`.
-    pub from: String,
+    /// First local day.
+    pub from: Date,
     /// Last local day, included; `None`: until the next one.
-    pub until: Option<String>,
+    pub until: Option<Date>,
     pub currency: Currency,
     /// Prices below are without it.
     pub vat: PerMille,
@@ -63,7 +76,8 @@ pub enum Prices {
     },
 }
 
-/// A span of the local day on some days of the week.
+/// A span of the local day on some days of the week. One that goes past midnight belongs to the day, and the
+/// month, in which it starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Band {
     /// 1 Monday to 7 Sunday; empty: every day.

@@ -61,7 +61,15 @@ pub struct StateOfCharge {
     pub estimated: bool,
 }
 
+/// The last known state of charge of a vehicle, kept under the id of the vehicle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VehicleCharge {
+    pub id: VehicleId,
+    pub known: StateOfCharge,
+}
+
 noun!(Vehicle, "vehicle");
+noun!(VehicleCharge, "vehicle_soc");
 
 impl Vehicle {
     /// How full it is after so much energy from the wall.
@@ -75,5 +83,170 @@ impl Vehicle {
             }
             Some(_) | None => known,
         }
+    }
+
+    /// What is known once so much energy has been taken since; the same when its size is not known.
+    #[must_use]
+    pub fn charge_after(&self, known: StateOfCharge, charged: WattHours, at: Timestamp) -> StateOfCharge {
+        if charged.0 <= 0 || self.capacity.is_none_or(|capacity| capacity.0 <= 0) {
+            return known;
+        }
+        StateOfCharge {
+            soc: self.soc_after(known.soc, charged),
+            at,
+            estimated: true,
+        }
+    }
+
+    /// Everything that is wrong with it.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut wrong = |text: String| found.push(format!("vehicle `{}` {text}", self.id));
+        if !(1..=80).contains(&self.name.chars().count()) || self.name.chars().any(char::is_control) {
+            wrong("has no name of 1 to 80 characters".to_owned());
+        }
+        if let Some(capacity) = self.capacity.filter(|c| !(1_000..=2_000_000).contains(&c.0)) {
+            wrong(format!(
+                "has a capacity of {capacity}, expected 1000 to 2000000 Wh"
+            ));
+        }
+        if !(6_000..=80_000).contains(&self.min.0) {
+            wrong(format!(
+                "has a minimum of {}, expected 6000 to 80000 mA",
+                self.min
+            ));
+        }
+        if let Some(max) = self.max.filter(|max| *max < self.min || max.0 > 1_000_000) {
+            wrong(format!(
+                "has a maximum of {max}, expected its minimum of {} to 1000000 mA",
+                self.min
+            ));
+        }
+        if !(500..=1_000).contains(&self.efficiency.0) {
+            wrong(format!(
+                "has an efficiency of {}, expected 500 to 1000 ‰",
+                self.efficiency
+            ));
+        }
+        if let Some(limit) = self.charge_limit.filter(|l| !(1..=1_000).contains(&l.0)) {
+            wrong(format!("has a charge limit of {limit}, expected 1 to 1000 ‰"));
+        }
+        match &self.soc_source {
+            SocSource::Manual | SocSource::Pushed | SocSource::Charger => {}
+            SocSource::Http { url, path, every_s } => {
+                if !is_http_url(url) {
+                    wrong("fetches its state of charge from an address that does not start with http://".to_owned());
+                }
+                if path.is_empty() || path.len() > 200 {
+                    wrong("names no member that holds its state of charge, for example battery.soc".to_owned());
+                }
+                if !(10..=86_400).contains(every_s) {
+                    wrong(format!(
+                        "fetches its state of charge every {every_s} s, expected 10 to 86400"
+                    ));
+                }
+            }
+            SocSource::Mqtt { .. } => wrong(
+                "has its state of charge come by MQTT, which this version cannot hear yet; use manual, pushed, http or charger"
+                    .to_owned(),
+            ),
+        }
+        found
+    }
+}
+
+fn is_http_url(url: &str) -> bool {
+    let rest = url.strip_prefix("http://");
+    rest.is_some_and(|rest| {
+        rest.len() <= 1_000
+            && rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
+            && !rest.contains(|c: char| c.is_control() || c == ' ')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vehicle() -> Vehicle {
+        Vehicle {
+            id: VehicleId::new("car").unwrap(),
+            name: "Car".to_owned(),
+            capacity: Some(WattHours(60_000)),
+            phases: Phases::Three,
+            min: MilliAmps(6_000),
+            max: Some(MilliAmps(16_000)),
+            efficiency: PerMille(900),
+            charge_limit: Some(PerMille(800)),
+            default_mode: None,
+            owner: None,
+            home: None,
+            soc_source: SocSource::Manual,
+        }
+    }
+
+    #[test]
+    fn charged_energy_fills_a_car_of_known_size() {
+        let known = StateOfCharge {
+            soc: PerMille(500),
+            at: Timestamp(1),
+            estimated: false,
+        };
+        for (capacity, charged, expected, estimated) in [
+            (Some(60_000), 20_000, 800, true),
+            (Some(60_000), 90_000, 1_000, true),
+            (Some(60_000), 0, 500, false),
+            (Some(60_000), -5_000, 500, false),
+            (Some(60_000), i64::MAX, 1_000, true),
+            (None, 20_000, 500, false),
+        ] {
+            let car = Vehicle {
+                capacity: capacity.map(WattHours),
+                ..vehicle()
+            };
+            let after = car.charge_after(known, WattHours(charged), Timestamp(2));
+            let at = Timestamp(if estimated { 2 } else { 1 });
+            assert_eq!(
+                (after.soc.0, after.estimated, after.at),
+                (expected, estimated, at),
+                "{charged}"
+            );
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once() {
+        assert_eq!(vehicle().problems(), Vec::<String>::new());
+        let http = |url: &str, path: &str, every_s| SocSource::Http {
+            url: url.to_owned(),
+            path: path.to_owned(),
+            every_s,
+        };
+        let check = |source: SocSource, expected: &[&str]| {
+            let car = Vehicle {
+                soc_source: source,
+                ..vehicle()
+            };
+            let found = car.problems().join("\n");
+            assert_eq!(found.lines().count(), expected.len(), "{found}");
+            for part in expected {
+                assert!(found.contains(part), "{found}");
+            }
+        };
+        check(http("http://192.168.1.9/car", "battery.soc", 60), &[]);
+        check(http("ftp://x", "", 1), &["http://", "battery.soc", "10 to 86400"]);
+        let topic = "car/soc".to_owned();
+        check(SocSource::Mqtt { topic }, &["cannot hear yet"]);
+        let wrong = Vehicle {
+            name: String::new(),
+            capacity: Some(WattHours(60)),
+            min: MilliAmps(5_999),
+            max: Some(MilliAmps(5_000)),
+            efficiency: PerMille(0),
+            charge_limit: Some(PerMille(1_001)),
+            ..vehicle()
+        };
+        assert_eq!(wrong.problems().len(), 6, "{:?}", wrong.problems());
     }
 }
