@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use model::id::UserId;
 use model::time::Clock;
 use model::user::{Role, User};
-use store::Store;
+use store::{Store, Typed};
 
 use crate::aliases::GoeChargers;
 use crate::audit::Refusals;
@@ -50,7 +50,7 @@ impl Gate {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, GateError> {
         let users = store
-            .users()
+            .list::<User>()
             .await?
             .into_iter()
             .map(|user| (user.id.clone(), user))

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use model::id::UserId;
 use model::user::{Role, User};
-use store::StoredSecret;
+use store::{StoredSecret, Typed};
 use tokio::sync::Semaphore;
 
 use crate::denied::{Denied, GateError};
@@ -63,7 +63,7 @@ impl Gate {
             .get(&id)
             .is_some_and(|held| held.role == Some(Role::Admin));
         if !is_known {
-            self.store.put_user(&user).await?;
+            self.store.put(&user).await?;
             self.held().users.insert(id, user.clone());
         }
         Ok(Principal::user(&user))

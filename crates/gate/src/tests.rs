@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use model::id::EvseId;
 use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
 use model::user::Role;
-use store::{Memory, Store};
+use store::{Sqlite, Store};
 
 use crate::{Denied, Gate, Grant, InstallationKey};
 
@@ -16,7 +16,7 @@ const DAY: Millis = Millis(86_400_000);
 
 /// A gate, its store and its clock.
 struct House {
-    store: Arc<Memory>,
+    store: Arc<Sqlite>,
     clock: Arc<Stepped>,
     gate: Arc<Gate>,
 }
@@ -36,7 +36,7 @@ impl Clock for Stepped {
 
 impl House {
     async fn new() -> Self {
-        let (store, clock) = (Memory::new(), Arc::new(Stepped::default()));
+        let (store, clock) = (Sqlite::in_memory().unwrap(), Arc::new(Stepped::default()));
         let gate = open(&store, &clock, 1).await.unwrap();
         Self { store, clock, gate }
     }
@@ -73,8 +73,8 @@ impl House {
     }
 }
 
-async fn open(store: &Arc<Memory>, clock: &Arc<Stepped>, key: u8) -> Result<Arc<Gate>, crate::GateError> {
-    let store: Arc<dyn Store> = Arc::<Memory>::clone(store);
+async fn open(store: &Arc<Sqlite>, clock: &Arc<Stepped>, key: u8) -> Result<Arc<Gate>, crate::GateError> {
+    let store: Arc<dyn Store> = Arc::<Sqlite>::clone(store);
     let clock: Arc<dyn Clock> = Arc::<Stepped>::clone(clock);
     Gate::open(store, InstallationKey::from_bytes([key; 32]), clock).await
 }

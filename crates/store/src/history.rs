@@ -1,10 +1,16 @@
 //! Typed series per subject and quantity, kept in compressed blocks with rollups.
 
+mod block;
+mod hot;
+mod open;
+mod recorder;
+
 use async_trait::async_trait;
 use model::reading::Quantity;
 use model::time::Timestamp;
 
 use crate::StoreError;
+pub(crate) use recorder::Recorder;
 
 /// One series: a device, an EVSE or a site (for its house load), and a quantity.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,22 +10,32 @@
 mod condense;
 #[cfg(test)]
 mod contract;
+mod database;
 pub mod history;
-mod memory;
+mod nouns;
+mod records;
+mod sessions;
+mod sql;
 mod sqlite;
+mod worker;
 
 use async_trait::async_trait;
 use model::alarm::Alarm;
 use model::device::Wish;
 use model::document::Document;
-use model::id::{DeviceId, EvseId, SiteId, UserId};
+use model::id::{DeviceId, EvseId, ParcelId, SiteId};
+use model::money::PerKwh;
+use model::outbox::Parcel;
 use model::setpoint::ChargeCurrent;
 use model::time::Timestamp;
-use model::user::User;
 
 pub use history::{History, Row, Sample, Series, Step};
-pub use memory::Memory;
+pub use nouns::{Nouns, Typed};
+pub use sessions::{SessionCursor, SessionFilter, SessionTotals, Sessions};
 pub use sqlite::Sqlite;
+
+/// The outcome of a write: durable, or an error.
+pub type Done = Result<(), StoreError>;
 
 /// Why a call did not do what was asked. Nothing was written then.
 #[derive(Debug, thiserror::Error)]
@@ -105,15 +115,7 @@ pub trait Control: Send + Sync {
     async fn memory(&self, site: &SiteId) -> Result<Option<(u32, Vec<u8>)>, StoreError>;
 }
 
-/// Users, and secrets under a kind and a name. What the bytes mean is the gate's business.
-#[async_trait]
-pub trait Users: Send + Sync {
-    async fn put_user(&self, user: &User) -> Result<(), StoreError>;
-    async fn users(&self) -> Result<Vec<User>, StoreError>;
-    async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError>;
-}
-
-/// Secrets by kind (`password`, `token`, `session`, `goe`) and name.
+/// Secrets by kind (`password`, `token`, `session`, `goe`) and name. What the bytes mean is the gate's business.
 #[async_trait]
 pub trait Secrets: Send + Sync {
     async fn put_secret(&self, kind: &str, name: &str, secret: &StoredSecret) -> Result<(), StoreError>;
@@ -157,6 +159,23 @@ pub trait Audit: Send + Sync {
     async fn record(&self, entry: &AuditEntry) -> Result<(), StoreError>;
     /// The newest first.
     async fn recent(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
+    /// The newest first, with their ids; a page begins before the last id of the one before.
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        before_id: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<(i64, AuditEntry)>, StoreError>;
+}
+
+/// Which entries; what is `None` does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    pub principal: Option<String>,
+    pub door: Option<String>,
+    pub from: Option<Timestamp>,
+    /// Exclusive.
+    pub to: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,15 +190,53 @@ pub struct AuditEntry {
 
 #[async_trait]
 pub trait Alarms: Send + Sync {
-    /// Stores a raised or cleared alarm; the same site, device and raise time is the same alarm.
+    /// Stores a raised, acknowledged or cleared alarm; the same site, device, code and raise time is the same
+    /// alarm. An acknowledgement stays whatever a later copy knows of it.
     async fn put_alarm(&self, alarm: &Alarm) -> Result<(), StoreError>;
     /// The newest first, cleared ones included.
     async fn alarms(&self, site: &SiteId, limit: u32) -> Result<Vec<Alarm>, StoreError>;
+    /// Those not cleared, the newest first.
+    async fn open_alarms(&self, site: &SiteId) -> Result<Vec<Alarm>, StoreError>;
+}
+
+/// What is owed to the outside, until it is delivered.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Stores a parcel, or what has become of it. Parcels of a target keep the order in which they came first.
+    async fn put_parcel(&self, parcel: &Parcel) -> Done;
+    async fn parcel(&self, id: &ParcelId) -> Result<Option<Parcel>, StoreError>;
+    /// The oldest waiting parcel of every target, if its time has come. It holds back younger ones; what was
+    /// given up does not.
+    async fn due_parcels(&self, now: Timestamp, limit: u32) -> Result<Vec<Parcel>, StoreError>;
+    /// The newest first; `only` is `waiting`, `dead` or `delivered`.
+    async fn parcels(&self, only: Option<&str>, limit: u32) -> Result<Vec<Parcel>, StoreError>;
+    /// Deletes what was delivered before a time, and says how many parcels that were.
+    async fn forget_delivered(&self, before: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// Prices of dynamic tariffs by provider: start, end and price of each span.
+#[async_trait]
+pub trait Prices: Send + Sync {
+    /// A new price takes the place of every one it overlaps.
+    async fn put_prices(&self, provider: &str, prices: &[(Timestamp, Timestamp, PerKwh)]) -> Done;
+    /// Every price that is in force at some time in `from..to`, in order of time.
+    async fn prices(
+        &self,
+        provider: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(Timestamp, Timestamp, PerKwh)>, StoreError>;
 }
 
 /// Everything at once, for those who wire.
-pub trait Store: Sites + Control + Users + Secrets + Aliases + Audit + Alarms + History {}
-impl<T: Sites + Control + Users + Secrets + Aliases + Audit + Alarms + History> Store for T {}
+pub trait Store:
+    Sites + Control + Nouns + Sessions + Outbox + Prices + Secrets + Aliases + Audit + Alarms + History
+{
+}
+impl<T: Sites + Control + Nouns + Sessions + Outbox + Prices + Secrets + Aliases + Audit + Alarms + History>
+    Store for T
+{
+}
 
 impl StoredDocument {
     /// What is kept of a document.

@@ -28,7 +28,7 @@ use model::user::Role;
 use model::view::{CircuitView, CycleView, DeviceView, EvseView, Flow, Overdraft, SiteView};
 use north::{Readiness, State};
 use serde_json::Value;
-use store::{Memory, Sites};
+use store::{Sites, Sqlite};
 use tower::ServiceExt;
 
 pub const BEGIN: Now = Now {
@@ -54,7 +54,7 @@ pub struct World {
     pub app: Router,
     pub state: State,
     pub bus: Arc<InProcess>,
-    pub store: Arc<Memory>,
+    pub store: Arc<Sqlite>,
     pub clock: Arc<SteppedClock>,
 }
 
@@ -98,7 +98,7 @@ impl World {
 
     pub async fn before_the_first_cycle() -> Self {
         let clock = Arc::new(SteppedClock(Mutex::new(BEGIN)));
-        let (bus, store) = (InProcess::new(), Memory::new());
+        let (bus, store) = (InProcess::new(), Sqlite::in_memory().unwrap());
         let key = InstallationKey::from_bytes([7; 32]);
         let gate = Gate::open(store.clone(), key, clock.clone()).await.unwrap();
         gate.set_token("owner", Role::Admin, TOKEN).await.unwrap();
@@ -286,7 +286,7 @@ pub const CHARGERS: [(&str, &str, &str); 4] = [
 /// How long ago each charger of Yard said something.
 const SILENCE: [(&str, i64); 3] = [("lost", 25 * HOUR), ("barred", 0), ("quiet", 2 * HOUR)];
 
-async fn keep_documents(store: &Memory) {
+async fn keep_documents(store: &Sqlite) {
     for (evse, ago) in SILENCE {
         let at = Now {
             wall: BEGIN.wall - Millis(ago),

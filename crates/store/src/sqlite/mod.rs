@@ -4,10 +4,8 @@
 //! and is not, since losing the last seconds of a chart is no loss. Each file has one thread that writes and
 //! one that reads; callers wait without blocking their own thread. A lock file keeps a second process out.
 
-mod history;
-mod records;
+mod connection;
 mod schema;
-mod worker;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -15,17 +13,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::StoreError;
-use history::Recorder;
+use crate::database::Database;
+use crate::history::Recorder;
 use schema::{HISTORY, RECORDS};
-use worker::{Manner, Worker};
 
-/// A data directory, open. Dropping it writes what is in memory and closes the files.
-pub struct Sqlite {
-    writer: Worker,
-    reader: Worker,
-    history: Recorder,
-    /// Freed last, when the threads above have ended.
-    _lock: File,
+/// A data directory, open; or a database that is gone with its last owner.
+pub type Sqlite = Database<Option<Lock>>;
+
+/// Keeps a second process out. It goes with the process, however it ends; the file stays.
+pub struct Lock {
+    _file: File,
 }
 
 impl Sqlite {
@@ -41,28 +38,22 @@ impl Sqlite {
             .create(directory)
             .map_err(|error| cannot_open(directory, &error))?;
         let lock = lock(directory)?;
-        let records = RECORDS.open_writer(directory)?;
-        let history = Recorder::open(HISTORY.open_writer(directory)?, HISTORY.open_reader(directory)?)?;
-        let threads = || -> std::io::Result<(Worker, Worker)> {
-            let reader = RECORDS.open_reader(directory).map_err(std::io::Error::other)?;
-            Ok((
-                Worker::spawn("records-write", records, Manner::Together)?,
-                Worker::spawn("records-read", reader, Manner::Alone)?,
-            ))
-        };
-        let (writer, reader) = threads().map_err(|error| cannot_open(directory, &error))?;
-        Ok(Arc::new(Self {
-            writer,
-            reader,
-            history,
-            _lock: lock,
-        }))
+        let records = Box::new(RECORDS.open_writer(directory)?);
+        let history = Recorder::open(
+            Box::new(HISTORY.open_writer(directory)?),
+            Some(Box::new(HISTORY.open_reader(directory)?)),
+        )?;
+        let reader = Box::new(RECORDS.open_reader(directory)?);
+        Self::start(records, Some(reader), history, Some(lock))
     }
 
-    /// How many readings came too late to be kept.
-    #[must_use]
-    pub fn readings_dropped(&self) -> u64 {
-        self.history.dropped()
+    /// A store without a file, for tests of those who use one.
+    ///
+    /// # Errors
+    /// When there is no memory or no thread for it.
+    pub fn in_memory() -> Result<Arc<Self>, StoreError> {
+        let history = Recorder::open(Box::new(HISTORY.open_in_memory()?), None)?;
+        Self::start(Box::new(RECORDS.open_in_memory()?), None, history, None)
     }
 }
 
@@ -73,8 +64,7 @@ fn cannot_open(directory: &Path, cause: &dyn std::fmt::Display) -> StoreError {
     }
 }
 
-/// The lock goes with the process, however it ends; the file stays.
-fn lock(directory: &Path) -> Result<File, StoreError> {
+fn lock(directory: &Path) -> Result<Lock, StoreError> {
     let path = directory.join("lock");
     let file = OpenOptions::new()
         .append(true)
@@ -83,7 +73,7 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
         .open(&path);
     let file = file.map_err(|error| cannot_open(directory, &error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock { _file: file }),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
             directory: directory.display().to_string(),
         }),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::StoreError;
-use crate::sqlite::worker::Failure;
+use crate::sql::Failure;
 
 /// Everything a file needs to be opened. The schema version is the number of migrations applied.
 pub struct Schema {
@@ -21,7 +21,10 @@ pub struct Schema {
 
 pub const RECORDS: Schema = Schema {
     file: "records.db",
-    migrations: &[include_str!("../../migrations/sqlite/records/0001_first.sql")],
+    migrations: &[
+        include_str!("../../migrations/sqlite/records/0001_first.sql"),
+        include_str!("../../migrations/sqlite/records/0002_sessions.sql"),
+    ],
     synchronous: "FULL",
     page_bytes: 4_096,
 };
@@ -65,6 +68,15 @@ impl Schema {
             Ok(connection)
         };
         open().map_err(|error: rusqlite::Error| Failure::from(error).during(OPEN))
+    }
+
+    pub fn open_in_memory(&self) -> Result<Connection, StoreError> {
+        let open = || {
+            let connection = Connection::open_in_memory()?;
+            self.migrate(&connection)?;
+            Ok(connection)
+        };
+        open().map_err(|failure: Failure| failure.during(OPEN))
     }
 
     fn migrate(&self, connection: &Connection) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use model::time::Timestamp;
 use tempfile::TempDir;
 
 use super::*;
+use crate::sql::Sql;
 use crate::{Audit, AuditEntry, History, Sample, Series, Sites, Step, contract};
 
 fn directory() -> TempDir {
@@ -60,6 +61,11 @@ async fn keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn keeps_the_contract_without_a_file() {
+    contract::check(&*Sqlite::in_memory().unwrap()).await;
+}
+
+#[tokio::test]
 async fn what_was_stored_is_there_after_a_restart() {
     let directory = directory();
     let home = SiteId::new("home").unwrap();
@@ -105,7 +111,7 @@ fn a_directory_belongs_to_one_process_and_its_owner() {
 
 #[test]
 fn a_newer_schema_is_refused_and_left_alone() {
-    for file in ["records.db", "history.db"] {
+    for (file, known) in [("records.db", 2), ("history.db", 1)] {
         let directory = directory();
         drop(Sqlite::open(directory.path()).unwrap());
         let path = directory.path().join(file);
@@ -117,8 +123,8 @@ fn a_newer_schema_is_refused_and_left_alone() {
             Err(StoreError::TooNew {
                 file: named,
                 found: 99,
-                known: 1,
-            }) => assert_eq!(named, file),
+                known: newest,
+            }) => assert_eq!((named.as_str(), newest), (file, known)),
             Err(other) => panic!("{other}"),
             Ok(_) => panic!("{file} was opened"),
         }
@@ -151,15 +157,11 @@ async fn a_full_disk_refuses_and_breaks_nothing() {
     let store = Sqlite::open(directory.path()).unwrap();
     store.record(&entry("before")).await.unwrap();
     let limit = |pages: i64| {
-        move |connection: &rusqlite::Connection| {
-            Ok(connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?)
-        }
+        move |sql: &dyn Sql| sql.each(&format!("PRAGMA max_page_count = {pages}"), &[], &mut |_| Ok(()))
     };
     let free = 1_000_000;
-    let used = |connection: &rusqlite::Connection| {
-        Ok(connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?)
-    };
-    let pages = store.writer.call("test", used).await.unwrap();
+    let used = |sql: &dyn Sql| sql.first("PRAGMA page_count", &[], |row| row.int(0));
+    let pages = store.writer.call("test", used).await.unwrap().unwrap();
     store.writer.call("test", limit(pages + 4)).await.unwrap();
     let large = "x".repeat(40_000);
     // Several at a time, so that small ones share a transaction with those that do not fit.
@@ -170,7 +172,7 @@ async fn a_full_disk_refuses_and_breaks_nothing() {
     }
     small.unwrap();
 
-    let pages = store.history.write(used).await.unwrap();
+    let pages = store.history.write(used).await.unwrap().unwrap();
     store.history.write(limit(pages)).await.unwrap();
     append(&store, 0..60_000).await;
     assert!(matches!(store.flush().await, Err(StoreError::Full { .. })));
@@ -228,16 +230,14 @@ async fn readings_are_sealed_and_small() {
     }
     let (blocks, hot, bytes) = store
         .history
-        .write(|connection| {
-            let sql = "SELECT (SELECT sum(count) FROM block), (SELECT count(*) FROM hot),
+        .write(|sql| {
+            let select = "SELECT (SELECT sum(count) FROM block), (SELECT count(*) FROM hot),
                 (SELECT sum(length(times) + length(readings)) FROM block)";
-            let row =
-                |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get(2)?));
-            Ok(connection.query_row(sql, [], row)?)
+            sql.first(select, &[], |row| Ok((row.int(0)?, row.int(1)?, row.int(2)?)))
         })
         .await
+        .unwrap()
         .unwrap();
     assert_eq!((blocks, hot), (6 * 3_600, 1));
-    let bytes: i64 = bytes;
     assert!(bytes < blocks / 2, "{bytes} bytes for {blocks} readings");
 }

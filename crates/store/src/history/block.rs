@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 
 use pco::ChunkConfig;
 use pco::standalone::{simple_compress, simple_decompress};
-use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::condense::{Bucket, Condenser, END_OF_TIME_S};
-use crate::sqlite::worker::Failure;
+use crate::sql::{Failure, Sql, params};
 
 pub const QUARTER_S: i64 = 900;
 pub const DAY_S: i64 = 86_400;
@@ -29,21 +28,19 @@ pub fn key(series: i64, at_ms: i64) -> i64 {
 
 /// Writes readings of one series, which are in order of time. Where there are readings already, the new ones
 /// are put between them; at the same millisecond the old one stays.
-pub fn write(connection: &Connection, series: i64, readings: &[Reading]) -> Result<(), Failure> {
+pub fn write(sql: &dyn Sql, series: i64, readings: &[Reading]) -> Result<(), Failure> {
     let (Some((first_ms, _)), Some((last_ms, _))) = (readings.first(), readings.last()) else {
         return Ok(());
     };
-    let touched = touched(connection, series, *first_ms, *last_ms)?;
+    let touched = touched(sql, series, *first_ms, *last_ms)?;
     if touched.is_empty() {
-        insert(connection, series, readings)?;
-        return add_rollups(connection, series, readings);
+        insert(sql, series, readings)?;
+        return add_rollups(sql, series, readings);
     }
     let mut merged = BTreeMap::new();
     for key in touched {
-        merged.extend(load(connection, key)?);
-        connection
-            .prepare_cached("DELETE FROM block WHERE key = ?1")?
-            .execute([key])?;
+        merged.extend(load(sql, key)?);
+        sql.write("DELETE FROM block WHERE key = ?1", params![key])?;
     }
     let new: Vec<Reading> = readings
         .iter()
@@ -51,40 +48,42 @@ pub fn write(connection: &Connection, series: i64, readings: &[Reading]) -> Resu
         .copied()
         .collect();
     merged.extend(new.iter().copied());
-    insert(connection, series, &merged.into_iter().collect::<Vec<_>>())?;
-    add_rollups(connection, series, &new)
+    insert(sql, series, &merged.into_iter().collect::<Vec<_>>())?;
+    add_rollups(sql, series, &new)
 }
 
 /// Keys of the blocks that overlap a span, or that start in the same second as its first or last reading.
-fn touched(connection: &Connection, series: i64, first_ms: i64, last_ms: i64) -> Result<Vec<i64>, Failure> {
+fn touched(sql: &dyn Sql, series: i64, first_ms: i64, last_ms: i64) -> Result<Vec<i64>, Failure> {
     let (first_key, last_key) = (key(series, first_ms), key(series, last_ms));
-    let mut select = connection.prepare_cached(
-        "SELECT key, first_ms, last_ms FROM block
-         WHERE key <= ?2 AND key >= coalesce((SELECT max(key) FROM block WHERE key <= ?1 AND key >= ?3), ?1)",
-    )?;
-    let mut rows = select.query(params![first_key, last_key, key(series, 0)])?;
     let mut keys = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (key, from, to): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let overlaps = from <= last_ms && to >= first_ms;
-        if overlaps || key == first_key || key == last_key {
-            keys.push(key);
-        }
-    }
+    sql.each(
+        "SELECT key, first_ms, last_ms FROM block
+         WHERE key >= coalesce((SELECT max(key) FROM block WHERE key <= ?1 AND key >= ?2), ?1) AND key <= ?3
+         ORDER BY key",
+        params![first_key, key(series, 0), last_key],
+        &mut |row| {
+            let (key, from, to) = (row.int(0)?, row.int(1)?, row.int(2)?);
+            let overlaps = from <= last_ms && to >= first_ms;
+            if overlaps || key == first_key || key == last_key {
+                keys.push(key);
+            }
+            Ok(())
+        },
+    )?;
     Ok(keys)
 }
 
-fn insert(connection: &Connection, series: i64, mut readings: &[Reading]) -> Result<(), Failure> {
+fn insert(sql: &dyn Sql, series: i64, mut readings: &[Reading]) -> Result<(), Failure> {
     while let Some((first_ms, _)) = readings.first() {
         let (block, rest) = readings.split_at(block_end(readings));
         let last_ms = block.last().map_or(*first_ms, |(at, _)| *at);
         let count = i64::try_from(block.len()).unwrap_or(i64::MAX);
         let (times, values): (Vec<i64>, Vec<i64>) = block.iter().copied().unzip();
-        connection
-            .prepare_cached(
-                "INSERT INTO block (key, first_ms, last_ms, count, times, readings) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![key(series, *first_ms), first_ms, last_ms, count, pack(&times)?, pack(&values)?])?;
+        let (times, values) = (pack(&times)?, pack(&values)?);
+        sql.write(
+            "INSERT INTO block (key, first_ms, last_ms, count, times, readings) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![key(series, *first_ms), *first_ms, last_ms, count, &times, &values],
+        )?;
         readings = rest;
     }
     Ok(())
@@ -110,15 +109,12 @@ fn pack(column: &[i64]) -> Result<Vec<u8>, Failure> {
     packed.map_err(|error| Failure::Damaged(format!("cannot compress a block: {error}")))
 }
 
-fn load(connection: &Connection, key: i64) -> Result<Vec<Reading>, Failure> {
-    let mut select = connection.prepare_cached("SELECT times, readings FROM block WHERE key = ?1")?;
-    select.query_row([key], |row| {
-        Ok(unpack(
-            key,
-            row.get_ref(0)?.as_blob()?,
-            row.get_ref(1)?.as_blob()?,
-        ))
-    })?
+fn load(sql: &dyn Sql, key: i64) -> Result<Vec<Reading>, Failure> {
+    let select = "SELECT times, readings FROM block WHERE key = ?1";
+    let readings = sql.first(select, params![key], |row| {
+        unpack(key, row.bytes(0)?, row.bytes(1)?)
+    })?;
+    readings.ok_or_else(|| Failure::Damaged(format!("block {key} of the history is missing")))
 }
 
 fn unpack(key: i64, times: &[u8], values: &[u8]) -> Result<Vec<Reading>, Failure> {
@@ -137,14 +133,14 @@ fn unpack(key: i64, times: &[u8], values: &[u8]) -> Result<Vec<Reading>, Failure
 
 /// Hands over every sealed reading of a series with `from <= at < to`, in order of time.
 pub fn for_each(
-    connection: &Connection,
+    sql: &dyn Sql,
     series: i64,
     from_ms: i64,
     to_ms: i64,
     mut take: impl FnMut(i64, i64),
 ) -> Result<(), Failure> {
-    for key in touched(connection, series, from_ms, to_ms.saturating_sub(1))? {
-        let readings = load(connection, key)?;
+    for key in touched(sql, series, from_ms, to_ms.saturating_sub(1))? {
+        let readings = load(sql, key)?;
         let from = readings.partition_point(|(at, _)| *at < from_ms);
         let to = readings.partition_point(|(at, _)| *at < to_ms);
         readings
@@ -157,25 +153,37 @@ pub fn for_each(
 }
 
 /// When the first and the last sealed reading of a series were taken.
-pub fn span(connection: &Connection, series: i64) -> Result<Option<(i64, i64)>, Failure> {
-    let ends = params![key(series, 0), key(series, i64::MAX)];
-    let mut first = connection
-        .prepare_cached("SELECT first_ms FROM block WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1")?;
-    let mut last = connection
-        .prepare_cached("SELECT last_ms FROM block WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1")?;
-    let first: Option<i64> = first.query_row(ends, |row| row.get(0)).optional()?;
-    let last: Option<i64> = last.query_row(ends, |row| row.get(0)).optional()?;
+pub fn span(sql: &dyn Sql, series: i64) -> Result<Option<(i64, i64)>, Failure> {
+    let end = |select| {
+        sql.first(select, params![key(series, 0), key(series, i64::MAX)], |row| {
+            row.int(0)
+        })
+    };
+    let first = end("SELECT first_ms FROM block WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1")?;
+    let last = end("SELECT last_ms FROM block WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1")?;
     Ok(first.zip(last))
 }
 
-fn add_rollups(connection: &Connection, series: i64, readings: &[Reading]) -> Result<(), Failure> {
+/// A bucket may be sealed in parts, and the parts may come in any order.
+fn add_rollups(sql: &dyn Sql, series: i64, readings: &[Reading]) -> Result<(), Failure> {
     for rollup in [Rollup::Quarter, Rollup::Day] {
         let mut condenser = Condenser::new(rollup.width_s());
         readings
             .iter()
             .for_each(|(at, value)| condenser.reading(*at, *value));
-        let mut upsert = connection.prepare_cached(rollup.upsert())?;
-        for bucket in condenser.finish() {
+        let mut new = condenser.finish();
+        let (Some(first), Some(last)) = (new.first(), new.last()) else {
+            continue;
+        };
+        let mut held = BTreeMap::new();
+        rollup.for_each(sql, series, first.start_ms, last.start_ms + 1_000, |bucket| {
+            held.insert(bucket.start_ms, *bucket);
+        })?;
+        for bucket in &mut new {
+            if let Some(mut known) = held.remove(&bucket.start_ms) {
+                known.merge(bucket);
+                *bucket = known;
+            }
             let Bucket {
                 start_ms,
                 count,
@@ -184,16 +192,11 @@ fn add_rollups(connection: &Connection, series: i64, readings: &[Reading]) -> Re
                 max,
                 last,
                 last_at_ms,
-            } = bucket;
-            upsert.execute(params![
-                key(series, start_ms),
-                count,
-                sum,
-                min,
-                max,
-                last,
-                last_at_ms
-            ])?;
+            } = *bucket;
+            sql.write(
+                rollup.upsert(),
+                params![key(series, start_ms), count, sum, min, max, last, last_at_ms],
+            )?;
         }
     }
     Ok(())
@@ -206,19 +209,15 @@ pub enum Rollup {
     Day,
 }
 
-/// A bucket may be sealed in parts, and the parts may come in any order. The cast keeps a sum that left 64
-/// bits an integer, at the end of the range.
 macro_rules! upsert {
     ($table:literal) => {
         concat!(
             "INSERT INTO ",
             $table,
-            " AS held (key, count, sum, lowest, highest, last, last_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT (key) DO UPDATE SET count = held.count + excluded.count,
-             sum = CAST(held.sum + excluded.sum AS INTEGER),
-             lowest = min(held.lowest, excluded.lowest), highest = max(held.highest, excluded.highest),
-             last = iif(excluded.last_at_ms >= held.last_at_ms, excluded.last, held.last),
-             last_at_ms = max(held.last_at_ms, excluded.last_at_ms)"
+            " (key, count, sum, lowest, highest, last, last_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (key) DO UPDATE SET count = excluded.count, sum = excluded.sum,
+             lowest = excluded.lowest, highest = excluded.highest,
+             last = excluded.last, last_at_ms = excluded.last_at_ms"
         )
     };
 }
@@ -248,10 +247,10 @@ impl Rollup {
     const fn select(self) -> &'static str {
         match self {
             Self::Quarter => {
-                "SELECT key, count, sum, lowest, highest, last, last_at_ms FROM quarter WHERE key >= ?1 AND key < ?2"
+                "SELECT key, count, sum, lowest, highest, last, last_at_ms FROM quarter WHERE key >= ?1 AND key < ?2 ORDER BY key"
             }
             Self::Day => {
-                "SELECT key, count, sum, lowest, highest, last, last_at_ms FROM day WHERE key >= ?1 AND key < ?2"
+                "SELECT key, count, sum, lowest, highest, last, last_at_ms FROM day WHERE key >= ?1 AND key < ?2 ORDER BY key"
             }
         }
     }
@@ -259,27 +258,25 @@ impl Rollup {
     /// Hands over the sealed part of every bucket that starts in `from..to`, in order of time.
     pub fn for_each(
         self,
-        connection: &Connection,
+        sql: &dyn Sql,
         series: i64,
         from_ms: i64,
         to_ms: i64,
         mut take: impl FnMut(&Bucket),
     ) -> Result<(), Failure> {
-        let mut select = connection.prepare_cached(self.select())?;
-        let mut rows = select.query(params![key(series, from_ms), key(series, to_ms)])?;
-        while let Some(row) = rows.next()? {
-            let key: i64 = row.get(0)?;
+        let span = params![key(series, from_ms), key(series, to_ms)];
+        sql.each(self.select(), span, &mut |row| {
             take(&Bucket {
-                start_ms: (key & (END_OF_TIME_S - 1)) * 1_000,
-                count: row.get(1)?,
-                sum: row.get(2)?,
-                min: row.get(3)?,
-                max: row.get(4)?,
-                last: row.get(5)?,
-                last_at_ms: row.get(6)?,
+                start_ms: (row.int(0)? & (END_OF_TIME_S - 1)) * 1_000,
+                count: row.int(1)?,
+                sum: row.int(2)?,
+                min: row.int(3)?,
+                max: row.int(4)?,
+                last: row.int(5)?,
+                last_at_ms: row.int(6)?,
             });
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

@@ -1,30 +1,36 @@
 //! What every store must do, as checks over `dyn Store`: each backend runs them all on an empty store.
 
+mod records;
+
 use std::sync::Arc;
 
-use model::alarm::{Alarm, AlarmCode, Severity};
 use model::device::{ChargeMode, Force, Wish};
 use model::document::Document;
-use model::id::{DeviceId, EvseId, SiteId, UserId};
+use model::id::{DeviceId, EvseId, SiteId};
 use model::phases::Phases;
 use model::reading::Quantity;
 use model::setpoint::ChargeCurrent;
 use model::time::{Monotonic, Now, Timestamp};
 use model::units::MilliAmps;
-use model::user::{Role, User};
 
-use crate::{AuditEntry, DeviceSeen, Row, Sample, Series, Step, Store, StoreError, StoredSecret};
+use crate::{DeviceSeen, Row, Sample, Series, Step, Store, StoreError, StoredSecret};
 
 /// Runs every check; panics on the first that fails.
 pub async fn check(store: &dyn Store) {
     epochs_grow_and_fence(store).await;
     wishes_and_setpoints_are_kept(store).await;
     devices_and_documents_are_kept(store).await;
-    users_are_kept(store).await;
+    records::users_are_kept(store).await;
+    records::sessions_are_kept_by_revision_and_epoch(store).await;
+    records::sessions_are_found_and_added_up(store).await;
+    records::sessions_forget_who_it_was(store).await;
+    records::the_ledger_keeps_its_quarters(store).await;
+    records::parcels_leave_in_order(store).await;
+    records::prices_take_the_place_of_others(store).await;
     secrets_are_kept_and_expire(store).await;
     aliases_are_never_reused(store).await;
-    the_audit_log_keeps_its_order(store).await;
-    an_alarm_is_raised_and_cleared_once(store).await;
+    records::the_audit_log_keeps_its_order(store).await;
+    records::an_alarm_is_raised_and_cleared_once(store).await;
     history_is_empty_at_first(store).await;
     late_readings_are_dropped(store).await;
     readings_condense_to_aligned_buckets(store).await;
@@ -153,26 +159,6 @@ async fn devices_and_documents_are_kept(store: &dyn Store) {
     assert!(store.documents(&site("elsewhere")).await.unwrap().is_empty());
 }
 
-async fn users_are_kept(store: &dyn Store) {
-    let user = |id: &str, role| User::new(UserId::new(id).unwrap(), &format!("The {id}"), role);
-    for user in [
-        user("zoe", Role::Viewer),
-        user("admin", Role::Admin),
-        user("zoe", Role::Operator),
-    ] {
-        store.put_user(&user).await.unwrap();
-    }
-    assert_eq!(
-        store.users().await.unwrap(),
-        [user("admin", Role::Admin), user("zoe", Role::Operator)]
-    );
-    assert_eq!(
-        store.user(&UserId::new("zoe").unwrap()).await.unwrap(),
-        Some(user("zoe", Role::Operator))
-    );
-    assert_eq!(store.user(&UserId::new("nobody").unwrap()).await.unwrap(), None);
-}
-
 async fn secrets_are_kept_and_expire(store: &dyn Store) {
     let secret = |owner: &str, expires: Option<i64>| StoredSecret {
         owner: owner.to_owned(),
@@ -219,50 +205,6 @@ async fn aliases_are_never_reused(store: &dyn Store) {
     let pairs =
         [("000001", "evse:left"), ("000002", "evse:right")].map(|(a, b)| (a.to_owned(), b.to_owned()));
     assert_eq!(store.aliases("goe").await.unwrap(), pairs);
-}
-
-async fn the_audit_log_keeps_its_order(store: &dyn Store) {
-    let entry = |action: &str| AuditEntry {
-        at: Timestamp(1),
-        principal: "admin".to_owned(),
-        door: "native".to_owned(),
-        action: action.to_owned(),
-        outcome: "done".to_owned(),
-    };
-    for action in ["one", "two", "three"] {
-        store.record(&entry(action)).await.unwrap();
-    }
-    assert_eq!(store.recent(2).await.unwrap(), [entry("three"), entry("two")]);
-}
-
-async fn an_alarm_is_raised_and_cleared_once(store: &dyn Store) {
-    let home = site("alarms");
-    let alarm = |device: Option<&str>, raised, cleared: Option<i64>| Alarm {
-        site: home.clone(),
-        device: device.map(|id| DeviceId::new(id).unwrap()),
-        code: AlarmCode::DeviceOffline,
-        severity: Severity::Warning,
-        text: "does not answer".to_owned(),
-        raised: Timestamp(raised),
-        cleared: cleared.map(Timestamp),
-        acknowledged: None,
-    };
-    for alarm in [
-        alarm(Some("meter"), 1, None),
-        alarm(None, 2, None),
-        alarm(None, 2, Some(8)),
-        alarm(Some("meter"), 1, Some(9)),
-        alarm(Some("meter"), 3, None),
-    ] {
-        store.put_alarm(&alarm).await.unwrap();
-    }
-    let newest_first = [
-        alarm(Some("meter"), 3, None),
-        alarm(None, 2, Some(8)),
-        alarm(Some("meter"), 1, Some(9)),
-    ];
-    assert_eq!(store.alarms(&home, 10).await.unwrap(), newest_first);
-    assert_eq!(store.alarms(&home, 1).await.unwrap(), newest_first[..1]);
 }
 
 async fn history_is_empty_at_first(store: &dyn Store) {

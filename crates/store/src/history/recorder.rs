@@ -8,10 +8,6 @@
 //! after the commit that sealed it, none is missed; since the database says up to when it is sealed, none is
 //! counted twice.
 
-mod block;
-mod hot;
-mod open;
-
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,13 +15,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use model::reading::Quantity;
 use model::time::Timestamp;
-use rusqlite::{Connection, params};
 
-use self::block::{Reading, Rollup};
-use self::open::{Open, Plan};
+use super::block::{self, Reading, Rollup};
+use super::hot;
+use super::open::{Open, Plan};
 use crate::condense::{self, Bucket, Condenser, END_OF_TIME_S, is_storable};
-use crate::sqlite::Sqlite;
-use crate::sqlite::worker::{Failure, Manner, Worker};
+use crate::database::Database;
+use crate::sql::{Failure, Sql, params};
+use crate::worker::{Manner, Worker};
 use crate::{History, Row, Sample, Series, Step, StoreError};
 
 /// How long a reading may be in memory alone; a second less than what is promised.
@@ -38,10 +35,10 @@ const AT_MOST: usize = 1_000_000;
 const FLUSH: &str = "write readings";
 const READ: &str = "read the history";
 
-/// The history file and its threads.
+/// The history and its threads.
 pub struct Recorder {
-    writer: Worker,
-    reader: Worker,
+    writer: Arc<Worker>,
+    reader: Arc<Worker>,
     shared: Arc<Shared>,
 }
 
@@ -54,21 +51,29 @@ struct Shared {
 }
 
 impl Recorder {
-    pub fn open(writer: Connection, reader: Connection) -> Result<Self, StoreError> {
-        let open = restore(&writer).map_err(|failure| failure.during("read the open readings"))?;
+    /// Without a connection that only reads, the one that writes reads as well.
+    pub fn open(
+        writer: Box<dyn Sql + Send>,
+        reader: Option<Box<dyn Sql + Send>>,
+    ) -> Result<Self, StoreError> {
+        let open = restore(&*writer).map_err(|failure| failure.during("read the open readings"))?;
         let shared = Arc::new(Shared {
             open: Mutex::new(open),
             ..Shared::default()
         });
         let flushed = Arc::clone(&shared);
-        let tick = Box::new(move |connection: &Connection| flushed.flush_in_background(connection));
-        let threads = || -> std::io::Result<(Worker, Worker)> {
+        let tick = Box::new(move |sql: &dyn Sql| flushed.flush_in_background(sql));
+        let threads = || -> std::io::Result<(Arc<Worker>, Arc<Worker>)> {
             let manner = Manner::Alongside {
                 every: FLUSH_EVERY,
                 tick,
             };
-            let writer = Worker::spawn("history-write", writer, manner)?;
-            Ok((writer, Worker::spawn("history-read", reader, Manner::Alone)?))
+            let writer = Arc::new(Worker::spawn("history-write", writer, manner)?);
+            let reader = match reader {
+                Some(reader) => Arc::new(Worker::spawn("history-read", reader, Manner::Alone)?),
+                None => Arc::clone(&writer),
+            };
+            Ok((writer, reader))
         };
         let (writer, reader) = threads().map_err(|error| StoreError::Other {
             operation: "start the history",
@@ -87,16 +92,14 @@ impl Recorder {
 
     async fn flush(&self) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
-        self.writer
-            .call(FLUSH, move |connection| shared.flush(connection, None))
-            .await
+        self.writer.call(FLUSH, move |sql| shared.flush(sql, None)).await
     }
 
     /// Has something done on the thread that writes; for tests of what a full disk does.
     #[cfg(test)]
     pub async fn write<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl FnMut(&dyn Sql) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.call("test", work).await
     }
@@ -110,20 +113,18 @@ impl Shared {
 
     /// Writes what is in memory alone, and seals what is due. Only the writing thread comes here, so plans
     /// do not overtake each other.
-    fn flush(&self, connection: &Connection, seal: Option<i64>) -> Result<(), Failure> {
+    fn flush(&self, sql: &dyn Sql, seal: Option<i64>) -> Result<(), Failure> {
         let plan = self.open().plan(seal);
         if plan.is_empty() {
             return Ok(());
         }
-        let transaction = connection.unchecked_transaction()?;
-        write(&transaction, &plan)?;
-        transaction.commit()?;
+        sql.transaction(|| write(sql, &plan))?;
         self.open().done(&plan);
         Ok(())
     }
 
-    fn flush_in_background(&self, connection: &Connection) {
-        match self.flush(connection, None) {
+    fn flush_in_background(&self, sql: &dyn Sql) {
+        match self.flush(sql, None) {
             Ok(()) => {
                 if self.is_failing.swap(false, Ordering::Relaxed) {
                     tracing::info!("readings are written again");
@@ -137,7 +138,7 @@ impl Shared {
         }
     }
 
-    fn import(&self, connection: &Connection, series: &Series, readings: &[Reading]) -> Result<(), Failure> {
+    fn import(&self, sql: &dyn Sql, series: &Series, readings: &[Reading]) -> Result<(), Failure> {
         let (Some((first_ms, _)), Some((last_ms, _))) = (readings.first(), readings.last()) else {
             return Ok(());
         };
@@ -153,69 +154,62 @@ impl Shared {
         };
         // Open readings are newer than all sealed ones; those among the imported have to be sealed first.
         if is_between {
-            self.flush(connection, Some(number))?;
+            self.flush(sql, Some(number))?;
         }
-        let transaction = connection.unchecked_transaction()?;
-        insert_series(&transaction, number, series)?;
-        block::write(&transaction, number, readings)?;
-        transaction.commit()?;
+        sql.transaction(|| {
+            insert_series(sql, number, series)?;
+            block::write(sql, number, readings)
+        })?;
         self.open().imported(number, *first_ms, *last_ms);
         Ok(())
     }
 }
 
-fn write(connection: &Connection, plan: &Plan) -> Result<(), Failure> {
+fn write(sql: &dyn Sql, plan: &Plan) -> Result<(), Failure> {
     for (number, series) in &plan.new_series {
-        insert_series(connection, *number, series)?;
+        insert_series(sql, *number, series)?;
     }
     for (number, readings) in &plan.seals {
-        block::write(connection, *number, readings)?;
+        block::write(sql, *number, readings)?;
     }
     let body = hot::encode(&plan.entries);
-    connection
-        .prepare_cached("INSERT INTO hot (id, body) VALUES (?1, ?2)")?
-        .execute(params![plan.hot_row, body])?;
-    connection
-        .prepare_cached("DELETE FROM hot WHERE id < ?1")?
-        .execute([plan.hot_from])?;
-    Ok(())
+    sql.write(
+        "INSERT INTO hot (id, body) VALUES (?1, ?2)",
+        params![plan.hot_row, &body],
+    )?;
+    sql.write("DELETE FROM hot WHERE id < ?1", params![plan.hot_from])
 }
 
-fn insert_series(connection: &Connection, number: i64, series: &Series) -> Result<(), Failure> {
-    let sql = "INSERT OR IGNORE INTO series (id, subject, quantity) VALUES (?1, ?2, ?3)";
-    connection
-        .prepare_cached(sql)?
-        .execute(params![number, series.subject, series.quantity.name()])?;
-    Ok(())
+fn insert_series(sql: &dyn Sql, number: i64, series: &Series) -> Result<(), Failure> {
+    sql.write(
+        "INSERT INTO series (id, subject, quantity) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
+        params![number, &series.subject, series.quantity.name()],
+    )
 }
 
-/// What was open when the file was last written.
-fn restore(connection: &Connection) -> Result<Open, Failure> {
+/// What was open when the history was last written.
+fn restore(sql: &dyn Sql) -> Result<Open, Failure> {
     let mut open = Open::default();
-    let mut select = connection.prepare("SELECT id, subject, quantity FROM series")?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        let (number, subject, quantity): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let Some(quantity) = Quantity::from_name(&quantity) else {
-            return Err(Failure::Damaged(format!(
-                "series {number} is of unknown quantity `{quantity}`"
-            )));
-        };
-        open.restore_series(
-            number,
-            Series { subject, quantity },
-            block::span(connection, number)?,
-        );
+    let select = "SELECT id, subject, quantity FROM series";
+    let known = sql.all(select, &[], |row| {
+        let (number, subject, quantity) = (row.int(0)?, row.text(1)?, row.text(2)?);
+        let quantity = Quantity::from_name(quantity).ok_or_else(|| {
+            Failure::Damaged(format!("series {number} is of unknown quantity `{quantity}`"))
+        })?;
+        let subject = subject.to_owned();
+        Ok((number, Series { subject, quantity }))
+    })?;
+    for (number, series) in known {
+        open.restore_series(number, series, block::span(sql, number)?);
     }
-    let mut select = connection.prepare("SELECT id, body FROM hot ORDER BY id")?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        let (number, body): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-        match hot::decode(&body) {
+    sql.each("SELECT id, body FROM hot ORDER BY id", &[], &mut |row| {
+        let number = row.int(0)?;
+        match hot::decode(row.bytes(1)?) {
             Some(entries) => open.restore_hot(number, entries),
             None => tracing::error!("row {number} of the open readings is damaged; its readings are lost"),
         }
-    }
+        Ok(())
+    })?;
     Ok(open)
 }
 
@@ -228,33 +222,32 @@ struct Question {
 }
 
 impl Question {
-    fn raw(&self, connection: &Connection) -> Result<Vec<Row>, Failure> {
+    fn raw(&self, sql: &dyn Sql) -> Result<Vec<Row>, Failure> {
         let mut rows = Vec::new();
         let mut take = |at, value| rows.push(condense::raw(at, value));
-        block::for_each(connection, self.series, self.from_ms, self.to_ms, &mut take)?;
-        self.open_after(connection)?
-            .for_each(|(at, value)| take(*at, *value));
+        block::for_each(sql, self.series, self.from_ms, self.to_ms, &mut take)?;
+        self.open_after(sql)?.for_each(|(at, value)| take(*at, *value));
         Ok(rows)
     }
 
-    fn condensed(&self, connection: &Connection, width_s: i64) -> Result<Vec<Row>, Failure> {
+    fn condensed(&self, sql: &dyn Sql, width_s: i64) -> Result<Vec<Row>, Failure> {
         let mut condenser = Condenser::new(width_s);
         match Rollup::for_width(width_s) {
-            Some(rollup) => rollup.for_each(connection, self.series, self.from_ms, self.to_ms, |bucket| {
+            Some(rollup) => rollup.for_each(sql, self.series, self.from_ms, self.to_ms, |bucket| {
                 condenser.bucket(bucket);
             })?,
-            None => block::for_each(connection, self.series, self.from_ms, self.to_ms, |at, value| {
+            None => block::for_each(sql, self.series, self.from_ms, self.to_ms, |at, value| {
                 condenser.reading(at, value);
             })?,
         }
-        self.open_after(connection)?
+        self.open_after(sql)?
             .for_each(|(at, value)| condenser.reading(*at, *value));
         Ok(condenser.finish().iter().map(Bucket::row).collect())
     }
 
     /// Those open readings that were not sealed meanwhile.
-    fn open_after(&self, connection: &Connection) -> Result<impl Iterator<Item = &Reading>, Failure> {
-        let sealed_until = block::span(connection, self.series)?.map(|(_, last_ms)| last_ms);
+    fn open_after(&self, sql: &dyn Sql) -> Result<impl Iterator<Item = &Reading>, Failure> {
+        let sealed_until = block::span(sql, self.series)?.map(|(_, last_ms)| last_ms);
         Ok(self
             .open
             .iter()
@@ -263,7 +256,7 @@ impl Question {
 }
 
 #[async_trait]
-impl History for Sqlite {
+impl<G: Send + Sync> History for Database<G> {
     async fn append(&self, samples: Vec<Sample>) -> Result<(), StoreError> {
         let recorder = &self.history;
         let is_crowded = {
@@ -293,7 +286,7 @@ impl History for Sqlite {
         // Already so for callers who keep to the contract; of equal times the first stays.
         readings.sort_by_key(|(at, _)| *at);
         readings.dedup_by_key(|(at, _)| *at);
-        let import = move |connection: &Connection| shared.import(connection, &series, &readings);
+        let import = move |sql: &dyn Sql| shared.import(sql, &series, &readings);
         self.history.writer.call("import readings", import).await
     }
 
@@ -324,13 +317,12 @@ impl History for Sqlite {
                 open: open.readings(series, from_ms, to_ms),
             }
         };
-        let read = move |connection: &Connection| {
-            // One view of the file for all that follows.
-            let transaction = connection.unchecked_transaction()?;
-            match step {
-                Step::Raw => question.raw(&transaction),
-                Step::Seconds(width_s) => question.condensed(&transaction, i64::from(width_s).max(1)),
-            }
+        let read = move |sql: &dyn Sql| {
+            // One view of the database for all that follows.
+            sql.transaction(|| match step {
+                Step::Raw => question.raw(sql),
+                Step::Seconds(width_s) => question.condensed(sql, i64::from(width_s).max(1)),
+            })
         };
         self.history.reader.call(READ, read).await
     }

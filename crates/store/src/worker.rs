@@ -1,61 +1,26 @@
 //! Threads that own a database connection and work off jobs.
 //!
-//! Records are written by group commit: all jobs that wait share one transaction and one sync, each behind
-//! a savepoint of its own, so that one that fails takes nobody with it. Answers go out after the commit.
-//! A job may run twice (when the shared transaction broke, each is tried alone), so it changes nothing but
-//! the database.
+//! Records are written by group commit: all jobs that wait share one transaction and one sync. Answers go out
+//! after the commit. A job that refuses has written nothing and takes nobody with it; when one fails, all are
+//! rolled back and each is tried alone. So a job may run twice, and changes nothing but the database.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::StoreError;
+use crate::sql::{Failure, Sql};
 
 /// Jobs that may wait for one thread; further callers wait for a place.
 const WAITING: usize = 1_024;
 /// Jobs in one transaction.
 const TOGETHER: usize = 512;
 
-/// Why a job failed, before it is known what was being done.
-#[derive(Debug)]
-pub enum Failure {
-    Sql(rusqlite::Error),
-    Refused(StoreError),
-    /// What was read back makes no sense.
-    Damaged(String),
-}
-
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl Failure {
-    pub fn during(self, operation: &'static str) -> StoreError {
-        match self {
-            Self::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
-                StoreError::Full { operation }
-            }
-            Self::Sql(error) => StoreError::Other {
-                operation,
-                cause: error.to_string(),
-            },
-            Self::Refused(error) => error,
-            Self::Damaged(cause) => StoreError::Other { operation, cause },
-        }
-    }
-}
+/// Something to be done every so often.
+pub type Tick = Box<dyn FnMut(&dyn Sql) + Send>;
 
 /// How a thread treats its jobs.
 pub enum Manner {
@@ -64,10 +29,7 @@ pub enum Manner {
     /// Each job as it is; it opens a transaction if it wants one.
     Alone,
     /// Like `Alone`, and something to be done every so often and once at the end.
-    Alongside {
-        every: Duration,
-        tick: Box<dyn FnMut(&Connection) + Send>,
-    },
+    Alongside { every: Duration, tick: Tick },
 }
 
 /// A thread with a connection. Dropping it works off what waits and joins the thread.
@@ -78,14 +40,14 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn spawn(name: &str, connection: Connection, manner: Manner) -> std::io::Result<Self> {
+    pub fn spawn(name: &str, connection: Box<dyn Sql + Send>, manner: Manner) -> std::io::Result<Self> {
         let (sender, receiver) = channel();
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || match manner {
-                Manner::Together => write_together(&connection, &receiver),
-                Manner::Alone => receiver.iter().for_each(|job| run_plain(&connection, job)),
-                Manner::Alongside { every, tick } => run_alongside(&connection, &receiver, every, tick),
+                Manner::Together => write_together(&*connection, &receiver),
+                Manner::Alone => receiver.iter().for_each(|job| run_plain(&*connection, job)),
+                Manner::Alongside { every, tick } => run_alongside(&*connection, &receiver, every, tick),
             })?;
         Ok(Self {
             jobs: Some(sender),
@@ -98,7 +60,7 @@ impl Worker {
     pub async fn call<T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl FnMut(&Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl FnMut(&dyn Sql) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         let stopped = || StoreError::Other {
             operation,
@@ -136,7 +98,7 @@ impl Drop for Worker {
 }
 
 trait Job: Send {
-    fn run(&mut self, connection: &Connection) -> Result<(), Failure>;
+    fn run(&mut self, connection: &dyn Sql) -> Result<(), Failure>;
     fn answer(self: Box<Self>, outcome: Result<(), Failure>);
 }
 
@@ -148,8 +110,8 @@ struct Task<T, F> {
     _place: OwnedSemaphorePermit,
 }
 
-impl<T: Send, F: FnMut(&Connection) -> Result<T, Failure> + Send> Job for Task<T, F> {
-    fn run(&mut self, connection: &Connection) -> Result<(), Failure> {
+impl<T: Send, F: FnMut(&dyn Sql) -> Result<T, Failure> + Send> Job for Task<T, F> {
+    fn run(&mut self, connection: &dyn Sql) -> Result<(), Failure> {
         self.value = Some((self.work)(connection)?);
         Ok(())
     }
@@ -165,12 +127,12 @@ impl<T: Send, F: FnMut(&Connection) -> Result<T, Failure> + Send> Job for Task<T
     }
 }
 
-fn run_plain(connection: &Connection, mut job: Box<dyn Job>) {
+fn run_plain(connection: &dyn Sql, mut job: Box<dyn Job>) {
     let outcome = job.run(connection);
     job.answer(outcome);
 }
 
-fn write_together(connection: &Connection, receiver: &Receiver<Box<dyn Job>>) {
+fn write_together(connection: &dyn Sql, receiver: &Receiver<Box<dyn Job>>) {
     while let Ok(first) = receiver.recv() {
         let mut jobs = vec![first];
         jobs.extend(receiver.try_iter().take(TOGETHER - 1));
@@ -189,47 +151,31 @@ fn write_together(connection: &Connection, receiver: &Receiver<Box<dyn Job>>) {
 
 /// The outcome of each job, or an error when the transaction as a whole did not hold.
 fn commit_together(
-    connection: &Connection,
+    connection: &dyn Sql,
     jobs: &mut [Box<dyn Job>],
 ) -> Result<Vec<Result<(), Failure>>, Failure> {
-    let transaction = connection.unchecked_transaction()?;
-    let mut outcomes = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-        let outcome = job.run(connection);
-        // A full disk may have ended the whole transaction, not only this job.
-        if connection.is_autocommit() {
-            return Err(outcome
-                .err()
-                .unwrap_or_else(|| Failure::Damaged("the transaction ended early".to_owned())));
+    connection.transaction(|| {
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let outcome = match job.run(connection) {
+                Err(Failure::Refused(error)) => Err(Failure::Refused(error)),
+                outcome => Ok(outcome?),
+            };
+            outcomes.push(outcome);
         }
-        if outcome.is_err() {
-            connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
-        }
-        connection.prepare_cached("RELEASE job")?.execute([])?;
-        outcomes.push(outcome);
-    }
-    transaction.commit()?;
-    Ok(outcomes)
+        Ok(outcomes)
+    })
 }
 
-fn commit_alone(connection: &Connection, job: &mut dyn Job) -> Result<(), Failure> {
-    // Rolls back when dropped uncommitted.
-    let transaction = connection.unchecked_transaction()?;
-    job.run(connection)?;
-    Ok(transaction.commit()?)
+fn commit_alone(connection: &dyn Sql, job: &mut dyn Job) -> Result<(), Failure> {
+    connection.transaction(|| job.run(connection))
 }
 
 #[allow(
     clippy::disallowed_methods,
     reason = "the flush is paced by real time, whatever clock readings carry"
 )]
-fn run_alongside(
-    connection: &Connection,
-    receiver: &Receiver<Box<dyn Job>>,
-    every: Duration,
-    mut tick: Box<dyn FnMut(&Connection) + Send>,
-) {
+fn run_alongside(connection: &dyn Sql, receiver: &Receiver<Box<dyn Job>>, every: Duration, mut tick: Tick) {
     let mut due = Instant::now() + every;
     loop {
         match receiver.recv_timeout(due.saturating_duration_since(Instant::now())) {

@@ -1,0 +1,150 @@
+//! Who did what, and what somebody should look at.
+
+use async_trait::async_trait;
+use model::alarm::{Acknowledged, Alarm};
+use model::id::{DeviceId, SiteId};
+
+use super::to_word;
+use crate::database::Database;
+use crate::sql::{Failure, Param, Row, Sql, params};
+use crate::{Alarms, Audit, AuditEntry, AuditFilter, Done, StoreError};
+
+#[async_trait]
+impl<G: Send + Sync> Audit for Database<G> {
+    async fn record(&self, entry: &AuditEntry) -> Done {
+        let entry = entry.clone();
+        let put = move |sql: &dyn Sql| {
+            let AuditEntry {
+                at,
+                principal,
+                door,
+                action,
+                outcome,
+            } = &entry;
+            sql.write(
+                "INSERT INTO audit (at, principal, door, action, outcome) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![*at, principal, door, action, outcome],
+            )
+        };
+        self.writer.call("write the audit log", put).await
+    }
+
+    async fn recent(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        let entries = self.audit(&AuditFilter::default(), None, limit).await?;
+        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        before_id: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
+        let filter = filter.clone();
+        let read = move |sql: &dyn Sql| {
+            let AuditFilter {
+                principal,
+                door,
+                from,
+                to,
+            } = &filter;
+            let mut only = super::Only::default();
+            only.add("principal = ?", principal.as_ref());
+            only.add("door = ?", door.as_ref());
+            only.add("at >= ?", *from);
+            only.add("at < ?", *to);
+            only.add("id < ?", before_id);
+            let select = format!(
+                "SELECT at, principal, door, action, outcome, id FROM audit {} ORDER BY id DESC LIMIT {}",
+                only.text(),
+                only.place(limit)
+            );
+            sql.all(&select, &only.parameters, |row| Ok((row.int(5)?, entry(row)?)))
+        };
+        self.reader.call("read the audit log", read).await
+    }
+}
+
+fn entry(row: &Row) -> Result<AuditEntry, Failure> {
+    Ok(AuditEntry {
+        at: row.time(0)?,
+        principal: row.text(1)?.to_owned(),
+        door: row.text(2)?.to_owned(),
+        action: row.text(3)?.to_owned(),
+        outcome: row.text(4)?.to_owned(),
+    })
+}
+
+#[async_trait]
+impl<G: Send + Sync> Alarms for Database<G> {
+    async fn put_alarm(&self, alarm: &Alarm) -> Done {
+        let alarm = alarm.clone();
+        let put = move |sql: &dyn Sql| {
+            let (by, at) = match &alarm.acknowledged {
+                Some(Acknowledged { by, at }) => (Some(by.as_str()), Some(*at)),
+                None => (None, None),
+            };
+            sql.write(
+                "INSERT INTO alarm
+                 (site, device, code, severity, text, raised, cleared, acknowledged_by, acknowledged_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                 ON CONFLICT (site, device, code, raised) DO UPDATE
+                 SET severity = excluded.severity, text = excluded.text, cleared = excluded.cleared,
+                 acknowledged_by = coalesce(excluded.acknowledged_by, alarm.acknowledged_by),
+                 acknowledged_at = coalesce(excluded.acknowledged_at, alarm.acknowledged_at)",
+                params![
+                    alarm.site.as_str(),
+                    alarm.device.as_ref().map_or("", DeviceId::as_str),
+                    &to_word(&alarm.code)?,
+                    &to_word(&alarm.severity)?,
+                    &alarm.text,
+                    alarm.raised,
+                    alarm.cleared,
+                    by,
+                    at
+                ],
+            )
+        };
+        self.writer.call("store an alarm", put).await
+    }
+
+    async fn alarms(&self, site: &SiteId, limit: u32) -> Result<Vec<Alarm>, StoreError> {
+        let site = site.clone();
+        let read = move |sql: &dyn Sql| {
+            let newest = "WHERE site = ?1 ORDER BY raised DESC, id DESC LIMIT ?2";
+            alarms(sql, newest, params![site.as_str(), limit])
+        };
+        self.reader.call("read the alarms", read).await
+    }
+
+    async fn open_alarms(&self, site: &SiteId) -> Result<Vec<Alarm>, StoreError> {
+        let site = site.clone();
+        let read = move |sql: &dyn Sql| {
+            let open = "WHERE site = ?1 AND cleared IS NULL ORDER BY raised DESC, id DESC";
+            alarms(sql, open, params![site.as_str()])
+        };
+        self.reader.call("read the open alarms", read).await
+    }
+}
+
+fn alarms(sql: &dyn Sql, which: &str, parameters: &[Param<'_>]) -> Result<Vec<Alarm>, Failure> {
+    let columns = "site, device, code, severity, text, raised, cleared, acknowledged_by, acknowledged_at";
+    let select = format!("SELECT {columns} FROM alarm {which}");
+    sql.all(&select, parameters, |row| {
+        let is_of_site = row.text(1)?.is_empty();
+        let acknowledged = match row.opt_time(8)? {
+            Some(at) => Some(Acknowledged { by: row.id(7)?, at }),
+            None => None,
+        };
+        Ok(Alarm {
+            site: row.id(0)?,
+            device: if is_of_site { None } else { Some(row.id(1)?) },
+            code: row.word(2)?,
+            severity: row.word(3)?,
+            text: row.text(4)?.to_owned(),
+            raised: row.time(5)?,
+            cleared: row.opt_time(6)?,
+            acknowledged,
+        })
+    })
+}

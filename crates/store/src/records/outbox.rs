@@ -1,0 +1,79 @@
+//! What is owed to the outside, in the order in which it was put there.
+
+use async_trait::async_trait;
+use model::id::ParcelId;
+use model::outbox::{Parcel, ParcelState};
+use model::time::Timestamp;
+
+use super::to_json;
+use crate::database::Database;
+use crate::sql::{Sql, params};
+use crate::{Done, Outbox, StoreError};
+
+/// The state as a word and a time.
+fn state(parcel: &Parcel) -> (&'static str, Timestamp) {
+    match parcel.state {
+        ParcelState::Waiting { next_attempt } => ("waiting", next_attempt),
+        ParcelState::Dead { since } => ("dead", since),
+        ParcelState::Delivered { at } => ("delivered", at),
+    }
+}
+
+#[async_trait]
+impl<G: Send + Sync> Outbox for Database<G> {
+    async fn put_parcel(&self, parcel: &Parcel) -> Done {
+        let parcel = parcel.clone();
+        let put = move |sql: &dyn Sql| {
+            let (state, at) = state(&parcel);
+            sql.write(
+                "INSERT INTO parcel (id, target, state, at, body) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (id) DO UPDATE SET target = excluded.target, state = excluded.state,
+                 at = excluded.at, body = excluded.body",
+                params![parcel.id.as_str(), &parcel.target, state, at, &to_json(&parcel)?],
+            )
+        };
+        self.writer.call("store a parcel", put).await
+    }
+
+    async fn parcel(&self, id: &ParcelId) -> Result<Option<Parcel>, StoreError> {
+        let id = id.clone();
+        let read = move |sql: &dyn Sql| {
+            let select = "SELECT body FROM parcel WHERE id = ?1";
+            sql.first(select, params![id.as_str()], |row| row.json(0))
+        };
+        self.reader.call("read a parcel", read).await
+    }
+
+    async fn due_parcels(&self, now: Timestamp, limit: u32) -> Result<Vec<Parcel>, StoreError> {
+        let read = move |sql: &dyn Sql| {
+            let select = "SELECT body FROM parcel WHERE number IN
+                (SELECT min(number) FROM parcel WHERE state = 'waiting' GROUP BY target)
+                AND at <= ?1 ORDER BY number LIMIT ?2";
+            sql.all(select, params![now, limit], |row| row.json(0))
+        };
+        self.reader.call("read the due parcels", read).await
+    }
+
+    async fn parcels(&self, only: Option<&str>, limit: u32) -> Result<Vec<Parcel>, StoreError> {
+        let state = only.map(str::to_owned);
+        let read = move |sql: &dyn Sql| {
+            let mut only = super::Only::default();
+            only.add("state = ?", state.as_ref());
+            let select = format!(
+                "SELECT body FROM parcel {} ORDER BY number DESC LIMIT {}",
+                only.text(),
+                only.place(limit)
+            );
+            sql.all(&select, &only.parameters, |row| row.json(0))
+        };
+        self.reader.call("read the parcels", read).await
+    }
+
+    async fn forget_delivered(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let delete = move |sql: &dyn Sql| {
+            let delete = "DELETE FROM parcel WHERE state = 'delivered' AND at < ?1";
+            sql.execute(delete, params![before])
+        };
+        self.writer.call("forget delivered parcels", delete).await
+    }
+}

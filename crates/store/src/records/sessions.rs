@@ -1,0 +1,260 @@
+//! Sessions, their transactions and the ledger.
+
+use async_trait::async_trait;
+use model::id::{SessionId, SiteId, UserId};
+use model::money::{Currency, Micros};
+use model::session::{Cost, LedgerEntry, Session};
+use model::time::{Millis, Timestamp};
+use model::units::WattHours;
+
+use super::{Only, fence, to_json};
+use crate::database::Database;
+use crate::sql::{Failure, Param, Sql, damaged, params};
+use crate::{Done, SessionCursor, SessionFilter, SessionTotals, Sessions, StoreError};
+
+#[async_trait]
+impl<G: Send + Sync> Sessions for Database<G> {
+    async fn put_session(&self, epoch: u64, session: &Session) -> Done {
+        let session = session.clone();
+        let put = move |sql: &dyn Sql| {
+            fence(sql, "store a session", &session.site, epoch)?;
+            upsert(sql, &session)
+        };
+        self.writer.call("store a session", put).await
+    }
+
+    async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        let id = id.clone();
+        let read = move |sql: &dyn Sql| {
+            let select = "SELECT body FROM session WHERE id = ?1";
+            sql.first(select, params![id.as_str()], |row| row.json(0))
+        };
+        self.reader.call("read a session", read).await
+    }
+
+    async fn sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        let (filter, after) = (filter.clone(), after.cloned());
+        let read = move |sql: &dyn Sql| {
+            let mut only = sessions(&filter);
+            if let Some(SessionCursor { plugged, id }) = &after {
+                let (plugged, id) = (only.place(*plugged), only.place(id.as_str()));
+                only.conditions
+                    .push(format!("(session.plugged, session.id) < ({plugged}, {id})"));
+            }
+            let select = format!(
+                "SELECT body FROM session {} ORDER BY plugged DESC, id DESC LIMIT {}",
+                only.text(),
+                only.place(limit)
+            );
+            sql.all(&select, &only.parameters, |row| row.json(0))
+        };
+        self.reader.call("read the sessions", read).await
+    }
+
+    async fn session_totals(&self, filter: &SessionFilter) -> Result<SessionTotals, StoreError> {
+        let filter = filter.clone();
+        let read = move |sql: &dyn Sql| totals(sql, &filter);
+        self.reader.call("add up the sessions", read).await
+    }
+
+    async fn open_sessions(&self, site: &SiteId) -> Result<Vec<Session>, StoreError> {
+        let site = site.clone();
+        let read = move |sql: &dyn Sql| {
+            let select =
+                "SELECT body FROM session WHERE site = ?1 AND unplugged IS NULL ORDER BY plugged, id";
+            sql.all(select, params![site.as_str()], |row| row.json(0))
+        };
+        self.reader.call("read the open sessions", read).await
+    }
+
+    async fn anonymise_sessions(&self, user: &UserId, before: Option<Timestamp>) -> Result<u64, StoreError> {
+        let user = user.clone();
+        let forget = move |sql: &dyn Sql| {
+            let mut only = Only::default();
+            only.add("user_id = ?", Some(user.as_str()));
+            only.add("plugged < ?", before);
+            let select = format!(
+                "SELECT body FROM session WHERE id IN (SELECT session FROM billed {})",
+                only.text()
+            );
+            let sessions: Vec<Session> = sql.all(&select, &only.parameters, |row| row.json(0))?;
+            let mut count = 0;
+            for mut session in sessions {
+                let authorisations = session.transactions.iter_mut().map(|t| &mut t.authorisation);
+                for authorisation in authorisations.filter(|a| a.user.as_ref() == Some(&user)) {
+                    authorisation.user = None;
+                    authorisation.card = None;
+                }
+                upsert(sql, &session)?;
+                count += 1;
+            }
+            Ok(count)
+        };
+        self.writer.call("make sessions anonymous", forget).await
+    }
+
+    async fn put_ledger(&self, epoch: u64, entry: &LedgerEntry) -> Done {
+        let entry = entry.clone();
+        let put = move |sql: &dyn Sql| {
+            fence(sql, "write the ledger", &entry.site, epoch)?;
+            sql.write(
+                "INSERT INTO ledger (site, start, body) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (site, start) DO UPDATE SET body = excluded.body",
+                params![entry.site.as_str(), entry.start, &to_json(&entry)?],
+            )
+        };
+        self.writer.call("write the ledger", put).await
+    }
+
+    async fn ledger(
+        &self,
+        site: &SiteId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        let site = site.clone();
+        let read = move |sql: &dyn Sql| {
+            let select =
+                "SELECT body FROM ledger WHERE site = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
+            sql.all(select, params![site.as_str(), from, to], |row| row.json(0))
+        };
+        self.reader.call("read the ledger", read).await
+    }
+}
+
+/// Stores a session and its transactions, unless a later copy of it is there.
+fn upsert(sql: &dyn Sql, session: &Session) -> Result<(), Failure> {
+    let body = to_json(session)?;
+    let id = session.id.as_str();
+    let changed = sql.execute(
+        "INSERT INTO session (id, site, evse, vehicle, plugged, unplugged, revision, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (id) DO UPDATE SET site = excluded.site, evse = excluded.evse,
+         vehicle = excluded.vehicle, plugged = excluded.plugged, unplugged = excluded.unplugged,
+         revision = excluded.revision, body = excluded.body
+         WHERE excluded.revision >= session.revision",
+        params![
+            id,
+            session.site.as_str(),
+            session.evse.as_str(),
+            session.vehicle.as_ref().map(|vehicle| vehicle.as_str()),
+            session.plugged,
+            session.unplugged,
+            i64::try_from(session.revision).map_err(damaged)?,
+            &body
+        ],
+    )?;
+    if changed == 0 {
+        return Ok(());
+    }
+    sql.write("DELETE FROM billed WHERE session = ?1", params![id])?;
+    for transaction in &session.transactions {
+        let authorisation = &transaction.authorisation;
+        let cost = transaction.cost.as_ref();
+        sql.write(
+            "INSERT INTO billed (session, number, plugged, user_id, card, energy_wh, charging_ms,
+             sun_wh, battery_wh, grid_wh, cost, currency)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            params![
+                id,
+                transaction.number,
+                session.plugged,
+                authorisation.user.as_ref().map(|user| user.as_str()),
+                authorisation.card.as_ref().map(|card| card.as_str()),
+                transaction.energy.0,
+                transaction.charging.0,
+                transaction.origin.sun.0,
+                transaction.origin.battery.0,
+                transaction.origin.grid.0,
+                cost.map(|cost| cost.amount.0),
+                cost.map(|cost| cost.currency.as_str())
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// The conditions on sessions, apart from those on their transactions.
+fn of_session(filter: &SessionFilter) -> Only<'_> {
+    let mut only = Only::default();
+    only.add("session.site = ?", filter.site.as_ref().map(|id| id.as_str()));
+    only.add("session.evse = ?", filter.evse.as_ref().map(|id| id.as_str()));
+    let vehicle = filter.vehicle.as_ref().map(|id| id.as_str());
+    only.add("session.vehicle = ?", vehicle);
+    only.add("session.plugged >= ?", filter.from);
+    only.add("session.plugged < ?", filter.to);
+    only
+}
+
+/// The conditions on transactions.
+fn of_billed<'a>(only: &mut Only<'a>, filter: &'a SessionFilter) {
+    only.add("billed.user_id = ?", filter.user.as_ref().map(|id| id.as_str()));
+    only.add("billed.card = ?", filter.card.as_ref().map(|id| id.as_str()));
+}
+
+/// Everything a session must fulfil; of user and card, one of its transactions must.
+fn sessions(filter: &SessionFilter) -> Only<'_> {
+    let mut only = of_session(filter);
+    if filter.user.is_some() || filter.card.is_some() {
+        let outer = std::mem::take(&mut only.conditions);
+        of_billed(&mut only, filter);
+        only.add("billed.plugged >= ?", filter.from);
+        only.add("billed.plugged < ?", filter.to);
+        let inner = format!(
+            "session.id IN (SELECT billed.session FROM billed {})",
+            only.text()
+        );
+        only.conditions = outer;
+        only.conditions.push(inner);
+    }
+    only
+}
+
+fn totals(sql: &dyn Sql, filter: &SessionFilter) -> Result<SessionTotals, Failure> {
+    let only = sessions(filter);
+    let select = format!("SELECT count(*) FROM session {}", only.text());
+    let count = sql.first(&select, &only.parameters, |row| row.int(0))?;
+
+    let mut only = of_session(filter);
+    of_billed(&mut only, filter);
+    let sum = |column: &str| format!("CAST(coalesce(sum(billed.{column}), 0) AS BIGINT)");
+    let sums = [
+        "energy_wh",
+        "charging_ms",
+        "sun_wh",
+        "battery_wh",
+        "grid_wh",
+        "cost",
+    ]
+    .map(sum);
+    let select = format!(
+        "SELECT billed.currency, {} FROM billed JOIN session ON session.id = billed.session {}
+         GROUP BY billed.currency ORDER BY billed.currency",
+        sums.join(", "),
+        only.text()
+    );
+    let parameters: &[Param<'_>] = &only.parameters;
+    let mut totals = SessionTotals {
+        count: u64::try_from(count.unwrap_or(0)).map_err(damaged)?,
+        ..SessionTotals::default()
+    };
+    sql.each(&select, parameters, &mut |row| {
+        totals.energy += WattHours(row.int(1)?);
+        totals.charging = Millis(totals.charging.0.saturating_add(row.int(2)?));
+        totals.origin.sun += WattHours(row.int(3)?);
+        totals.origin.battery += WattHours(row.int(4)?);
+        totals.origin.grid += WattHours(row.int(5)?);
+        if let Some(currency) = row.opt_text(0)? {
+            let currency: Currency = currency.parse().map_err(damaged)?;
+            let amount = Micros(row.int(6)?);
+            totals.costs.push(Cost { amount, currency });
+        }
+        Ok(())
+    })?;
+    Ok(totals)
+}
