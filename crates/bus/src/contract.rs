@@ -31,8 +31,13 @@ async fn topics_are_kept_apart(bus: &Arc<dyn Bus>) {
     let mut of_b = bus.subscribe(Topic::Reports(site("b"))).await;
     let mut of_device = bus.subscribe(Topic::Setpoints(site("a"), device("left"))).await;
     let mut views = bus.subscribe(Topic::Views).await;
+    let mut nouns = bus.subscribe(Topic::Nouns).await;
 
     bus.publish(identity("a", "meter", "one")).await;
+    bus.publish(Message::NounsChanged {
+        kind: "tariff".to_owned(),
+    })
+    .await;
     bus.publish(identity("b", "meter", "two")).await;
     bus.publish(setpoint("a", "right", 1)).await;
     bus.publish(setpoint("b", "left", 2)).await;
@@ -45,6 +50,7 @@ async fn topics_are_kept_apart(bus: &Arc<dyn Bus>) {
     assert_eq!(next(&mut *of_device).await, "a/left epoch 3");
     assert_eq!(next(&mut *views).await, "view a 4");
     assert_eq!(next(&mut *views).await, "view b 5");
+    assert_eq!(next(&mut *nouns).await, "nouns tariff");
 }
 
 async fn the_latest_is_kept(bus: &Arc<dyn Bus>) {
@@ -178,6 +184,7 @@ async fn next(subscription: &mut dyn Subscription) -> String {
         Some(Received::Message(Message::Setpoint { site, setpoint })) => {
             format!("{site}/{} epoch {}", setpoint.device, setpoint.epoch)
         }
+        Some(Received::Message(Message::NounsChanged { kind })) => format!("nouns {kind}"),
         Some(Received::Message(Message::View(view))) => format!("view {} {}", view.id, view.cycle.count),
         Some(Received::Missed(count)) => format!("missed {count}"),
         None => "end".to_owned(),

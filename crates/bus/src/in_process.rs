@@ -26,6 +26,8 @@ const REPORTS: usize = 512;
 const SETPOINTS: usize = 32;
 /// Views kept for a slow reader, of all sites together.
 const VIEWS: usize = 128;
+/// Changes of documents kept for a slow reader; people make them one by one.
+const NOUNS: usize = 64;
 /// Intents waiting at one desk. When it is full, asking is refused as busy.
 const INTENTS: usize = 128;
 /// How long an ask waits for its answer.
@@ -35,6 +37,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub struct InProcess {
     rooms: Mutex<Rooms>,
     views: broadcast::Sender<Message>,
+    nouns: broadcast::Sender<Message>,
     answer_within: Duration,
 }
 
@@ -57,6 +60,7 @@ impl InProcess {
         Self {
             rooms: Mutex::default(),
             views: broadcast::channel(VIEWS).0,
+            nouns: broadcast::channel(NOUNS).0,
             answer_within,
         }
     }
@@ -107,6 +111,7 @@ impl Bus for InProcess {
                     rooms.latest_views.insert(view.id.clone(), Arc::clone(view));
                     Some(self.views.clone())
                 }
+                Message::NounsChanged { .. } => Some(self.nouns.clone()),
             }
         };
         if let Some(ring) = ring {
@@ -132,6 +137,7 @@ impl Bus for InProcess {
                     .subscribe()
             }
             Topic::Views => self.views.subscribe(),
+            Topic::Nouns => self.nouns.subscribe(),
         };
         Box::new(Listener { receiver })
     }

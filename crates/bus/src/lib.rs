@@ -32,6 +32,8 @@ pub enum Topic {
     Setpoints(SiteId, DeviceId),
     /// Views of every site.
     Views,
+    /// Changes of documents in the store, of every kind. Who missed some reads all anew.
+    Nouns,
 }
 
 /// What a subscription yields.

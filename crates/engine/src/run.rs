@@ -107,7 +107,7 @@ impl Opened {
                 },
                 received = reports.next() => match received {
                     Some(Received::Message(Message::Reported(reported))) => core.handle_report(&reported),
-                    Some(Received::Message(Message::Setpoint { .. } | Message::View(_))) => {}
+                    Some(Received::Message(Message::Setpoint { .. } | Message::View(_) | Message::NounsChanged { .. })) => {}
                     Some(Received::Missed(count)) => {
                         tracing::warn!(site.id = %site, count, "readings came faster than they could be taken");
                     }

@@ -40,12 +40,20 @@ pub struct Reported {
 }
 
 /// One message. Reports flow to the engine of the site, setpoints to whoever holds the link, views to
-/// everybody who shows them.
+/// everybody who shows them, changes of nouns to everybody who keeps a copy.
 #[derive(Clone, Debug)]
 pub enum Message {
     Reported(Reported),
-    Setpoint { site: SiteId, setpoint: Setpoint },
+    Setpoint {
+        site: SiteId,
+        setpoint: Setpoint,
+    },
     View(Arc<SiteView>),
+    /// Documents of a kind were changed in the store: [`crate::noun::Noun::KIND`], or
+    /// [`crate::tariff::PRICES`]. Whoever works with them reads them again.
+    NounsChanged {
+        kind: String,
+    },
 }
 
 /// The answer to an intent.

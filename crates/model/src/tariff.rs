@@ -20,6 +20,9 @@ use crate::units::PerMille;
 pub use book::{PriceBook, PriceSlot, Priced, Span};
 pub use check::{Named, Problem, named_problems, problems};
 
+/// The kind under which new prices of a provider are announced.
+pub const PRICES: &str = "prices";
+
 /// What energy costs, from one day to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tariff {

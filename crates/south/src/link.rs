@@ -177,7 +177,7 @@ impl Post {
     fn order(&self, received: Received) -> Option<Action> {
         match received {
             Received::Message(Message::Setpoint { setpoint, .. }) => self.admit(setpoint),
-            Received::Message(Message::Reported(_) | Message::View(_)) => None,
+            Received::Message(Message::Reported(_) | Message::View(_) | Message::NounsChanged { .. }) => None,
             Received::Missed(count) => {
                 tracing::warn!(
                     count,

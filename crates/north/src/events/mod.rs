@@ -71,7 +71,7 @@ impl Hub {
                 () = self.closed.cancelled() => return,
                 received = views.next() => match received {
                     Some(Received::Message(BusMessage::View(view))) => self.offer(view),
-                    Some(Received::Message(BusMessage::Reported(_) | BusMessage::Setpoint { .. })) => {}
+                    Some(Received::Message(BusMessage::Reported(_) | BusMessage::Setpoint { .. } | BusMessage::NounsChanged { .. })) => {}
                     Some(Received::Missed(_)) => self.take_latest(bus.as_ref()).await,
                     None => return,
                 },
