@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 
+use crate::outbound_guard::Denied;
+
 /// Why there is no answer. A message of the peer that says "no" is an answer and not a failure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -16,6 +18,9 @@ pub enum Failure {
     /// The answer was longer than allowed; the rest was not read.
     #[error("the answer is longer than {limit} bytes")]
     TooLarge { limit: usize },
+    /// The outbound guard forbids it; nobody was dialled.
+    #[error("{0}")]
+    Denied(#[from] Denied),
     /// Anything else, in words: a name that does not resolve, no route, bytes that are no answer.
     #[error("{0}")]
     Other(String),

@@ -1,5 +1,5 @@
-//! HTTP/1.1 without TLS, both sides: a client for devices on the local network and a minimal server for
-//! simulated ones.
+//! HTTP/1.1, both sides: a client for devices on the local network and for what the outbound guard lets pass,
+//! and a minimal server for simulated devices.
 //!
 //! The client follows no redirects, uses no proxy and keeps no connection: small devices answer
 //! `Connection: close` or have room for two connections only. The server is no web server: one function
@@ -25,30 +25,70 @@ use tokio_util::sync::CancellationToken;
 use crate::accept::accept;
 use crate::failure::{Failure, innermost, known_kind};
 use crate::limits::{Limits, ServerLimits};
+use crate::outbound_guard::{Checked, Denied, Guard, Resolver};
+use crate::tls;
 
 /// Sends requests to whoever is named in them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: reqwest::Client,
     limits: Limits,
+    guard: Option<Arc<Guard>>,
+}
+
+/// The longest body that a guarded client sends, in bytes.
+const LONGEST_SENT: usize = 256 * 1024;
+
+/// What became of something handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    pub status: StatusCode,
+    /// When the peer wants to be asked again.
+    pub retry_after: Option<Duration>,
 }
 
 impl Client {
     /// # Errors
     /// When the system gives no resolver.
     pub fn new(limits: Limits) -> Result<Self, Failure> {
-        let inner = reqwest::Client::builder()
+        let builder = Self::builder(limits).tls_backend_preconfigured(tls::nobody()?);
+        Self::build(builder, limits, None)
+    }
+
+    /// A client for addresses that somebody gave: it dials what `guard` lets pass and nothing else, over
+    /// HTTP and HTTPS. A certificate must be good in the eyes of the system's own list.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn guarded(limits: Limits, guard: Arc<Guard>, resolver: Arc<dyn Resolver>) -> Result<Self, Failure> {
+        let builder = Self::builder(limits)
+            .tls_backend_preconfigured(tls::system()?)
+            .dns_resolver(Checked {
+                guard: Arc::clone(&guard),
+                resolver,
+            });
+        Self::build(builder, limits, Some(guard))
+    }
+
+    fn builder(limits: Limits) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .pool_max_idle_per_host(0)
             .connect_timeout(limits.connect_timeout)
             .timeout(limits.timeout)
-            .build()
-            .map_err(|error| {
-                Failure::Other(format!("cannot set up an HTTP client: {}", innermost(&error)))
-            })?;
-        Ok(Self { inner, limits })
+    }
+
+    fn build(
+        builder: reqwest::ClientBuilder,
+        limits: Limits,
+        guard: Option<Arc<Guard>>,
+    ) -> Result<Self, Failure> {
+        let inner = builder.build().map_err(|error| {
+            Failure::Other(format!("cannot set up an HTTP client: {}", innermost(&error)))
+        })?;
+        Ok(Self { inner, limits, guard })
     }
 
     /// Sends one request and reads the whole answer, whatever its status.
@@ -56,12 +96,7 @@ impl Client {
     /// # Errors
     /// When no complete answer came within the limits. An answer beyond `max_body` is not read further.
     pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Failure> {
-        let request = reqwest::Request::try_from(request).map_err(|error| self.failure(error))?;
-        let mut answer = self
-            .inner
-            .execute(request)
-            .await
-            .map_err(|error| self.failure(error))?;
+        let mut answer = self.execute(request).await?;
         let limit = self.limits.max_body;
         if answer
             .content_length()
@@ -83,6 +118,42 @@ impl Client {
         Ok(response)
     }
 
+    /// Sends one request and reads the head of the answer only. What the peer says beyond its status is
+    /// neither kept nor shown: it is not for the eyes of whoever gave the address.
+    ///
+    /// # Errors
+    /// When no head came within the limits.
+    pub async fn deliver(&self, request: Request<Vec<u8>>) -> Result<Delivery, Failure> {
+        let answer = self.execute(request).await?;
+        let seconds = answer.headers().get(http::header::RETRY_AFTER);
+        let seconds = seconds
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.trim().parse().ok());
+        Ok(Delivery {
+            status: answer.status(),
+            retry_after: seconds.map(Duration::from_secs),
+        })
+    }
+
+    async fn execute(&self, request: Request<Vec<u8>>) -> Result<reqwest::Response, Failure> {
+        let sent = request.body().len();
+        let request = reqwest::Request::try_from(request).map_err(|error| self.failure(error))?;
+        if let Some(guard) = &self.guard {
+            // What is checked here is what is dialled: the same reader, not a second opinion. Names are
+            // checked when they have been resolved.
+            guard.check_url(request.url())?;
+            if sent > LONGEST_SENT {
+                return Err(Failure::Other(format!(
+                    "the request has {sent} bytes, expected at most {LONGEST_SENT}"
+                )));
+            }
+        }
+        self.inner
+            .execute(request)
+            .await
+            .map_err(|error| self.failure(error))
+    }
+
     fn failure(&self, error: reqwest::Error) -> Failure {
         if error.is_timeout() {
             let after = if error.is_connect() {
@@ -96,6 +167,9 @@ impl Client {
         let error = error.without_url();
         let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
         while let Some(current) = cause {
+            if let Some(denied) = current.downcast_ref::<Denied>() {
+                return Failure::Denied(denied.clone());
+            }
             if let Some(known) = current
                 .downcast_ref::<io::Error>()
                 .and_then(|io| known_kind(io.kind()))

@@ -8,7 +8,11 @@ mod accept;
 mod failure;
 pub mod http;
 pub mod limits;
+pub mod mail;
 pub mod modbus_tcp;
+pub mod outbound_guard;
+
+mod tls;
 
 pub use failure::Failure;
 pub use limits::{Limits, ServerLimits};

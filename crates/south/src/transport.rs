@@ -44,7 +44,7 @@ fn failure(failure: links::Failure) -> Failure {
         links::Failure::Refused => Failure::Refused,
         links::Failure::TimedOut { after_ms } => Failure::TimedOut { after_ms },
         links::Failure::Closed => Failure::Closed,
-        links::Failure::TooLarge { .. } => Failure::Other(failure.to_string()),
+        links::Failure::TooLarge { .. } | links::Failure::Denied(_) => Failure::Other(failure.to_string()),
         links::Failure::Other(text) => Failure::Other(text),
     }
 }

@@ -5,6 +5,8 @@
 
 mod http_client;
 mod http_server;
+mod mail;
 mod modbus_client;
 mod modbus_server;
+mod outbound;
 mod peer;

@@ -26,6 +26,10 @@ const PERMISSIVE: &[&str] = &[
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("axe-core", "MPL-2.0; used unmodified, in browser tests only"),
     (
+        "webpki-root-certs",
+        "CDLA-Permissive-2.0, a permissive licence for data; not built on Linux",
+    ),
+    (
         "lightningcss",
         "MPL-2.0; used unmodified, when the page is built only",
     ),

@@ -12,6 +12,21 @@ use tokio::time::timeout;
 /// Long enough for a busy machine; never waited for when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A client for the loopback ports of a test. `reqwest` is built without a TLS of its own choice, so one has
+/// to be given, also where none is used.
+pub fn http() -> reqwest::Client {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring has them")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .build()
+        .expect("a client")
+}
+
 pub struct Process {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
@@ -101,7 +116,7 @@ impl Demo {
             process,
             base,
             json,
-            http: reqwest::Client::new(),
+            http: http(),
         }
     }
 

@@ -89,7 +89,7 @@ async fn a_real_site_is_set_up_by_the_printed_link_and_controls_devices_of_anoth
         .to_owned();
     let link = serve.line_with("#setup=").await;
     let ticket = link.split("#setup=").nth(1).unwrap().to_owned();
-    let http = reqwest::Client::new();
+    let http = crate::process::http();
 
     let closed = http.get(format!("{base}/api/v1/sites")).send().await.unwrap();
     assert_eq!(closed.status(), 401);
