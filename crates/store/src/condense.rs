@@ -20,6 +20,8 @@ pub struct Bucket {
     pub sum: i64,
     pub min: i64,
     pub max: i64,
+    pub first: i64,
+    pub first_at_ms: i64,
     pub last: i64,
     pub last_at_ms: i64,
 }
@@ -32,6 +34,8 @@ impl Bucket {
             sum: value,
             min: value,
             max: value,
+            first: value,
+            first_at_ms: at_ms,
             last: value,
             last_at_ms: at_ms,
         }
@@ -43,6 +47,10 @@ impl Bucket {
         self.sum = self.sum.saturating_add(other.sum);
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+        if other.first_at_ms < self.first_at_ms {
+            self.first = other.first;
+            self.first_at_ms = other.first_at_ms;
+        }
         if other.last_at_ms >= self.last_at_ms {
             self.last = other.last;
             self.last_at_ms = other.last_at_ms;
@@ -55,6 +63,7 @@ impl Bucket {
             mean: rounded(self.sum, self.count),
             min: self.min,
             max: self.max,
+            first: self.first,
             last: self.last,
         }
     }
@@ -104,6 +113,7 @@ pub fn raw(at_ms: i64, value: i64) -> Row {
         mean: value,
         min: value,
         max: value,
+        first: value,
         last: value,
     }
 }
@@ -136,11 +146,15 @@ mod tests {
             .finish()
             .iter()
             .map(Bucket::row)
-            .map(|row| (row.at.0, row.mean, row.min, row.max, row.last))
+            .map(|row| (row.at.0, row.mean, row.min, row.max, row.first, row.last))
             .collect();
         assert_eq!(
             rows,
-            [(0, 1, 1, 1, 1), (60_000, 2, -5, 8, 8), (180_000, 2, 2, 2, 2)]
+            [
+                (0, 1, 1, 1, 1, 1),
+                (60_000, 2, -5, 8, -5, 8),
+                (180_000, 2, 2, 2, 2, 2)
+            ]
         );
     }
 

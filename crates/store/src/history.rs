@@ -1,15 +1,17 @@
 //! Typed series per subject and quantity, kept in compressed blocks with rollups.
 
 mod block;
+mod clock;
 mod hot;
 mod open;
 mod recorder;
 
 use async_trait::async_trait;
 use model::reading::Quantity;
-use model::time::Timestamp;
+use model::time::{Millis, Timestamp};
 
 use crate::StoreError;
+pub use crate::condense::Bucket;
 pub(crate) use recorder::Recorder;
 
 /// One series: a device, an EVSE or a site (for its house load), and a quantity.
@@ -38,14 +40,56 @@ pub enum Step {
     Seconds(u32),
 }
 
-/// One answer row: for `Step::Raw` all four values are the reading.
+/// One answer row: for `Step::Raw` all values are the reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     pub at: Timestamp,
     pub mean: i64,
     pub min: i64,
     pub max: i64,
+    pub first: i64,
     pub last: i64,
+}
+
+/// The newest reading of a series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latest {
+    pub series: Series,
+    pub at: Timestamp,
+    pub value: i64,
+}
+
+/// Bytes on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    pub records: u64,
+    pub history: u64,
+}
+
+/// How long readings are kept, and how finely. Quarter-hours and days stay for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Every reading.
+    pub raw_days: u32,
+    /// Minutes in their place, counted from the reading; so at least as long.
+    pub minute_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            raw_days: 90,
+            minute_days: 730,
+        }
+    }
+}
+
+impl Retention {
+    /// Up to when readings are thinned, and up to when minutes are removed.
+    fn ends(self, now: Timestamp) -> (Timestamp, Timestamp) {
+        let before = |days: u32| now - Millis(i64::from(days.max(1)) * 86_400_000);
+        (before(self.raw_days), before(self.minute_days.max(self.raw_days)))
+    }
 }
 
 #[async_trait]
@@ -54,9 +98,11 @@ pub trait History: Send + Sync {
     /// their series, before 1970 or after the year 4000 are dropped and counted.
     async fn append(&self, samples: Vec<Sample>) -> Result<(), StoreError>;
     /// Writes finished past readings of one series, in order of time; for data made or imported. Where there
-    /// is a reading at the same millisecond already, that one stays: importing twice changes nothing.
+    /// is a reading at the same millisecond already, that one stays: importing twice changes nothing. Readings
+    /// from before the time at which the series was thinned are dropped and counted.
     async fn import(&self, series: &Series, rows: &[(Timestamp, i64)]) -> Result<(), StoreError>;
-    /// Rows with `from <= at < to`, in order of time.
+    /// Rows with `from <= at < to`, in order of time. Where readings were thinned, the minutes or quarter-hours
+    /// that are left of them stand in, and buckets that are narrower hold what starts in them.
     async fn query(
         &self,
         series: &Series,
@@ -64,6 +110,25 @@ pub trait History: Send + Sync {
         to: Timestamp,
         step: Step,
     ) -> Result<Vec<Row>, StoreError>;
+    /// The quarter-hours of UTC that overlap `from..to`, in order of time, with at least the last before them
+    /// and the first after them.
+    async fn quarters(
+        &self,
+        series: &Series,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Bucket>, StoreError>;
+    /// The newest reading of a series, from memory.
+    async fn newest(&self, series: &Series) -> Result<Option<(Timestamp, i64)>, StoreError>;
+    /// The newest reading of every series, in order of the series, from memory.
+    async fn latest(&self) -> Result<Vec<Latest>, StoreError>;
+    /// Another number whenever something older than the newest reading of a series may have changed.
+    fn revision(&self) -> u64;
+    /// Thins a bite of what is older than it is to be kept, and answers whether there may be more to do. It can
+    /// be stopped and started at any time.
+    async fn thin(&self, retention: Retention, now: Timestamp) -> Result<bool, StoreError>;
+    /// What the store takes of the disk.
+    async fn size(&self) -> Result<Size, StoreError>;
     /// Every series there is, in order.
     async fn series(&self) -> Result<Vec<Series>, StoreError>;
     /// Oldest and newest reading of all series, `None` when empty.

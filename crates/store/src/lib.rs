@@ -7,10 +7,14 @@
 //! Every write of an engine carries its epoch; an older one than the site's newest is refused with
 //! [`StoreError::Fenced`].
 
+pub mod calendar;
+mod columns;
 mod condense;
 #[cfg(test)]
 mod contract;
 mod database;
+mod energies;
+pub mod energy;
 pub mod history;
 mod nouns;
 mod records;
@@ -29,7 +33,9 @@ use model::outbox::Parcel;
 use model::setpoint::ChargeCurrent;
 use model::time::Timestamp;
 
-pub use history::{History, Row, Sample, Series, Step};
+pub use columns::{Column, columns};
+pub use energies::{Energies, EnergyBook, EnergyRow};
+pub use history::{Bucket, History, Latest, Retention, Row, Sample, Series, Size, Step};
 pub use nouns::{Nouns, Typed};
 pub use sessions::{SessionCursor, SessionFilter, SessionTotals, Sessions};
 pub use sqlite::Sqlite;

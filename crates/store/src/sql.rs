@@ -60,6 +60,9 @@ pub trait Sql {
         take: &mut dyn FnMut(&Row) -> Result<(), Failure>,
     ) -> Result<(), Failure>;
 
+    /// How many bytes of disk the tables behind this connection take.
+    fn bytes(&self) -> Result<i64, Failure>;
+
     /// Runs a statement of a transaction. What is wrong with it may be said as late as at the next call that
     /// has an answer, or at the commit.
     fn write(&self, sql: &str, parameters: &[Param<'_>]) -> Result<(), Failure> {

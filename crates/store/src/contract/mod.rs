@@ -1,5 +1,6 @@
 //! What every store must do, as checks over `dyn Store`: each backend runs them all on an empty store.
 
+mod history;
 mod records;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub async fn check(store: &dyn Store) {
     readings_condense_to_aligned_buckets(store).await;
     imports_fill_gaps_and_change_nothing_twice(store).await;
     a_long_history_answers_like_its_readings(store).await;
+    history::check(store).await;
 }
 
 async fn epochs_grow_and_fence(store: &dyn Store) {
@@ -258,17 +260,18 @@ async fn readings_condense_to_aligned_buckets(store: &dyn Store) {
         ],
     )
     .await;
-    let row = |at, mean, min, max, last| Row {
+    let row = |at, mean, min, max, first, last| Row {
         at: Timestamp(at),
         mean,
         min,
         max,
+        first,
         last,
     };
     let all = [
-        row(0, 10, 10, 10, 10),
-        row(60_000, 30, 20, 40, 30),
-        row(180_000, -1, -1, -1, -1),
+        row(0, 10, 10, 10, 10, 10),
+        row(60_000, 30, 20, 40, 20, 30),
+        row(180_000, -1, -1, -1, -1, -1),
     ];
     assert_eq!(rows(store, &power, 0, 200_000, Step::Seconds(60)).await, all);
     assert_eq!(
@@ -281,7 +284,7 @@ async fn readings_condense_to_aligned_buckets(store: &dyn Store) {
     );
     assert_eq!(
         rows(store, &power, 0, 1, Step::Seconds(900)).await,
-        [row(0, 20, -1, 40, -1)]
+        [row(0, 20, -1, 40, 10, -1)]
     );
 }
 
@@ -311,14 +314,15 @@ async fn imports_fill_gaps_and_change_nothing_twice(store: &dyn Store) {
     ];
     assert_eq!(raw(store, &power, 0, 2 * day).await, expected);
     append(store, &power, &[(day + 2_700, 14)]).await;
-    let row = |at, mean, min, max, last| Row {
+    let row = |at, mean, min, max, first, last| Row {
         at: Timestamp(at),
         mean,
         min,
         max,
+        first,
         last,
     };
-    let days = [row(0, 10, 10, 10, 10), row(day, 9, 1, 14, 14)];
+    let days = [row(0, 10, 10, 10, 10, 10), row(day, 9, 1, 14, 11, 14)];
     assert_eq!(rows(store, &power, 0, 2 * day, Step::Seconds(900)).await, days);
     assert_eq!(rows(store, &power, 0, 2 * day, Step::Seconds(86_400)).await, days);
     import(store, &series("device:nothing"), &[]).await;
@@ -388,6 +392,7 @@ fn by_hand(readings: &[(i64, i64)], from: i64, to: i64, width: i64) -> Vec<Row> 
             mean: mean(values),
             min: *values.iter().min().unwrap(),
             max: *values.iter().max().unwrap(),
+            first: values[0],
             last: *values.last().unwrap(),
         })
         .collect()

@@ -1,21 +1,25 @@
 //! Sealed readings in the database: blocks, and the rollups written with them.
 //!
 //! A block holds one series over at most a day or some thousand readings, as two columns of integers
-//! compressed with pco. It is found by `series << 36 | start second`, so no two blocks of a series start in
+//! compressed with pco; the one of times is shared by the series of a device that are read together. It is found by `series << 36 | start second`, so no two blocks of a series start in
 //! the same second, and none overlap.
 
 use std::collections::BTreeMap;
 
-use pco::ChunkConfig;
 use pco::standalone::{simple_compress, simple_decompress};
+use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 
+use super::clock;
 use crate::condense::{Bucket, Condenser, END_OF_TIME_S};
-use crate::sql::{Failure, Sql, params};
+use crate::sql::{Failure, Row, Sql, params};
 
+pub const MINUTE_S: i64 = 60;
 pub const QUARTER_S: i64 = 900;
 pub const DAY_S: i64 = 86_400;
 /// Readings in a block at most, except that a second is never split.
 const LARGEST: usize = 4_000;
+/// What is written when readings are sealed.
+const SEALED: [Rollup; 2] = [Rollup::Quarter, Rollup::Day];
 /// Higher levels cost time and save little on such columns.
 const LEVEL: usize = 4;
 
@@ -35,7 +39,7 @@ pub fn write(sql: &dyn Sql, series: i64, readings: &[Reading]) -> Result<(), Fai
     let touched = touched(sql, series, *first_ms, *last_ms)?;
     if touched.is_empty() {
         insert(sql, series, readings)?;
-        return add_rollups(sql, series, readings);
+        return add_rollups(sql, series, readings, &SEALED);
     }
     let mut merged = BTreeMap::new();
     for key in touched {
@@ -49,7 +53,7 @@ pub fn write(sql: &dyn Sql, series: i64, readings: &[Reading]) -> Result<(), Fai
         .collect();
     merged.extend(new.iter().copied());
     insert(sql, series, &merged.into_iter().collect::<Vec<_>>())?;
-    add_rollups(sql, series, &new)
+    add_rollups(sql, series, &new, &SEALED)
 }
 
 /// Keys of the blocks that overlap a span, or that start in the same second as its first or last reading.
@@ -79,10 +83,19 @@ fn insert(sql: &dyn Sql, series: i64, mut readings: &[Reading]) -> Result<(), Fa
         let last_ms = block.last().map_or(*first_ms, |(at, _)| *at);
         let count = i64::try_from(block.len()).unwrap_or(i64::MAX);
         let (times, values): (Vec<i64>, Vec<i64>) = block.iter().copied().unzip();
-        let (times, values) = (pack(&times)?, pack(&values)?);
+        let (clock, values) = (clock::keep(sql, &times)?, pack(&values)?);
         sql.write(
-            "INSERT INTO block (key, first_ms, last_ms, count, times, readings) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![key(series, *first_ms), *first_ms, last_ms, count, &times, &values],
+            "INSERT INTO block (key, first_ms, last_ms, count, times, readings, clock)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                key(series, *first_ms),
+                *first_ms,
+                last_ms,
+                count,
+                &Vec::new(),
+                &values,
+                clock
+            ],
         )?;
         readings = rest;
     }
@@ -104,13 +117,18 @@ fn block_end(readings: &[Reading]) -> usize {
         .unwrap_or(readings.len())
 }
 
-fn pack(column: &[i64]) -> Result<Vec<u8>, Failure> {
-    let packed = simple_compress(column, &ChunkConfig::default().with_compression_level(LEVEL));
+pub fn pack(column: &[i64]) -> Result<Vec<u8>, Failure> {
+    let config = ChunkConfig::default()
+        .with_compression_level(LEVEL)
+        .with_mode_spec(ModeSpec::Classic)
+        .with_delta_spec(DeltaSpec::TryConsecutive(1));
+    let packed = simple_compress(column, &config);
     packed.map_err(|error| Failure::Damaged(format!("cannot compress a block: {error}")))
 }
 
 fn load(sql: &dyn Sql, key: i64) -> Result<Vec<Reading>, Failure> {
-    let select = "SELECT times, readings FROM block WHERE key = ?1";
+    let select = "SELECT coalesce(clock.times, block.times), block.readings
+         FROM block LEFT JOIN clock ON clock.id = block.clock WHERE block.key = ?1";
     let readings = sql.first(select, params![key], |row| {
         unpack(key, row.bytes(0)?, row.bytes(1)?)
     })?;
@@ -152,21 +170,71 @@ pub fn for_each(
     Ok(())
 }
 
-/// When the first and the last sealed reading of a series were taken.
-pub fn span(sql: &dyn Sql, series: i64) -> Result<Option<(i64, i64)>, Failure> {
-    let end = |select| {
-        sql.first(select, params![key(series, 0), key(series, i64::MAX)], |row| {
-            row.int(0)
-        })
+/// When the first reading of a series was taken that is or was sealed, and the last one.
+pub fn ends(sql: &dyn Sql, series: i64) -> Result<Option<(i64, Reading)>, Failure> {
+    let first = Rollup::Quarter.after(sql, series, 0)?;
+    let last = last(sql, series)?;
+    Ok(first.map(|first| first.first_at_ms).zip(last))
+}
+
+/// The newest reading of a series that is or was sealed.
+pub fn last(sql: &dyn Sql, series: i64) -> Result<Option<Reading>, Failure> {
+    let last = Rollup::Quarter.before(sql, series, i64::MAX)?;
+    Ok(last.map(|last| (last.last_at_ms, last.last)))
+}
+
+/// Replaces the oldest block of a series by minutes, if all of it is older than a time. Answers up to when there
+/// are no readings at full resolution any more.
+pub fn thin(sql: &dyn Sql, series: i64, before_ms: i64) -> Result<Option<i64>, Failure> {
+    let oldest = sql.first(
+        "SELECT key, last_ms FROM block WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT 1",
+        params![key(series, 0), key(series + 1, 0)],
+        |row| Ok((row.int(0)?, row.int(1)?)),
+    )?;
+    let Some((oldest, last_ms)) = oldest.filter(|(_, last_ms)| *last_ms < before_ms) else {
+        return Ok(None);
     };
-    let first = end("SELECT first_ms FROM block WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1")?;
-    let last = end("SELECT last_ms FROM block WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1")?;
-    Ok(first.zip(last))
+    add_rollups(sql, series, &load(sql, oldest)?, &[Rollup::Minute])?;
+    sql.write("DELETE FROM block WHERE key = ?1", params![oldest])?;
+    let thinned_ms = last_ms + 1;
+    sql.write(
+        "UPDATE series SET thinned_ms = ?2 WHERE id = ?1",
+        params![series, thinned_ms],
+    )?;
+    Ok(Some(thinned_ms))
+}
+
+/// Removes up to a day of minutes of a series, if they are older than a time. Answers whether there were some.
+pub fn coarsen(sql: &dyn Sql, series: i64, before_ms: i64) -> Result<bool, Failure> {
+    let Some(oldest) = Rollup::Minute.after(sql, series, 0)? else {
+        return Ok(false);
+    };
+    let quarter = |ms: i64| ms - ms.rem_euclid(QUARTER_S * 1_000);
+    let until_ms = quarter(before_ms.min(oldest.start_ms + DAY_S * 1_000));
+    if oldest.start_ms >= until_ms {
+        return Ok(false);
+    }
+    sql.write(
+        "DELETE FROM minute WHERE key >= ?1 AND key < ?2",
+        params![key(series, 0), key(series, until_ms)],
+    )?;
+    sql.write(
+        "UPDATE series SET coarse_ms = ?2 WHERE id = ?1",
+        params![series, until_ms],
+    )?;
+    Ok(true)
+}
+
+/// Up to when a series has minutes instead of readings, and up to when it has quarter-hours only.
+pub fn thinned(sql: &dyn Sql, series: i64) -> Result<(i64, i64), Failure> {
+    let select = "SELECT thinned_ms, coarse_ms FROM series WHERE id = ?1";
+    let known = sql.first(select, params![series], |row| Ok((row.int(0)?, row.int(1)?)))?;
+    Ok(known.unwrap_or_default())
 }
 
 /// A bucket may be sealed in parts, and the parts may come in any order.
-fn add_rollups(sql: &dyn Sql, series: i64, readings: &[Reading]) -> Result<(), Failure> {
-    for rollup in [Rollup::Quarter, Rollup::Day] {
+fn add_rollups(sql: &dyn Sql, series: i64, readings: &[Reading], rollups: &[Rollup]) -> Result<(), Failure> {
+    for rollup in rollups {
         let mut condenser = Condenser::new(rollup.width_s());
         readings
             .iter()
@@ -190,12 +258,24 @@ fn add_rollups(sql: &dyn Sql, series: i64, readings: &[Reading]) -> Result<(), F
                 sum,
                 min,
                 max,
+                first,
+                first_at_ms,
                 last,
                 last_at_ms,
             } = *bucket;
             sql.write(
                 rollup.upsert(),
-                params![key(series, start_ms), count, sum, min, max, last, last_at_ms],
+                params![
+                    key(series, start_ms),
+                    count,
+                    sum,
+                    min,
+                    max,
+                    last,
+                    last_at_ms,
+                    first,
+                    first_at_ms
+                ],
             )?;
         }
     }
@@ -205,6 +285,8 @@ fn add_rollups(sql: &dyn Sql, series: i64, readings: &[Reading]) -> Result<(), F
 /// A width that is kept ready.
 #[derive(Clone, Copy)]
 pub enum Rollup {
+    /// Only of readings that were thinned.
+    Minute,
     Quarter,
     Day,
 }
@@ -214,10 +296,12 @@ macro_rules! upsert {
         concat!(
             "INSERT INTO ",
             $table,
-            " (key, count, sum, lowest, highest, last, last_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            " (key, count, sum, lowest, highest, last, last_at_ms, first, first_at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (key) DO UPDATE SET count = excluded.count, sum = excluded.sum,
              lowest = excluded.lowest, highest = excluded.highest,
-             last = excluded.last, last_at_ms = excluded.last_at_ms"
+             last = excluded.last, last_at_ms = excluded.last_at_ms,
+             first = excluded.first, first_at_ms = excluded.first_at_ms"
         )
     };
 }
@@ -232,6 +316,7 @@ impl Rollup {
 
     const fn width_s(self) -> i64 {
         match self {
+            Self::Minute => MINUTE_S,
             Self::Quarter => QUARTER_S,
             Self::Day => DAY_S,
         }
@@ -239,20 +324,27 @@ impl Rollup {
 
     const fn upsert(self) -> &'static str {
         match self {
+            Self::Minute => upsert!("minute"),
             Self::Quarter => upsert!("quarter"),
             Self::Day => upsert!("day"),
         }
     }
 
-    const fn select(self) -> &'static str {
+    const fn table(self) -> &'static str {
         match self {
-            Self::Quarter => {
-                "SELECT key, count, sum, lowest, highest, last, last_at_ms FROM quarter WHERE key >= ?1 AND key < ?2 ORDER BY key"
-            }
-            Self::Day => {
-                "SELECT key, count, sum, lowest, highest, last, last_at_ms FROM day WHERE key >= ?1 AND key < ?2 ORDER BY key"
-            }
+            Self::Minute => "minute",
+            Self::Quarter => "quarter",
+            Self::Day => "day",
         }
+    }
+
+    /// Selects buckets whose key is in `?1..?2`.
+    fn select(self, order: &str) -> String {
+        format!(
+            "SELECT key, count, sum, lowest, highest, last, last_at_ms, first, first_at_ms FROM {}
+             WHERE key >= ?1 AND key < ?2 ORDER BY key {order}",
+            self.table()
+        )
     }
 
     /// Hands over the sealed part of every bucket that starts in `from..to`, in order of time.
@@ -265,19 +357,40 @@ impl Rollup {
         mut take: impl FnMut(&Bucket),
     ) -> Result<(), Failure> {
         let span = params![key(series, from_ms), key(series, to_ms)];
-        sql.each(self.select(), span, &mut |row| {
-            take(&Bucket {
-                start_ms: (row.int(0)? & (END_OF_TIME_S - 1)) * 1_000,
-                count: row.int(1)?,
-                sum: row.int(2)?,
-                min: row.int(3)?,
-                max: row.int(4)?,
-                last: row.int(5)?,
-                last_at_ms: row.int(6)?,
-            });
+        sql.each(&self.select(""), span, &mut |row| {
+            take(&bucket(row)?);
             Ok(())
         })
     }
+
+    /// The sealed part of the last bucket that starts before a time.
+    pub fn before(self, sql: &dyn Sql, series: i64, at_ms: i64) -> Result<Option<Bucket>, Failure> {
+        let span = params![key(series, 0), key(series, at_ms)];
+        sql.first(&self.select("DESC LIMIT 1"), span, bucket)
+    }
+
+    /// The sealed part of the first bucket that starts at a time or after it.
+    pub fn after(self, sql: &dyn Sql, series: i64, at_ms: i64) -> Result<Option<Bucket>, Failure> {
+        let span = params![key(series, at_ms), key(series + 1, 0)];
+        sql.first(&self.select("LIMIT 1"), span, bucket)
+    }
+}
+
+fn bucket(row: &Row) -> Result<Bucket, Failure> {
+    let start_ms = (row.int(0)? & (END_OF_TIME_S - 1)) * 1_000;
+    let min = row.int(3)?;
+    Ok(Bucket {
+        start_ms,
+        count: row.int(1)?,
+        sum: row.int(2)?,
+        min,
+        max: row.int(4)?,
+        last: row.int(5)?,
+        last_at_ms: row.int(6)?,
+        // Rows of the first schema do not know; a counter began at its lowest.
+        first: row.opt_int(7)?.unwrap_or(min),
+        first_at_ms: row.opt_int(8)?.unwrap_or(start_ms),
+    })
 }
 
 #[cfg(test)]
@@ -319,6 +432,7 @@ mod tests {
     fn a_rollup_serves_its_multiples() {
         let widths = [1, 60, 900, 1_000, 3_600, 86_400, 90_000, 604_800].map(|width_s| {
             Rollup::for_width(width_s).map_or("readings", |rollup| match rollup {
+                Rollup::Minute => "minutes",
                 Rollup::Quarter => "quarters",
                 Rollup::Day => "days",
             })

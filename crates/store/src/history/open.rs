@@ -3,17 +3,18 @@
 //! Pure bookkeeping: [`Open::plan`] says what one transaction has to write, [`Open::done`] takes note that
 //! it was written. Between the two, readings may be added.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::block::{DAY_S, Reading};
 use super::hot::Entry;
 use crate::condense::is_storable;
 use crate::history::Series;
 
-/// A series is sealed at about so many readings; each at its own number, so that not all are sealed at once.
+/// A series is sealed at about so many readings; those of each subject at their own number, so that not all are
+/// sealed at once.
 const SEAL_AT: usize = 1_500;
 const STAGGER: usize = 16;
-const STAGGERED: i64 = 64;
+const STAGGERED: u32 = 64;
 /// A series whose open readings reach back over so many hot rows is written again, so that those rows can go.
 const HOT_ROWS: i64 = 512;
 
@@ -32,7 +33,9 @@ pub struct Open {
 #[derive(Default)]
 struct OpenSeries {
     is_known: bool,
-    newest_ms: Option<i64>,
+    newest: Option<Reading>,
+    /// Before this there are no readings at full resolution any more.
+    thinned_ms: i64,
     readings: Vec<Reading>,
     /// How many of them are in the hot table, from this row on.
     written: usize,
@@ -57,19 +60,25 @@ impl Plan {
 }
 
 impl Open {
-    /// A series as the database knows it, with the span of its sealed readings.
-    pub fn restore_series(&mut self, number: i64, series: Series, span_ms: Option<(i64, i64)>) {
+    /// A series as the database knows it, with the time of its oldest sealed reading and the newest.
+    pub fn restore_series(
+        &mut self,
+        number: i64,
+        series: Series,
+        ends: Option<(i64, Reading)>,
+        thinned_ms: i64,
+    ) {
         self.numbers.insert(series, number);
-        let newest_ms = span_ms.map(|(_, newest)| newest);
         self.series.insert(
             number,
             OpenSeries {
                 is_known: true,
-                newest_ms,
+                newest: ends.map(|(_, newest)| newest),
+                thinned_ms,
                 ..OpenSeries::default()
             },
         );
-        self.note_oldest(span_ms.map(|(oldest, _)| oldest));
+        self.note_oldest(ends.map(|(oldest_ms, _)| oldest_ms));
     }
 
     /// Reads one hot row back; they come in order.
@@ -84,10 +93,9 @@ impl Open {
                 series.readings.clear();
                 series.hot_row = None;
             }
-            if let (Some((first_ms, _)), Some((last_ms, _))) = (entry.readings.first(), entry.readings.last())
-            {
+            if let (Some((first_ms, _)), Some(last)) = (entry.readings.first(), entry.readings.last()) {
                 let first_ms = *first_ms;
-                series.newest_ms = series.newest_ms.max(Some(*last_ms));
+                series.note_newest(*last);
                 series.hot_row.get_or_insert(row);
                 self.total += entry.readings.len();
                 series.readings.extend(entry.readings);
@@ -123,10 +131,10 @@ impl Open {
         let Some(open) = self.series.get_mut(&number) else {
             return false;
         };
-        if open.newest_ms.is_some_and(|newest| at_ms <= newest) {
+        if open.newest.is_some_and(|(newest_ms, _)| at_ms <= newest_ms) {
             return false;
         }
-        open.newest_ms = Some(at_ms);
+        open.newest = Some((at_ms, value));
         open.readings.push((at_ms, value));
         self.unwritten += 1;
         self.total += 1;
@@ -135,12 +143,46 @@ impl Open {
     }
 
     /// Takes note that past readings of a series were written to blocks.
-    pub fn imported(&mut self, number: i64, first_ms: i64, last_ms: i64) {
+    pub fn imported(&mut self, number: i64, first_ms: i64, last: Reading) {
         if let Some(series) = self.series.get_mut(&number) {
             series.is_known = true;
-            series.newest_ms = series.newest_ms.max(Some(last_ms));
+            series.note_newest(last);
         }
         self.note_oldest(Some(first_ms));
+    }
+
+    /// Takes note that a series has no readings at full resolution before a time any more.
+    pub fn thinned(&mut self, number: i64, until_ms: i64) {
+        if let Some(series) = self.series.get_mut(&number) {
+            series.thinned_ms = until_ms;
+        }
+    }
+
+    /// Before this nothing can be imported into a series.
+    pub fn thinned_until(&self, number: i64) -> i64 {
+        self.series.get(&number).map_or(0, |series| series.thinned_ms)
+    }
+
+    /// Series after one that the database knows, in order of their numbers.
+    pub fn known_after(&self, number: i64, count: usize) -> Vec<i64> {
+        self.series
+            .range(number + 1..)
+            .filter(|(_, series)| series.is_known)
+            .map(|(number, _)| *number)
+            .take(count)
+            .collect()
+    }
+
+    pub fn newest(&self, series: &Series) -> Option<Reading> {
+        self.series.get(self.numbers.get(series)?)?.newest
+    }
+
+    /// The newest reading of every series, in order.
+    pub fn latest(&self) -> Vec<(Series, Reading)> {
+        self.numbers
+            .iter()
+            .filter_map(|(series, number)| Some((series.clone(), self.series.get(number)?.newest?)))
+            .collect()
     }
 
     /// The open readings of a series in a span.
@@ -158,7 +200,7 @@ impl Open {
         let has_readings = |number: &i64| {
             self.series
                 .get(number)
-                .is_some_and(|series| series.newest_ms.is_some())
+                .is_some_and(|series| series.newest.is_some())
         };
         self.numbers
             .iter()
@@ -168,8 +210,8 @@ impl Open {
     }
 
     pub fn span_ms(&self) -> Option<(i64, i64)> {
-        self.oldest_ms
-            .zip(self.series.values().filter_map(|series| series.newest_ms).max())
+        let newest = |series: &OpenSeries| series.newest.map(|(at, _)| at);
+        self.oldest_ms.zip(self.series.values().filter_map(newest).max())
     }
 
     /// Readings that the database does not have.
@@ -194,9 +236,10 @@ impl Open {
             .iter()
             .map(|(series, number)| (*number, series))
             .collect();
+        let due = self.due(&names);
         for (number, series) in &self.series {
             if !series.is_known
-                && series.newest_ms.is_some()
+                && series.newest.is_some()
                 && let Some(name) = names.get(number)
             {
                 plan.new_series.push((*number, (*name).clone()));
@@ -204,7 +247,7 @@ impl Open {
             if series.readings.is_empty() {
                 continue;
             }
-            if seal == Some(*number) || is_due(*number, &series.readings) {
+            if seal == Some(*number) || due.contains(number) {
                 plan.seals.push((*number, series.readings.clone()));
                 plan.entries.push(Entry {
                     series: *number,
@@ -228,6 +271,35 @@ impl Open {
             }
         }
         plan
+    }
+
+    /// The series that are to be sealed, with those of the same subject that have the same times: sealed
+    /// together they share them.
+    fn due(&self, names: &BTreeMap<i64, &Series>) -> BTreeSet<i64> {
+        let named = || {
+            self.series
+                .iter()
+                .filter_map(|(number, series)| Some((*number, names.get(number)?.subject.as_str(), series)))
+        };
+        let due: Vec<(&str, &OpenSeries)> = named()
+            .filter(|(_, subject, series)| is_due(subject, &series.readings))
+            .map(|(_, subject, series)| (subject, series))
+            .collect();
+        let is_with = |subject: &str, series: &OpenSeries| {
+            due.iter().any(|(leader, leading)| {
+                *leader == subject
+                    && leading.readings.len() == series.readings.len()
+                    && leading
+                        .readings
+                        .iter()
+                        .zip(&series.readings)
+                        .all(|(a, b)| a.0 == b.0)
+            })
+        };
+        named()
+            .filter(|(_, subject, series)| !series.readings.is_empty() && is_with(subject, series))
+            .map(|(number, _, _)| number)
+            .collect()
     }
 
     /// Takes note that a plan was written.
@@ -273,10 +345,21 @@ impl Open {
     }
 }
 
-fn is_due(number: i64, readings: &[Reading]) -> bool {
-    let offset = (number * 37).rem_euclid(STAGGERED);
+impl OpenSeries {
+    fn note_newest(&mut self, reading: Reading) {
+        if self.newest.is_none_or(|(newest_ms, _)| reading.0 >= newest_ms) {
+            self.newest = Some(reading);
+        }
+    }
+}
+
+fn is_due(subject: &str, readings: &[Reading]) -> bool {
+    let mixed = subject.bytes().fold(7_u32, |mixed, byte| {
+        mixed.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    let offset = mixed % STAGGERED;
     let enough = SEAL_AT + STAGGER * usize::try_from(offset).unwrap_or(0);
-    let longest_ms = (DAY_S + offset * 60) * 1_000;
+    let longest_ms = (DAY_S + i64::from(offset) * 60) * 1_000;
     let span_ms = readings
         .first()
         .zip(readings.last())
@@ -336,7 +419,7 @@ mod tests {
 
         let mut restored = Open::default();
         for name in names {
-            restored.restore_series(open.known_number(&series(name)).unwrap(), series(name), None);
+            restored.restore_series(open.known_number(&series(name)).unwrap(), series(name), None, 0);
         }
         for (row, entries) in table {
             restored.restore_hot(row, entries);

@@ -17,13 +17,13 @@ use model::reading::Quantity;
 use model::time::Timestamp;
 
 use super::block::{self, Reading, Rollup};
-use super::hot;
 use super::open::{Open, Plan};
+use super::{clock, hot};
 use crate::condense::{self, Bucket, Condenser, END_OF_TIME_S, is_storable};
 use crate::database::Database;
 use crate::sql::{Failure, Sql, params};
 use crate::worker::{Manner, Worker};
-use crate::{History, Row, Sample, Series, Step, StoreError};
+use crate::{History, Latest, Retention, Row, Sample, Series, Size, Step, StoreError};
 
 /// How long a reading may be in memory alone; a second less than what is promised.
 const FLUSH_EVERY: Duration = Duration::from_secs(4);
@@ -31,6 +31,11 @@ const FLUSH_EVERY: Duration = Duration::from_secs(4);
 const FLUSH_AT: usize = 200_000;
 /// Readings in memory at which more are refused: when the disk is full for long.
 const AT_MOST: usize = 1_000_000;
+
+/// Blocks, or days of minutes, that are thinned at a time: some milliseconds of the writer.
+const BITE: i64 = 4;
+/// Series that are looked at in one bite.
+const LOOKED_AT: usize = 64;
 
 const FLUSH: &str = "write readings";
 const READ: &str = "read the history";
@@ -46,8 +51,19 @@ pub struct Recorder {
 struct Shared {
     open: Mutex<Open>,
     dropped: AtomicU64,
+    /// Counts imports.
+    revision: AtomicU64,
+    round: Mutex<Round>,
     /// Whether the last flush failed, so that it is reported once.
     is_failing: AtomicBool,
+}
+
+/// How far thinning has gone through the series.
+#[derive(Default)]
+struct Round {
+    /// The last series that was looked at.
+    series: i64,
+    found: bool,
 }
 
 impl Recorder {
@@ -139,10 +155,10 @@ impl Shared {
     }
 
     fn import(&self, sql: &dyn Sql, series: &Series, readings: &[Reading]) -> Result<(), Failure> {
-        let (Some((first_ms, _)), Some((last_ms, _))) = (readings.first(), readings.last()) else {
+        let Some((last_ms, _)) = readings.last() else {
             return Ok(());
         };
-        let (number, is_between) = {
+        let (number, is_between, thinned_ms) = {
             let mut open = self.open();
             let number = open.number(series);
             (
@@ -150,7 +166,16 @@ impl Shared {
                 !open
                     .readings(number, i64::MIN, last_ms.saturating_add(1))
                     .is_empty(),
+                open.thinned_until(number),
             )
+        };
+        // What was thinned is in the rollups; it is not there to tell what is new.
+        let late = readings.partition_point(|(at, _)| *at < thinned_ms);
+        self.dropped
+            .fetch_add(u64::try_from(late).unwrap_or(0), Ordering::Relaxed);
+        let readings = readings.get(late..).unwrap_or_default();
+        let (Some((first_ms, _)), Some(last)) = (readings.first(), readings.last()) else {
+            return Ok(());
         };
         // Open readings are newer than all sealed ones; those among the imported have to be sealed first.
         if is_between {
@@ -160,8 +185,51 @@ impl Shared {
             insert_series(sql, number, series)?;
             block::write(sql, number, readings)
         })?;
-        self.open().imported(number, *first_ms, *last_ms);
+        self.open().imported(number, *first_ms, *last);
+        self.revision.fetch_add(1, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// One bite of thinning: a few blocks, or a look at some series that have none. Only the writing thread comes
+    /// here.
+    fn thin(&self, sql: &dyn Sql, raw_until_ms: i64, minutes_until_ms: i64) -> Result<bool, Failure> {
+        let mut round = self.round.lock().unwrap_or_else(PoisonError::into_inner);
+        let numbers = self.open().known_after(round.series, LOOKED_AT);
+        let mut left = BITE;
+        for number in numbers.iter().copied() {
+            let mut thinned = None;
+            let mut is_coarser = false;
+            sql.transaction(|| {
+                thinned = None;
+                while left > 0 {
+                    let Some(until_ms) = block::thin(sql, number, raw_until_ms)? else {
+                        break;
+                    };
+                    thinned = Some(until_ms);
+                    left -= 1;
+                }
+                is_coarser = left > 0 && block::coarsen(sql, number, minutes_until_ms)?;
+                Ok(())
+            })?;
+            if let Some(until_ms) = thinned {
+                self.open().thinned(number, until_ms);
+            }
+            round.found |= thinned.is_some() || is_coarser;
+            left -= i64::from(is_coarser);
+            if left <= 0 {
+                return Ok(true);
+            }
+            round.series = number;
+        }
+        if numbers.len() == LOOKED_AT {
+            return Ok(true);
+        }
+        let found = std::mem::take(&mut *round).found;
+        if found {
+            return Ok(true);
+        }
+        // A block is never longer than a day.
+        clock::remove(sql, raw_until_ms - 2 * block::DAY_S * 1_000)
     }
 }
 
@@ -200,7 +268,8 @@ fn restore(sql: &dyn Sql) -> Result<Open, Failure> {
         Ok((number, Series { subject, quantity }))
     })?;
     for (number, series) in known {
-        open.restore_series(number, series, block::span(sql, number)?);
+        let (thinned_ms, _) = block::thinned(sql, number)?;
+        open.restore_series(number, series, block::ends(sql, number)?, thinned_ms);
     }
     sql.each("SELECT id, body FROM hot ORDER BY id", &[], &mut |row| {
         let number = row.int(0)?;
@@ -224,8 +293,9 @@ struct Question {
 impl Question {
     fn raw(&self, sql: &dyn Sql) -> Result<Vec<Row>, Failure> {
         let mut rows = Vec::new();
+        let from_ms = self.thinned(sql, |bucket| rows.push(bucket.row()))?;
         let mut take = |at, value| rows.push(condense::raw(at, value));
-        block::for_each(sql, self.series, self.from_ms, self.to_ms, &mut take)?;
+        block::for_each(sql, self.series, from_ms, self.to_ms, &mut take)?;
         self.open_after(sql)?.for_each(|(at, value)| take(*at, *value));
         Ok(rows)
     }
@@ -236,18 +306,52 @@ impl Question {
             Some(rollup) => rollup.for_each(sql, self.series, self.from_ms, self.to_ms, |bucket| {
                 condenser.bucket(bucket);
             })?,
-            None => block::for_each(sql, self.series, self.from_ms, self.to_ms, |at, value| {
-                condenser.reading(at, value);
-            })?,
+            None => {
+                let from_ms = self.thinned(sql, |bucket| condenser.bucket(bucket))?;
+                block::for_each(sql, self.series, from_ms, self.to_ms, |at, value| {
+                    condenser.reading(at, value);
+                })?;
+            }
         }
         self.open_after(sql)?
             .for_each(|(at, value)| condenser.reading(*at, *value));
         Ok(condenser.finish().iter().map(Bucket::row).collect())
     }
 
+    /// Hands over the finest that is left of what was thinned, and says from when there are readings.
+    fn thinned(&self, sql: &dyn Sql, mut take: impl FnMut(&Bucket)) -> Result<i64, Failure> {
+        let (thinned_ms, coarse_ms) = block::thinned(sql, self.series)?;
+        if self.from_ms < coarse_ms {
+            let to_ms = self.to_ms.min(coarse_ms);
+            let (from_ms, to_ms) = condense::whole_buckets(self.from_ms, to_ms, block::QUARTER_S);
+            Rollup::Quarter.for_each(sql, self.series, from_ms, to_ms, &mut take)?;
+        }
+        if self.from_ms < thinned_ms {
+            let (from_ms, to_ms) = (self.from_ms.max(coarse_ms), self.to_ms.min(thinned_ms));
+            let (from_ms, to_ms) = condense::whole_buckets(from_ms, to_ms, block::MINUTE_S);
+            Rollup::Minute.for_each(sql, self.series, from_ms, to_ms, &mut take)?;
+        }
+        Ok(self.from_ms.max(thinned_ms).min(self.to_ms))
+    }
+
+    /// Quarter-hours of the span, the last before it and the first after it, and all that are open.
+    fn quarters(&self, sql: &dyn Sql) -> Result<Vec<Bucket>, Failure> {
+        let mut condenser = Condenser::new(block::QUARTER_S);
+        let before = Rollup::Quarter.before(sql, self.series, self.from_ms)?;
+        before.iter().for_each(|bucket| condenser.bucket(bucket));
+        Rollup::Quarter.for_each(sql, self.series, self.from_ms, self.to_ms, |bucket| {
+            condenser.bucket(bucket);
+        })?;
+        let after = Rollup::Quarter.after(sql, self.series, self.to_ms)?;
+        after.iter().for_each(|bucket| condenser.bucket(bucket));
+        self.open_after(sql)?
+            .for_each(|(at, value)| condenser.reading(*at, *value));
+        Ok(condenser.finish())
+    }
+
     /// Those open readings that were not sealed meanwhile.
     fn open_after(&self, sql: &dyn Sql) -> Result<impl Iterator<Item = &Reading>, Failure> {
-        let sealed_until = block::span(sql, self.series)?.map(|(_, last_ms)| last_ms);
+        let sealed_until = block::last(sql, self.series)?.map(|(last_ms, _)| last_ms);
         Ok(self
             .open
             .iter()
@@ -325,6 +429,71 @@ impl<G: Send + Sync> History for Database<G> {
             })
         };
         self.history.reader.call(READ, read).await
+    }
+
+    async fn quarters(
+        &self,
+        series: &Series,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Bucket>, StoreError> {
+        let width_ms = block::QUARTER_S * 1_000;
+        let within = |ms: i64| ms.clamp(0, END_OF_TIME_S * 1_000 - width_ms);
+        let (from_ms, to_ms) = (within(from.0), within(to.0));
+        let question = {
+            let open = self.history.shared.open();
+            let Some(series) = open.known_number(series).filter(|_| from_ms < to_ms) else {
+                return Ok(Vec::new());
+            };
+            Question {
+                series,
+                from_ms: from_ms - from_ms % width_ms,
+                to_ms: condense::whole_buckets(to_ms, to_ms, block::QUARTER_S).0,
+                open: open.readings(series, 0, i64::MAX),
+            }
+        };
+        let read = move |sql: &dyn Sql| sql.transaction(|| question.quarters(sql));
+        self.history.reader.call(READ, read).await
+    }
+
+    async fn newest(&self, series: &Series) -> Result<Option<(Timestamp, i64)>, StoreError> {
+        let newest = self.history.shared.open().newest(series);
+        Ok(newest.map(|(at, value)| (Timestamp(at), value)))
+    }
+
+    async fn latest(&self) -> Result<Vec<Latest>, StoreError> {
+        let latest = self.history.shared.open().latest();
+        let latest = latest.into_iter().map(|(series, (at, value))| Latest {
+            series,
+            at: Timestamp(at),
+            value,
+        });
+        Ok(latest.collect())
+    }
+
+    fn revision(&self) -> u64 {
+        self.history.shared.revision.load(Ordering::SeqCst)
+    }
+
+    async fn thin(&self, retention: Retention, now: Timestamp) -> Result<bool, StoreError> {
+        let shared = Arc::clone(&self.history.shared);
+        let (raw_until, minutes_until) = retention.ends(now);
+        self.history
+            .writer
+            .call("thin old readings", move |sql| {
+                shared.thin(sql, raw_until.0, minutes_until.0)
+            })
+            .await
+    }
+
+    async fn size(&self) -> Result<Size, StoreError> {
+        let operation = "measure the store";
+        let records = self.reader.call(operation, |sql| sql.bytes()).await?;
+        let history = self.history.reader.call(operation, |sql| sql.bytes()).await?;
+        Ok(Size {
+            records: u64::try_from(records).unwrap_or(0),
+            history: u64::try_from(history).unwrap_or(0),
+        })
     }
 
     async fn series(&self) -> Result<Vec<Series>, StoreError> {

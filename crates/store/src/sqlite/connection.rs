@@ -32,6 +32,13 @@ impl Sql for Connection {
         !self.is_autocommit()
     }
 
+    fn bytes(&self) -> Result<i64, Failure> {
+        let sql: &dyn Sql = self;
+        let select = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+        let bytes = sql.first(select, &[], |row| row.int(0))?;
+        Ok(bytes.unwrap_or(0))
+    }
+
     fn execute(&self, sql: &str, parameters: &[Param<'_>]) -> Result<u64, Failure> {
         let mut statement = self.prepare_cached(sql)?;
         bind(&mut statement, parameters)?;

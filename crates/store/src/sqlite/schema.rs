@@ -31,7 +31,10 @@ pub const RECORDS: Schema = Schema {
 
 pub const HISTORY: Schema = Schema {
     file: "history.db",
-    migrations: &[include_str!("../../migrations/sqlite/history/0001_first.sql")],
+    migrations: &[
+        include_str!("../../migrations/sqlite/history/0001_first.sql"),
+        include_str!("../../migrations/sqlite/history/0002_energy_and_retention.sql"),
+    ],
     synchronous: "NORMAL",
     page_bytes: 8_192,
 };

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::sql::Sql;
-use crate::{Audit, AuditEntry, History, Sample, Series, Sites, Step, contract};
+use crate::{Audit, AuditEntry, History, Retention, Sample, Series, Sites, Step, contract};
 
 fn directory() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -111,7 +111,7 @@ fn a_directory_belongs_to_one_process_and_its_owner() {
 
 #[test]
 fn a_newer_schema_is_refused_and_left_alone() {
-    for (file, known) in [("records.db", 2), ("history.db", 1)] {
+    for (file, known) in [("records.db", 2), ("history.db", 2)] {
         let directory = directory();
         drop(Sqlite::open(directory.path()).unwrap());
         let path = directory.path().join(file);
@@ -240,4 +240,106 @@ async fn readings_are_sealed_and_small() {
         .unwrap();
     assert_eq!((blocks, hot), (6 * 3_600, 1));
     assert!(bytes < blocks / 2, "{bytes} bytes for {blocks} readings");
+}
+
+#[tokio::test]
+async fn series_of_a_device_share_their_times() {
+    let directory = directory();
+    let store = Sqlite::open(directory.path()).unwrap();
+    let quantities = &Quantity::ALL[..12];
+    for second in 0..3_000 {
+        let sample = |quantity: &Quantity| Sample {
+            series: Series {
+                subject: "device:meter".to_owned(),
+                quantity: *quantity,
+            },
+            at: Timestamp(second * 1_000 + value(second) % 300),
+            value: value(second),
+        };
+        store
+            .append(quantities.iter().map(sample).collect())
+            .await
+            .unwrap();
+    }
+    store.flush().await.unwrap();
+    let counts = |sql: &dyn Sql| {
+        let count = |select| sql.first(select, &[], |row| row.int(0));
+        Ok((
+            count("SELECT count(*) FROM block")?,
+            count("SELECT count(*) FROM clock")?,
+        ))
+    };
+    assert_eq!(store.history.write(counts).await.unwrap(), (Some(12), Some(1)));
+    // Thinned, they need no times any more.
+    let now = Timestamp::from_seconds(100 * 86_400);
+    while store.thin(Retention::default(), now).await.unwrap() {}
+    assert_eq!(store.history.write(counts).await.unwrap(), (Some(0), Some(0)));
+}
+
+#[tokio::test]
+async fn thinning_goes_on_after_a_restart() {
+    let directory = directory();
+    let now = Timestamp::from_seconds(100 * 86_400);
+    let readings: Vec<_> = (0..30_000)
+        .map(|second| (Timestamp::from_seconds(second), value(second)))
+        .collect();
+    let mut bites = 0;
+    loop {
+        let store = Sqlite::open(directory.path()).unwrap();
+        // Before the first bite this brings them in, afterwards what was not thinned is there already.
+        store.import(&power(), &readings).await.unwrap();
+        let quarters = store
+            .query(&power(), Timestamp(0), now, Step::Seconds(900))
+            .await
+            .unwrap();
+        assert_eq!(quarters.len(), 34);
+        assert_eq!(
+            quarters.iter().map(|row| row.first).collect::<Vec<_>>()[..2],
+            [value(0), value(900)]
+        );
+        assert_eq!(
+            store.newest(&power()).await.unwrap(),
+            Some((Timestamp(29_999_000), value(29_999)))
+        );
+        if !store.thin(Retention::default(), now).await.unwrap() {
+            break;
+        }
+        bites += 1;
+    }
+    assert!(bites >= 2, "{bites}");
+    let store = Sqlite::open(directory.path()).unwrap();
+    let left = store.query(&power(), Timestamp(0), now, Step::Raw).await.unwrap();
+    assert_eq!(left.len(), 500);
+    assert_eq!(
+        store.span().await.unwrap(),
+        Some((Timestamp(0), Timestamp(29_999_000)))
+    );
+}
+
+#[tokio::test]
+async fn rollups_of_the_first_schema_have_no_first_reading() {
+    let directory = directory();
+    let store = Sqlite::open(directory.path()).unwrap();
+    let counter = Series {
+        subject: "device:old".to_owned(),
+        quantity: Quantity::EnergyIn,
+    };
+    let readings: Vec<_> = (0..200)
+        .map(|minute| (Timestamp(minute * 60_000), 50 + minute))
+        .collect();
+    store.import(&counter, &readings).await.unwrap();
+    store
+        .history
+        .write(|sql: &dyn Sql| sql.execute("UPDATE quarter SET first = NULL, first_at_ms = NULL", &[]))
+        .await
+        .unwrap();
+    let quarters = store
+        .quarters(&counter, Timestamp(900_000), Timestamp(1_800_000))
+        .await
+        .unwrap();
+    let firsts: Vec<_> = quarters
+        .iter()
+        .map(|quarter| (quarter.first_at_ms, quarter.first))
+        .collect();
+    assert_eq!(firsts, [(0, 50), (900_000, 65), (1_800_000, 80)]);
 }
