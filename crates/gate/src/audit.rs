@@ -1,11 +1,28 @@
 //! Who did what, by which door, and what came of it.
 
-use store::AuditEntry;
+use std::future::Future;
 
 use model::time::{Millis, Monotonic};
+use store::AuditEntry;
 
-use crate::denied::GateError;
+use crate::denied::{Denied, GateError};
 use crate::gate::Gate;
+use crate::principal::Principal;
+
+/// Who changes something, and through which door they came.
+#[derive(Clone, Copy, Debug)]
+pub struct By<'a> {
+    pub principal: &'a Principal,
+    /// `native`, `console`, …
+    pub door: &'a str,
+}
+
+impl<'a> By<'a> {
+    #[must_use]
+    pub fn new(principal: &'a Principal, door: &'a str) -> Self {
+        Self { principal, door }
+    }
+}
 
 /// Refused sign-ins are noted at most that often, so that a flood of them does not fill the disk.
 const REFUSALS_EVERY: Millis = Millis(1_000);
@@ -51,9 +68,30 @@ impl Gate {
         Ok(self.store.record(&entry).await?)
     }
 
+    /// Does a change and notes by whom, and what came of it.
+    pub(crate) async fn audited<T>(
+        &self,
+        by: &By<'_>,
+        action: &str,
+        change: impl Future<Output = Result<T, Denied>>,
+    ) -> Result<T, Denied> {
+        let result = change.await;
+        let outcome = match &result {
+            Ok(_) => "done".to_owned(),
+            Err(Denied::Unavailable(_)) => "failed".to_owned(),
+            Err(denied) => format!("refused: {denied}"),
+        };
+        self.note_at(&by.principal.name, by.door, action, &outcome).await;
+        result
+    }
+
     /// Notes what the gate itself did. It has happened already, so a full disk does not undo it.
     pub(crate) async fn note(&self, principal: &str, action: &str, outcome: &str) {
-        if let Err(error) = self.audit(principal, "native", action, outcome).await {
+        self.note_at(principal, "native", action, outcome).await;
+    }
+
+    async fn note_at(&self, principal: &str, door: &str, action: &str, outcome: &str) {
+        if let Err(error) = self.audit(principal, door, action, outcome).await {
             tracing::warn!(
                 "cannot write to the audit log that {principal} did {action} ({outcome}): {error}"
             );

@@ -17,6 +17,15 @@ pub enum Denied {
         what: &'static str,
         expected: &'static str,
     },
+    /// There is no such thing (HTTP 404).
+    #[error("there is no {what} `{id}`")]
+    Unknown { what: &'static str, id: String },
+    /// Choose another (HTTP 409).
+    #[error("{what} is taken already; choose another")]
+    Taken { what: &'static str },
+    /// Make somebody else an administrator first (HTTP 409).
+    #[error("this is the last administrator who can sign in; make another one first")]
+    LastAdmin,
     /// There is an administrator already: sign in (HTTP 409).
     #[error("this installation is set up already; sign in instead")]
     SetUpAlready,
@@ -44,12 +53,21 @@ pub enum GateError {
     Random(getrandom::Error),
     #[error("cannot hash a password: {0}")]
     Hash(String),
+    #[error("cannot write a record of the gate: {0}")]
+    Encode(String),
     #[error("`{given}` is no {what}: expected {expected}")]
     Invalid {
         what: &'static str,
         given: String,
         expected: &'static str,
     },
+}
+
+impl Denied {
+    pub(crate) fn unknown(what: &'static str, id: &str) -> Self {
+        let id = id.chars().take(80).collect();
+        Self::Unknown { what, id }
+    }
 }
 
 impl From<GateError> for Denied {

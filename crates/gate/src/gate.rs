@@ -1,18 +1,19 @@
 //! The gate itself: what it holds, and how it opens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::id::UserId;
 use model::time::Clock;
-use model::user::{Role, User};
+use model::user::User;
 use store::{Store, Typed};
 
 use crate::aliases::GoeChargers;
 use crate::audit::Refusals;
+use crate::basic::Proven;
 use crate::denied::{Denied, GateError};
-use crate::passwords::Hashing;
+use crate::passwords::{Hashing, is_admin};
 use crate::secrets::{InstallationKey, TokenDigest};
 use crate::sessions::Session;
 use crate::slow_down::{SlowDown, Source, Verdict};
@@ -25,6 +26,9 @@ pub struct Gate {
     pub(crate) key: InstallationKey,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) hashing: Hashing,
+    /// Held while something is changed in the store and in memory, so that both end up the same and what was
+    /// checked before still holds. Never while a password is hashed or a failure waits.
+    pub(crate) changing: tokio::sync::Mutex<()>,
     held: Mutex<Held>,
     slow_down: Mutex<SlowDown>,
 }
@@ -32,6 +36,9 @@ pub struct Gate {
 /// What is compared on every request. The store has the same; it is written first.
 pub(crate) struct Held {
     pub users: BTreeMap<UserId, User>,
+    /// Who has a password.
+    pub passwords: BTreeSet<UserId>,
+    pub proven: Proven,
     pub sessions: BTreeMap<TokenDigest, Session>,
     pub tokens: BTreeMap<TokenDigest, Token>,
     pub goe: GoeChargers,
@@ -57,8 +64,10 @@ impl Gate {
             .collect();
         let held = Held {
             users,
+            passwords: crate::passwords::load(&*store).await?,
+            proven: Proven::default(),
             sessions: crate::sessions::load(&*store, clock.now().wall).await?,
-            tokens: crate::tokens::load(&*store).await?,
+            tokens: crate::tokens::load(&*store, clock.now().wall).await?,
             goe: GoeChargers::load(&*store, &key).await?,
             tickets: Tickets::default(),
             refusals: Refusals::default(),
@@ -68,6 +77,7 @@ impl Gate {
             key,
             clock,
             hashing: Hashing::default(),
+            changing: tokio::sync::Mutex::default(),
             held: Mutex::new(held),
             slow_down: Mutex::default(),
         }))
@@ -76,10 +86,7 @@ impl Gate {
     /// Whether somebody may administer already. Before that, nothing but loopback should be listened on.
     #[must_use]
     pub fn has_admin(&self) -> bool {
-        self.held()
-            .users
-            .values()
-            .any(|user| user.role == Some(Role::Admin))
+        self.held().users.values().any(is_admin)
     }
 
     /// Every user, ordered by id.

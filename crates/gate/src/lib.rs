@@ -16,6 +16,7 @@
 pub mod address;
 mod aliases;
 mod audit;
+mod basic;
 mod denied;
 mod gate;
 mod may;
@@ -30,9 +31,12 @@ mod tickets;
 mod tokens;
 
 pub use aliases::GoeAccess;
+pub use audit::By;
 pub use denied::{Denied, GateError};
 pub use gate::Gate;
 pub use may::{Action, Subject, may};
-pub use principal::{Grant, Principal};
+pub use passwords::PasswordChange;
+pub use principal::{Grant, Principal, Roles, Scope};
 pub use secrets::{InstallationKey, Secret};
-pub use sessions::NewSession;
+pub use sessions::{NewSession, PageSession};
+pub use tokens::Token;

@@ -3,102 +3,189 @@
 use model::id::{EvseId, SiteId};
 use model::user::Role;
 
-use crate::principal::{Grant, Principal};
+use crate::principal::{Grant, Principal, Scope};
 
 /// What is asked of the gate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
+    /// See a site: its devices, EVSEs, history, alarms.
     Read,
-    /// Change mode and current of an EVSE.
+    /// Change mode and current of an EVSE, authorise and stop a charge.
     Steer,
-    /// Change settings, users, tokens.
+    /// See and export the sessions of oneself.
+    SeeOwnSessions,
+    /// Those of everybody.
+    SeeAllSessions,
+    AcknowledgeAlarms,
+    /// See what the configuration says, without its secrets.
+    SeeSettings,
+    EditVehicles,
+    /// See users and change their cards.
+    EditCards,
+    /// Change settings, users, tokens, tariffs; see the audit log; back up.
     Administer,
 }
 
 /// What it is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject<'a> {
+    /// What belongs to no single site: users, vehicles, tariffs, settings.
     Installation,
     Site(&'a SiteId),
     Evse(&'a SiteId, &'a EvseId),
+}
+
+impl Action {
+    pub const ALL: [Self; 9] = [
+        Self::Read,
+        Self::Steer,
+        Self::SeeOwnSessions,
+        Self::SeeAllSessions,
+        Self::AcknowledgeAlarms,
+        Self::SeeSettings,
+        Self::EditVehicles,
+        Self::EditCards,
+        Self::Administer,
+    ];
+
+    /// The least role that may, and the scope a token needs for it.
+    const fn needs(self) -> (Role, Scope) {
+        match self {
+            Self::Read => (Role::Viewer, Scope::Read),
+            Self::SeeOwnSessions => (Role::User, Scope::Read),
+            Self::SeeAllSessions | Self::SeeSettings => (Role::Operator, Scope::Read),
+            Self::Steer => (Role::User, Scope::Steer),
+            Self::AcknowledgeAlarms => (Role::Operator, Scope::Steer),
+            Self::EditVehicles | Self::EditCards => (Role::Operator, Scope::Administer),
+            Self::Administer => (Role::Admin, Scope::Administer),
+        }
+    }
 }
 
 /// Whether a principal may do something.
 #[must_use]
 pub fn may(principal: &Principal, action: &Action, subject: &Subject<'_>) -> bool {
     match &principal.grant {
-        Grant::Role(role) => match action {
-            Action::Read => true,
-            Action::Steer => *role >= Role::User,
-            Action::Administer => *role >= Role::Admin,
-        },
-        Grant::Evse(own) => match action {
-            Action::Read | Action::Steer => match subject {
-                Subject::Evse(_, evse) => *evse == own,
-                Subject::Installation | Subject::Site(_) => false,
-            },
-            Action::Administer => false,
-        },
-        Grant::OpenRead => match action {
-            Action::Read => true,
-            Action::Steer | Action::Administer => false,
-        },
+        Grant::Roles(roles) => {
+            let (least, scope) = action.needs();
+            let role = match subject {
+                Subject::Installation => roles.everywhere,
+                Subject::Site(site) | Subject::Evse(site, _) => roles.on(site),
+            };
+            roles.scopes.contains(&scope) && role.is_some_and(|role| role >= least)
+        }
+        Grant::Evse(own) => {
+            let is_own = matches!(subject, Subject::Evse(_, evse) if *evse == own);
+            is_own && matches!(action, Action::Read | Action::Steer)
+        }
+        Grant::OpenRead => *action == Action::Read,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
+    use crate::principal::Roles;
+
+    /// One letter per action, in the order of [`Action::ALL`]; a dot where it is refused.
+    fn allowed(grant: Grant, subject: &Subject<'_>) -> String {
+        let principal = Principal {
+            name: "x".to_owned(),
+            user: None,
+            grant,
+        };
+        Action::ALL
+            .iter()
+            .zip("RSoaksvcA".chars())
+            .map(|(action, letter)| {
+                if may(&principal, action, subject) {
+                    letter
+                } else {
+                    '.'
+                }
+            })
+            .collect()
+    }
 
     #[test]
-    fn grants_and_what_they_are_good_for() {
-        let (site, left, right) = (
-            SiteId::new("home").unwrap(),
-            EvseId::new("left").unwrap(),
-            EvseId::new("right").unwrap(),
-        );
-        let role = Grant::Role;
-        let own = || Grant::Evse(left.clone());
-        let (whole, one) = (Subject::Site(&site), Subject::Evse(&site, &left));
-        let other = Subject::Evse(&site, &right);
-        for (grant, action, subject, expected) in [
-            (role(Role::Viewer), Action::Read, &whole, true),
-            (role(Role::Viewer), Action::Steer, &one, false),
-            (role(Role::User), Action::Steer, &one, true),
-            (role(Role::User), Action::Administer, &whole, false),
+    fn roles_on_sites_and_everywhere() {
+        use Role::{Admin, Operator, User, Viewer};
+        let (home, yard) = (SiteId::new("home").unwrap(), SiteId::new("yard").unwrap());
+        let evse = EvseId::new("left").unwrap();
+        for (everywhere, at_home, on_home, on_yard, on_installation) in [
+            (None, None, ".........", ".........", "........."),
+            (Some(Viewer), None, "R........", "R........", "R........"),
+            (Some(User), None, "RSo......", "RSo......", "RSo......"),
+            (Some(Operator), None, "RSoaksvc.", "RSoaksvc.", "RSoaksvc."),
+            (Some(Admin), None, "RSoaksvcA", "RSoaksvcA", "RSoaksvcA"),
+            (None, Some(Viewer), "R........", ".........", "........."),
+            (None, Some(Admin), "RSoaksvcA", ".........", "........."),
+            (Some(Admin), Some(Viewer), "R........", "RSoaksvcA", "RSoaksvcA"),
             (
-                role(Role::Operator),
-                Action::Administer,
-                &Subject::Installation,
-                false,
+                Some(Viewer),
+                Some(Operator),
+                "RSoaksvc.",
+                "R........",
+                "R........",
             ),
-            (
-                role(Role::Admin),
-                Action::Administer,
-                &Subject::Installation,
-                true,
-            ),
-            (own(), Action::Read, &one, true),
-            (own(), Action::Steer, &one, true),
-            (own(), Action::Administer, &one, false),
-            (own(), Action::Read, &other, false),
-            (own(), Action::Steer, &other, false),
-            (own(), Action::Read, &whole, false),
-            (own(), Action::Read, &Subject::Installation, false),
-            (Grant::OpenRead, Action::Read, &whole, true),
-            (Grant::OpenRead, Action::Steer, &one, false),
-            (Grant::OpenRead, Action::Administer, &Subject::Installation, false),
         ] {
-            let principal = Principal {
-                name: "x".to_owned(),
-                user: None,
-                grant,
+            let sites: BTreeMap<_, _> = at_home.map(|role| (home.clone(), role)).into_iter().collect();
+            let grant = || {
+                Grant::Roles(Roles {
+                    everywhere,
+                    sites: sites.clone(),
+                    scopes: Scope::all(),
+                })
             };
+            let row = format!("{everywhere:?} {at_home:?}");
+            assert_eq!(allowed(grant(), &Subject::Site(&home)), on_home, "{row}");
+            assert_eq!(allowed(grant(), &Subject::Evse(&home, &evse)), on_home, "{row}");
+            assert_eq!(allowed(grant(), &Subject::Site(&yard)), on_yard, "{row}");
+            assert_eq!(allowed(grant(), &Subject::Evse(&yard, &evse)), on_yard, "{row}");
+            assert_eq!(allowed(grant(), &Subject::Installation), on_installation, "{row}");
+        }
+    }
+
+    #[test]
+    fn scopes_take_away_and_never_give() {
+        for (role, scopes, expected) in [
+            (Role::Admin, &[][..], "........."),
+            (Role::Admin, &[Scope::Read], "R.oa.s..."),
+            (Role::Admin, &[Scope::Steer], ".S..k...."),
+            (Role::Admin, &[Scope::Administer], "......vcA"),
+            (Role::User, &[Scope::Read], "R.o......"),
+            (Role::User, &Scope::ALL, "RSo......"),
+            (Role::Viewer, &[Scope::Steer, Scope::Administer], "........."),
+        ] {
+            let grant = Grant::Roles(Roles {
+                scopes: scopes.iter().copied().collect::<BTreeSet<_>>(),
+                ..Roles::everywhere(role)
+            });
             assert_eq!(
-                may(&principal, &action, subject),
+                allowed(grant, &Subject::Installation),
                 expected,
-                "{principal:?} {action:?} {subject:?}"
+                "{role:?} {scopes:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_token_of_an_evse_and_open_reads() {
+        let site = SiteId::new("home").unwrap();
+        let (left, right) = (EvseId::new("left").unwrap(), EvseId::new("right").unwrap());
+        let own = || Grant::Evse(left.clone());
+        for (grant, subject, expected) in [
+            (own(), Subject::Evse(&site, &left), "RS......."),
+            (own(), Subject::Evse(&site, &right), "........."),
+            (own(), Subject::Site(&site), "........."),
+            (own(), Subject::Installation, "........."),
+            (Grant::OpenRead, Subject::Evse(&site, &left), "R........"),
+            (Grant::OpenRead, Subject::Site(&site), "R........"),
+            (Grant::OpenRead, Subject::Installation, "R........"),
+        ] {
+            assert_eq!(allowed(grant, &subject), expected, "{subject:?}");
         }
     }
 }

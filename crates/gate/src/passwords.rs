@@ -1,19 +1,20 @@
 //! Passwords: how they are hashed, and who may sign in with one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use model::id::UserId;
 use model::user::{Role, User};
-use store::{StoredSecret, Typed};
+use store::{Store, StoredSecret, Typed};
 use tokio::sync::Semaphore;
 
+use crate::audit::By;
 use crate::denied::{Denied, GateError};
 use crate::gate::Gate;
 use crate::principal::Principal;
-use crate::secrets::random;
+use crate::secrets::{Secret, random, random_password};
 use crate::sessions::NewSession;
 use crate::slow_down::Source;
 
@@ -36,37 +37,32 @@ impl Gate {
             expected: "1 to 63 characters of a-z, 0-9, - and _, starting with a letter or digit",
         })?;
         check_fit(password)?;
-        let user = User::new(id.clone(), name, Role::Admin);
         let known = self.store.secret(KIND, name).await?;
         let is_same = match &known {
             Some(known) => self.hashing.verify(None, password, Some(&known.bytes)).await?,
             None => false,
         };
-        if !is_same {
-            let hash = self.hashing.hash(password).await?;
-            self.store
-                .put_secret(
-                    KIND,
-                    name,
-                    &StoredSecret {
-                        owner: name.to_owned(),
-                        bytes: hash,
-                        expires: None,
-                    },
-                )
-                .await?;
-            self.end_sessions_of(&id).await?;
+        let hash = match is_same {
+            true => None,
+            false => Some(self.hashing.hash(password).await?),
+        };
+        let _changing = self.changing.lock().await;
+        let mut user = self.held().users.get(&id).cloned();
+        if !user.as_ref().is_some_and(is_admin) {
+            let made = User {
+                role: Some(Role::Admin),
+                enabled: true,
+                ..user.unwrap_or_else(|| User::new(id.clone(), name, Role::Admin))
+            };
+            self.store.put(&made).await?;
+            self.held().users.insert(id.clone(), made.clone());
+            user = Some(made);
         }
-        let is_known = self
-            .held()
-            .users
-            .get(&id)
-            .is_some_and(|held| held.role == Some(Role::Admin));
-        if !is_known {
-            self.store.put(&user).await?;
-            self.held().users.insert(id, user.clone());
+        if let Some(hash) = hash {
+            self.keep_password(&id, hash).await?;
+            self.end_sessions_of(&id, None).await?;
         }
-        Ok(Principal::user(&user))
+        Ok(user.as_ref().map(Principal::user).ok_or(Denied::Wrong)?)
     }
 
     /// Opens a page session for whoever knows the password. A wrong name takes as long as a wrong password.
@@ -75,24 +71,30 @@ impl Gate {
     /// [`Denied::Wrong`], late when it was wrong often; [`Denied::TooMany`] when too many of the same source
     /// wait for that answer; [`Denied::Unavailable`] when the store fails.
     pub async fn sign_in(&self, user: &str, password: &str, source: IpAddr) -> Result<NewSession, Denied> {
+        let (user, hash) = self.prove(user, password, source).await?;
+        let session = self.open_session(&user, Some(&hash)).await?;
+        self.note(&session.principal.name, "sign in", "done").await;
+        Ok(session)
+    }
+
+    /// The user with this name and password, if they may come in, and the hash it was proved by.
+    pub(crate) async fn prove(
+        &self,
+        user: &str,
+        password: &str,
+        source: IpAddr,
+    ) -> Result<(User, Vec<u8>), Denied> {
         let id = UserId::new(user).ok();
-        let known = match &id {
-            Some(id) => self.held().users.get(id).cloned(),
-            None => None,
-        };
         let stored = self.store.secret(KIND, user).await?;
         let hash = stored.as_ref().map(|secret| secret.bytes.as_slice());
         let is_right = self
             .hashing
             .verify(Some(Source::from(source)), password, hash)
             .await?;
-        match known {
-            Some(user) if is_right => {
-                let session = self.open_session(&user).await?;
-                self.note(&session.principal.name, "sign in", "done").await;
-                Ok(session)
-            }
-            Some(_) | None => {
+        let known = id.and_then(|id| self.held().users.get(&id).cloned());
+        match (known, stored) {
+            (Some(user), Some(stored)) if is_right && user.enabled => Ok((user, stored.bytes)),
+            (known, _) => {
                 // A name that is nobody's may be a password typed into the wrong field: not for the log.
                 let name = known.as_ref().map_or("unknown", |user| user.id.as_str());
                 let denied = self.failed(source, user).await;
@@ -101,6 +103,119 @@ impl Gate {
             }
         }
     }
+
+    /// Gives a user another password and ends their page sessions, but for the one with the cookie of
+    /// `change`. Whoever changes their own has to know the one in use.
+    ///
+    /// # Errors
+    /// [`Denied::Unfit`] new or current password, [`Denied::Unknown`] user, [`Denied::TooMany`].
+    pub async fn set_password(
+        &self,
+        by: &By<'_>,
+        user: &UserId,
+        change: PasswordChange<'_>,
+    ) -> Result<(), Denied> {
+        self.audited(by, &format!("set password of user {user}"), async {
+            if !self.held().users.contains_key(user) {
+                return Err(Denied::unknown("user", user.as_str()));
+            }
+            check_fit(change.password)?;
+            if by.principal.user.as_ref() == Some(user) {
+                self.check_current(user, change).await?;
+            }
+            let hash = self.hashing.hash(change.password).await?;
+            let _changing = self.changing.lock().await;
+            if !self.held().users.contains_key(user) {
+                return Err(Denied::unknown("user", user.as_str()));
+            }
+            self.keep_password(user, hash).await?;
+            Ok(self.end_sessions_of(user, change.cookie).await?)
+        })
+        .await
+    }
+
+    async fn check_current(&self, user: &UserId, change: PasswordChange<'_>) -> Result<(), Denied> {
+        let stored = self.store.secret(KIND, user.as_str()).await?;
+        let hash = stored.as_ref().map(|secret| secret.bytes.as_slice());
+        let source = Some(Source::from(change.source));
+        let given = change.current.unwrap_or_default();
+        if self.hashing.verify(source, given, hash).await? {
+            return Ok(());
+        }
+        match self.failed(change.source, user.as_str()).await {
+            Denied::Wrong => Err(Denied::Unfit {
+                what: "current",
+                expected: "the password in use",
+            }),
+            denied => Err(denied),
+        }
+    }
+
+    /// Makes up a password for a user who has lost theirs, and tells it. For the console.
+    ///
+    /// # Errors
+    /// [`Denied::Unknown`] user.
+    pub async fn reset_password(&self, by: &By<'_>, user: &UserId) -> Result<Secret, Denied> {
+        let password = random_password()?;
+        let change = PasswordChange {
+            password: &password,
+            current: None,
+            cookie: None,
+            source: IpAddr::from([127, 0, 0, 1]),
+        };
+        self.set_password(by, user, change).await?;
+        Ok(Secret::new(password))
+    }
+
+    /// Whether the user can sign in with a password.
+    #[must_use]
+    pub fn has_password(&self, user: &UserId) -> bool {
+        self.held().passwords.contains(user)
+    }
+
+    /// Whether the password is still the one that was proved by this hash.
+    pub(crate) async fn is_hash(&self, user: &UserId, hash: &[u8]) -> Result<bool, GateError> {
+        let stored = self.store.secret(KIND, user.as_str()).await?;
+        Ok(stored.is_some_and(|stored| stored.bytes == hash))
+    }
+
+    async fn keep_password(&self, user: &UserId, hash: Vec<u8>) -> Result<(), GateError> {
+        let secret = StoredSecret {
+            owner: user.to_string(),
+            bytes: hash,
+            expires: None,
+        };
+        self.store.put_secret(KIND, user.as_str(), &secret).await?;
+        let mut held = self.held();
+        held.passwords.insert(user.clone());
+        held.proven.forget(user);
+        Ok(())
+    }
+}
+
+/// A new password, and what proves that it may be set.
+#[derive(Clone, Copy)]
+pub struct PasswordChange<'a> {
+    pub password: &'a str,
+    /// The one in use.
+    pub current: Option<&'a str>,
+    /// The page session that goes on.
+    pub cookie: Option<&'a str>,
+    pub source: IpAddr,
+}
+
+/// Who has a password.
+pub(crate) async fn load(store: &dyn Store) -> Result<BTreeSet<UserId>, GateError> {
+    let secrets = store.secrets(KIND).await?;
+    Ok(secrets
+        .iter()
+        .filter_map(|(name, _)| UserId::new(name).ok())
+        .collect())
+}
+
+/// Whether somebody may administer the installation and is not shut out.
+pub(crate) fn is_admin(user: &User) -> bool {
+    user.role == Some(Role::Admin) && user.enabled
 }
 
 fn check_fit(password: &str) -> Result<(), Denied> {

@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, KeyInit as HmacKey, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::denied::GateError;
@@ -55,6 +56,19 @@ pub fn random_goe_token() -> Result<String, GateError> {
     Ok(URL_SAFE_NO_PAD.encode(random::<24>()?))
 }
 
+/// 120 random bits as a password to be read aloud and typed: six groups of four letters and digits that
+/// look like no others.
+pub fn random_password() -> Result<String, GateError> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let bytes = random::<24>()?;
+    let letter = |byte: &u8| char::from(LETTERS[usize::from(byte % 32)]);
+    let groups: Vec<String> = bytes
+        .chunks(4)
+        .map(|group| group.iter().map(letter).collect())
+        .collect();
+    Ok(groups.join("-"))
+}
+
 pub fn digest(token: &str) -> TokenDigest {
     Sha256::digest(token.as_bytes()).into()
 }
@@ -67,6 +81,8 @@ pub fn digest_name(digest: &TokenDigest) -> String {
 /// Seals secrets of one installation. Never stored in the database: a copy of the database alone opens none.
 pub struct InstallationKey {
     cipher: XChaCha20Poly1305,
+    /// For [`Self::keyed_digest`]; its own, so that one key has one use.
+    lookup: [u8; KEY_BYTES],
 }
 
 const KEY_BYTES: usize = 32;
@@ -114,7 +130,18 @@ impl InstallationKey {
     pub fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
         Self {
             cipher: XChaCha20Poly1305::new(&Key::from(bytes)),
+            lookup: keyed(&bytes, b"ohmstead lookup 1"),
         }
+    }
+
+    /// What a secret with few possibilities (a PIN) is compared by: without the key nobody can try them all.
+    pub(crate) fn keyed_digest(&self, kind: &str, parts: &[&str]) -> TokenDigest {
+        let mut text = kind.as_bytes().to_vec();
+        for part in parts {
+            text.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            text.extend_from_slice(part.as_bytes());
+        }
+        keyed(&self.lookup, &text)
     }
 
     pub(crate) fn seal(&self, kind: &str, name: &str, clear: &[u8]) -> Result<Vec<u8>, GateError> {
@@ -149,6 +176,15 @@ impl InstallationKey {
         );
         clear.map_err(|_| unopened(kind, name))
     }
+}
+
+fn keyed(key: &[u8; KEY_BYTES], text: &[u8]) -> [u8; 32] {
+    // HMAC fills a key up to the length of a block with zeros; done here, it cannot fail.
+    let mut block = [0; 64];
+    block[..KEY_BYTES].copy_from_slice(key);
+    let mut mac = <Hmac<Sha256> as HmacKey>::new(&block.into());
+    mac.update(text);
+    mac.finalize().into_bytes().into()
 }
 
 impl fmt::Debug for InstallationKey {

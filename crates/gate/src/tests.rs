@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use model::id::EvseId;
+use model::id::{EvseId, SiteId, UserId};
 use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
 use model::user::Role;
 use store::{Sqlite, Store};
 
-use crate::{Denied, Gate, Grant, InstallationKey};
+use crate::{By, Denied, Gate, Grant, InstallationKey, PasswordChange, Principal, Roles, Scope, Token};
 
 const PASSWORD: &str = "correct horse";
 const DAY: Millis = Millis(86_400_000);
@@ -63,6 +63,12 @@ impl House {
             .map(|principal| principal.name)
     }
 
+    /// Somebody who has a sign-in link.
+    async fn principal(&self, user: &str) -> Principal {
+        let ticket = self.gate.sign_in_ticket(user).unwrap();
+        self.gate.use_sign_in_ticket(&ticket).await.unwrap().principal
+    }
+
     async fn audit(&self) -> Vec<String> {
         let entries = store::Audit::recent(&*self.store, 100).await.unwrap();
         entries
@@ -103,7 +109,10 @@ async fn the_set_up_link_makes_one_admin_once() {
         Err(Denied::Unfit { .. })
     ));
     let session = house.gate.use_setup_ticket(&ticket, PASSWORD).await.unwrap();
-    assert_eq!(session.principal.grant, Grant::Role(Role::Admin));
+    assert_eq!(
+        session.principal.grant,
+        Grant::Roles(Roles::everywhere(Role::Admin))
+    );
     assert_eq!(
         house.session(session.cookie_value.expose()).await.as_deref(),
         Some("admin")
@@ -309,11 +318,11 @@ async fn tokens_are_known_by_name_and_kept() {
     let mut house = House::with_admin().await;
     let token = house
         .gate
-        .create_token("home-assistant", Role::User)
+        .renew_token("home-assistant", Role::User)
         .await
         .unwrap();
-    let old = house.gate.create_token("script", Role::Admin).await.unwrap();
-    let new = house.gate.create_token("script", Role::Viewer).await.unwrap();
+    let old = house.gate.renew_token("script", Role::Admin).await.unwrap();
+    let new = house.gate.renew_token("script", Role::Viewer).await.unwrap();
     house
         .gate
         .set_token("script-2", Role::Viewer, "0123456789abcdef")
@@ -327,16 +336,25 @@ async fn tokens_are_known_by_name_and_kept() {
             .is_err()
     );
     for _ in 0..2 {
-        let name = |token: &str| house.gate.principal_of_bearer(token).map(|p| (p.name, p.grant));
-        let user = Some(("token:home-assistant".to_owned(), Grant::Role(Role::User)));
-        assert_eq!(name(&token), user);
-        assert_eq!(name(&old), None);
+        let name = async |token: &str| {
+            let principal = house.gate.principal_of_bearer(token).await;
+            principal.map(|p| (p.name, p.grant))
+        };
+        let user = Some((
+            "token:home-assistant".to_owned(),
+            Grant::Roles(Roles::everywhere(Role::User)),
+        ));
+        assert_eq!(name(&token).await, user);
+        assert_eq!(name(&old).await, None);
         assert_eq!(
-            name(&new),
-            Some(("token:script".to_owned(), Grant::Role(Role::Viewer)))
+            name(&new).await,
+            Some((
+                "token:script".to_owned(),
+                Grant::Roles(Roles::everywhere(Role::Viewer))
+            ))
         );
-        assert!(name("0123456789abcdef").is_some());
-        assert_eq!(name(""), None);
+        assert!(name("0123456789abcdef").await.is_some());
+        assert_eq!(name("").await, None);
         house.restart().await;
     }
     for (name, secret) in store::Secrets::secrets(&*house.store, "token").await.unwrap() {
@@ -348,6 +366,224 @@ async fn tokens_are_known_by_name_and_kept() {
             "{name} is kept in clear"
         );
     }
+}
+
+#[tokio::test]
+async fn a_token_does_what_it_was_made_for_until_it_ends() {
+    let mut house = House::with_admin().await;
+    let admin = house.principal("admin").await;
+    let by = By::new(&admin, "native");
+    let wanted = Token {
+        sites: Some([SiteId::new("home").unwrap()].into()),
+        scopes: [Scope::Read].into(),
+        expires: Some(Timestamp(2 * DAY.0)),
+        ..Token::new("script", Role::Operator)
+    };
+    for (unfit, what) in [
+        (Token::new("no name!", Role::User), "name"),
+        (
+            Token {
+                expires: Some(Timestamp(0)),
+                ..wanted.clone()
+            },
+            "expires_ms",
+        ),
+        (
+            Token {
+                scopes: [].into(),
+                ..wanted.clone()
+            },
+            "scopes",
+        ),
+        (
+            Token {
+                sites: Some([].into()),
+                ..wanted.clone()
+            },
+            "sites",
+        ),
+    ] {
+        let denied = house.gate.create_token(&by, unfit).await.unwrap_err();
+        assert!(
+            matches!(denied, Denied::Unfit { what: found, .. } if found == what),
+            "{what}: {denied:?}"
+        );
+    }
+    let token = house.gate.create_token(&by, wanted.clone()).await.unwrap();
+    assert!(matches!(
+        house.gate.create_token(&by, wanted).await,
+        Err(Denied::Taken { .. })
+    ));
+    house.pass(Millis(DAY.0 + 5));
+    for _ in 0..2 {
+        let principal = house.gate.principal_of_bearer(token.expose()).await.unwrap();
+        let Grant::Roles(roles) = principal.grant else {
+            panic!("{principal:?}");
+        };
+        assert_eq!(roles.everywhere, None);
+        assert_eq!(roles.on(&SiteId::new("home").unwrap()), Some(Role::Operator));
+        assert_eq!(roles.scopes, [Scope::Read].into());
+        let [listed] = house.gate.tokens().try_into().unwrap();
+        assert_eq!(
+            (
+                listed.by.as_ref().map(UserId::as_str),
+                listed.created,
+                listed.last_used
+            ),
+            (Some("admin"), Some(Timestamp(0)), Some(Timestamp(DAY.0)))
+        );
+        house.restart().await;
+    }
+    house.pass(DAY);
+    assert!(house.gate.principal_of_bearer(token.expose()).await.is_none());
+
+    let token = house
+        .gate
+        .create_token(&by, Token::new("other", Role::Admin))
+        .await
+        .unwrap();
+    assert!(house.gate.principal_of_bearer(token.expose()).await.is_some());
+    house.gate.revoke_token(&by, "other").await.unwrap();
+    assert!(house.gate.principal_of_bearer(token.expose()).await.is_none());
+    assert!(matches!(
+        house.gate.revoke_token(&by, "other").await,
+        Err(Denied::Unknown { .. })
+    ));
+    house.restart().await;
+    assert!(house.gate.principal_of_bearer(token.expose()).await.is_none());
+    let audit = house.audit().await;
+    for line in [
+        "admin create token script done",
+        "admin create token script refused: the name is taken already; choose another",
+        "admin revoke token other done",
+    ] {
+        assert!(audit.iter().any(|entry| entry == line), "{line}: {audit:?}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_the_first_version_are_taken_over() {
+    let mut house = House::new().await;
+    let secret = store::StoredSecret {
+        owner: "role:operator".to_owned(),
+        bytes: crate::secrets::digest("a token of long ago").to_vec(),
+        expires: None,
+    };
+    store::Secrets::put_secret(&*house.store, "token", "old", &secret)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        house.restart().await;
+        let principal = house
+            .gate
+            .principal_of_bearer("a token of long ago")
+            .await
+            .unwrap();
+        assert_eq!(
+            (principal.name.as_str(), principal.grant),
+            ("token:old", Grant::Roles(Roles::everywhere(Role::Operator)))
+        );
+    }
+}
+
+#[tokio::test]
+async fn basic_remembers_what_was_proved_and_not_longer_than_it_is_true() {
+    let house = House::with_admin().await;
+    let basic = async |password: &str| house.gate.basic("admin", password, home()).await.map(|p| p.name);
+    assert!(matches!(basic("wrong").await, Err(Denied::Wrong)));
+    assert_eq!(basic(PASSWORD).await.unwrap(), "admin");
+    // Whether it comes from memory shows when the store has forgotten the password.
+    store::Secrets::delete_secret(&*house.store, "password", "admin")
+        .await
+        .unwrap();
+    assert_eq!(basic(PASSWORD).await.unwrap(), "admin");
+    assert!(basic("wrong").await.is_err());
+    house.pass(Millis(10 * 60_000));
+    assert!(basic(PASSWORD).await.is_err());
+    house.gate.create_admin("admin", PASSWORD).await.unwrap();
+    basic(PASSWORD).await.unwrap();
+    house.gate.create_admin("admin", "another horse").await.unwrap();
+    assert!(basic(PASSWORD).await.is_err());
+    basic("another horse").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_is_changed_by_who_knows_it_or_an_administrator() {
+    let house = House::with_admin().await;
+    let admin = house.principal("admin").await;
+    let by = By::new(&admin, "native");
+    let user = UserId::new("admin").unwrap();
+    let kept = house.gate.sign_in("admin", PASSWORD, home()).await.unwrap();
+    let other = house.gate.sign_in("admin", PASSWORD, home()).await.unwrap();
+    let change = |password, current| PasswordChange {
+        password,
+        current,
+        cookie: Some(kept.cookie_value.expose()),
+        source: home(),
+    };
+    for (new, current, what) in [
+        ("a new horse", None, "current"),
+        ("a new horse", Some("wrong"), "current"),
+        ("short", Some(PASSWORD), "the password"),
+    ] {
+        let denied = house
+            .gate
+            .set_password(&by, &user, change(new, current))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(denied, Denied::Unfit { what: found, .. } if found == what),
+            "{what}: {denied:?}"
+        );
+    }
+    let nobody = UserId::new("nobody").unwrap();
+    assert!(matches!(
+        house
+            .gate
+            .set_password(&by, &nobody, change("a new horse", None))
+            .await,
+        Err(Denied::Unknown { .. })
+    ));
+    let own = change("a new horse", Some(PASSWORD));
+    house.gate.set_password(&by, &user, own).await.unwrap();
+    assert!(house.session(kept.cookie_value.expose()).await.is_some());
+    assert!(house.session(other.cookie_value.expose()).await.is_none());
+    house.gate.sign_in("admin", "a new horse", home()).await.unwrap();
+
+    let console = Principal::console();
+    let made = house
+        .gate
+        .reset_password(&By::new(&console, "console"), &user)
+        .await
+        .unwrap();
+    assert!(house.session(kept.cookie_value.expose()).await.is_none());
+    house.gate.sign_in("admin", made.expose(), home()).await.unwrap();
+    let audit = house.audit().await;
+    assert!(audit.contains(&"console set password of user admin done".to_owned()));
+    assert!(!audit.join("\n").contains("horse"), "{audit:?}");
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_end_together() {
+    let house = House::with_admin().await;
+    let admin = Principal::console();
+    let user = UserId::new("admin").unwrap();
+    let first = house.gate.sign_in("admin", PASSWORD, home()).await.unwrap();
+    house.pass(DAY);
+    house.gate.sign_in("admin", PASSWORD, home()).await.unwrap();
+    let listed = house.gate.sessions_of(&user, Some(first.cookie_value.expose()));
+    let shown: Vec<_> = listed
+        .iter()
+        .map(|session| (session.last_used.0, session.is_current))
+        .collect();
+    assert_eq!(shown, [(DAY.0, false), (0, true)]);
+    house
+        .gate
+        .sign_out_everywhere(&By::new(&admin, "native"), &user)
+        .await
+        .unwrap();
+    assert!(house.gate.sessions_of(&user, None).is_empty());
+    assert!(house.session(first.cookie_value.expose()).await.is_none());
 }
 
 #[tokio::test]

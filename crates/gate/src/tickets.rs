@@ -109,6 +109,6 @@ impl Gate {
 
     async fn signed_in(&self, user: &str) -> Result<NewSession, Denied> {
         let user = self.held().users.get(user).cloned().ok_or(Denied::Wrong)?;
-        Ok(self.open_session(&user).await?)
+        self.open_session(&user, None).await
     }
 }

@@ -30,9 +30,10 @@ pub async fn principal_of(gate: &Gate, headers: &HeaderMap) -> Option<Principal>
     match headers.get(header::AUTHORIZATION) {
         Some(value) => {
             let (scheme, token) = value.to_str().ok()?.trim().split_once(' ')?;
-            scheme
-                .eq_ignore_ascii_case("bearer")
-                .then(|| gate.principal_of_bearer(token.trim()))?
+            match scheme.eq_ignore_ascii_case("bearer") {
+                true => gate.principal_of_bearer(token.trim()).await,
+                false => None,
+            }
         }
         None => gate.principal_of_session(session_cookie(headers)?).await,
     }

@@ -1,5 +1,6 @@
 //! Signing in and out, and the set-up of a new installation.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use axum::Json;
@@ -7,12 +8,11 @@ use axum::extract::{ConnectInfo, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use gate::{Denied, Grant, NewSession};
-use model::user::Role;
 
 use super::auth::{COOKIE, principal_of, session_cookie};
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
-use super::wire::{SessionView, SetUp, SignIn, TicketSignIn};
+use super::wire::{Role, SessionView, SetUp, SignIn, TicketSignIn};
 use crate::State;
 
 /// As long as a session lives unused.
@@ -24,27 +24,36 @@ const COOKIE_LIFE_S: u32 = 30 * 24 * 3_600;
 ))]
 pub async fn show(Shared(state): Shared<State>, headers: HeaderMap) -> Json<SessionView> {
     Json(match principal_of(&state.gate, &headers).await {
-        Some(principal) => SessionView {
-            signed_in: true,
-            user: Some(principal.name),
-            role: Some(role_name(&principal.grant).to_owned()),
-            setup_needed: None,
-        },
+        Some(principal) => {
+            let (role, sites) = roles_of(&principal.grant);
+            SessionView {
+                signed_in: true,
+                user: Some(principal.name),
+                role,
+                sites,
+                setup_needed: None,
+            }
+        }
         None => SessionView {
             signed_in: false,
             user: None,
             role: None,
+            sites: BTreeMap::new(),
             setup_needed: Some(!state.gate.has_admin()),
         },
     })
 }
 
-fn role_name(grant: &Grant) -> &'static str {
+fn roles_of(grant: &Grant) -> (Option<Role>, BTreeMap<String, Role>) {
     match grant {
-        Grant::Role(Role::Admin) => "admin",
-        Grant::Role(Role::Operator) => "operator",
-        Grant::Role(Role::User) => "user",
-        Grant::Role(Role::Viewer) | Grant::Evse(_) | Grant::OpenRead => "viewer",
+        Grant::Roles(roles) => {
+            let sites = roles
+                .sites
+                .iter()
+                .map(|(site, role)| (site.to_string(), (*role).into()));
+            (roles.everywhere.map(Into::into), sites.collect())
+        }
+        Grant::Evse(_) | Grant::OpenRead => (None, BTreeMap::new()),
     }
 }
 
@@ -147,6 +156,9 @@ impl From<Denied> for ApiError {
             Denied::Unfit { what, expected } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "out_of_range", message).at(what, expected)
             }
+            Denied::Unknown { .. } => Self::new(StatusCode::NOT_FOUND, "unknown", message),
+            Denied::Taken { .. } => Self::new(StatusCode::CONFLICT, "taken", message),
+            Denied::LastAdmin => Self::new(StatusCode::CONFLICT, "last_admin", message),
             Denied::SetUpAlready => Self::new(StatusCode::CONFLICT, "set_up_already", message),
             Denied::Unavailable(error) => {
                 tracing::error!(%error, cause = ?std::error::Error::source(&error), "the gate cannot answer");

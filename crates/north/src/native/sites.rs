@@ -9,7 +9,6 @@ use model::id::SiteId;
 use model::time::{Millis, Now};
 use model::view::SiteView as View;
 
-use super::auth::allow;
 use super::error::{ApiError, ErrorAnswer};
 use super::wire::{SiteList, SiteSummary, SiteView};
 use crate::State;
@@ -17,7 +16,7 @@ use crate::State;
 /// A site whose last view is older is shown as not running.
 const RUNNING: Millis = Millis(10_000);
 
-/// Lists all sites.
+/// Lists the sites that the caller may read.
 #[utoipa::path(get, path = "/sites", operation_id = "list_sites", tag = "sites", responses(
     (status = 200, body = SiteList),
     (status = 401, body = ErrorAnswer),
@@ -65,16 +64,15 @@ pub async fn show(
     Ok(Json(SiteView::from(view.as_ref())))
 }
 
-/// The id of a site that the caller may read.
+/// The id of a site that the caller may read. Others are not there for them.
 pub fn readable(state: &State, caller: &Principal, site: &str) -> Result<SiteId, ApiError> {
     let known = state
         .settings
         .sites
         .iter()
-        .find(|known| known.id.as_str() == site);
-    let id = &known.ok_or_else(|| ApiError::unknown("site", site))?.id;
-    allow(caller, &Action::Read, &Subject::Site(id))?;
-    Ok(id.clone())
+        .find(|known| known.id.as_str() == site)
+        .filter(|known| gate::may(caller, &Action::Read, &Subject::Site(&known.id)));
+    Ok(known.ok_or_else(|| ApiError::unknown("site", site))?.id.clone())
 }
 
 /// The latest view of a site that the caller may read.

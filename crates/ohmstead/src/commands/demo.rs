@@ -205,7 +205,7 @@ async fn open_doors(gate: &Gate, data: &Path) -> anyhow::Result<String> {
             gate.set_token("demo", Role::Admin, token).await?;
             Ok(token.to_owned())
         }
-        None => Ok(gate.create_token("demo", Role::Admin).await?),
+        None => Ok(gate.renew_token("demo", Role::Admin).await?),
     }
 }
 

@@ -11,6 +11,7 @@ mod history;
 mod intent;
 mod session;
 mod site;
+mod user;
 
 pub use device::{DeviceList, DeviceView, LinkStateName, LinkView, MeasuredView, MeterRole, Quality};
 pub use event::{Backfill, Patch};
@@ -25,6 +26,7 @@ pub use site::{
     AlarmCode, AlarmList, AlarmView, CircuitView, CycleView, Flow, Overdraft, Severity, SiteList,
     SiteSummary, SiteView,
 };
+pub use user::Role;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,7 +1,11 @@
 //! Signing in and out.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::Role;
 
 /// Who the caller is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -10,10 +14,13 @@ pub struct SessionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub user: Option<String>,
-    /// `viewer`, `user`, `operator` or `admin`.
+    /// On every site that `sites` does not name; absent: nothing there.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub role: Option<String>,
+    pub role: Option<Role>,
+    /// Roles on single sites, by site id; they stand above `role`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sites: BTreeMap<String, Role>,
     /// Nobody can sign in yet: the page asks for the set-up link. Only when not signed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
