@@ -62,7 +62,7 @@ impl Gate {
             self.keep_password(&id, hash).await?;
             self.end_sessions_of(&id, None).await?;
         }
-        Ok(user.as_ref().map(Principal::user).ok_or(Denied::Wrong)?)
+        user.as_ref().map(Principal::user).ok_or(Denied::Wrong)
     }
 
     /// Opens a page session for whoever knows the password. A wrong name takes as long as a wrong password.
@@ -142,13 +142,14 @@ impl Gate {
         if self.hashing.verify(source, given, hash).await? {
             return Ok(());
         }
-        match self.failed(change.source, user.as_str()).await {
-            Denied::Wrong => Err(Denied::Unfit {
+        let denied = self.failed(change.source, user.as_str()).await;
+        if matches!(denied, Denied::Wrong) {
+            return Err(Denied::Unfit {
                 what: "current",
                 expected: "the password in use",
-            }),
-            denied => Err(denied),
+            });
         }
+        Err(denied)
     }
 
     /// Makes up a password for a user who has lost theirs, and tells it. For the console.

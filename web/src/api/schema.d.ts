@@ -84,7 +84,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists all sites. */
+        /** Lists the sites that the caller may read. */
         get: operations["list_sites"];
         put?: never;
         post?: never;
@@ -607,13 +607,22 @@ export interface components {
             since_ms: number;
             text: string;
         };
+        /**
+         * @description What somebody may do, from least to most.
+         * @enum {string}
+         */
+        Role: "viewer" | "user" | "operator" | "admin";
         /** @description Who the caller is. */
         SessionView: {
-            /** @description `viewer`, `user`, `operator` or `admin`. */
-            role?: string;
+            /** @description On every site that `sites` does not name; absent: nothing there. */
+            role?: components["schemas"]["Role"];
             /** @description Nobody can sign in yet: the page asks for the set-up link. Only when not signed in. */
             setup_needed?: boolean;
             signed_in: boolean;
+            /** @description Roles on single sites, by site id; they stand above `role`. */
+            sites?: {
+                [key: string]: components["schemas"]["Role"];
+            };
             user?: string;
         };
         /** @description The one-time set-up ticket and the password of the first admin. */
