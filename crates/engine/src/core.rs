@@ -38,6 +38,8 @@ pub struct Restored {
     pub wishes: Vec<(EvseId, Wish)>,
     pub setpoints: Vec<(EvseId, ChargeCurrent)>,
     pub devices: Vec<(DeviceId, DeviceSeen)>,
+    /// Those not cleared, and those cleared within the last minute.
+    pub alarms: Vec<Alarm>,
 }
 
 /// What is to be written down. Control does not wait for it.
@@ -102,8 +104,10 @@ impl Core {
                 place.last_seen = Some(seen.at);
             }
         }
+        let mut alarms = Alarms::restored(site.id.clone(), restored.alarms);
+        let retired = alarms.retire(|alarm| is_judged(&site, alarm), now.wall);
         Self {
-            alarms: Alarms::of(site.id.clone()),
+            alarms,
             image,
             wishes,
             memory: Memory::restored(restored.setpoints),
@@ -114,7 +118,7 @@ impl Core {
             recorder: Recorder::new(record_every),
             kept: BTreeMap::new(),
             setpoints: VecDeque::new(),
-            records: VecDeque::new(),
+            records: retired.into_iter().map(Record::Alarm).collect(),
             due: now.monotonic,
             cycle: CycleView::default(),
             house: VecDeque::new(),
@@ -190,6 +194,7 @@ impl Core {
                     action,
                 });
             }
+            Change::Acknowledge(seen) => self.alarms.note_acknowledged(&seen),
         }
     }
 
@@ -353,7 +358,9 @@ impl Core {
     fn judge_link(&mut self, device: &DeviceId, state: &LinkState, now: Timestamp) {
         let text = match state {
             LinkState::Offline { problem } => Some(problem.clone()),
-            LinkState::Online | LinkState::Connecting => None,
+            LinkState::Online => None,
+            // Nothing is known yet, neither good nor bad.
+            LinkState::Connecting => return,
         };
         let alarm = self.alarms.set(Some(device), AlarmCode::DeviceOffline, text, now);
         self.records.extend(alarm.map(Record::Alarm));
@@ -436,5 +443,22 @@ impl Core {
                 wish: *wish,
             });
         }
+    }
+}
+
+/// Whether somebody will say that an alarm from before the start is over. The store has just answered.
+fn is_judged(site: &Site, alarm: &Alarm) -> bool {
+    let device = alarm.device.as_ref().and_then(|id| site.device(id));
+    let Some(device) = device.filter(|device| device.enabled) else {
+        return false;
+    };
+    match alarm.code {
+        AlarmCode::DeviceOffline => true,
+        AlarmCode::MeterSilent | AlarmCode::LimitExceeded => site
+            .circuits
+            .iter()
+            .any(|circuit| circuit.meter.as_ref() == Some(&device.id)),
+        AlarmCode::NotFollowing => !device.evses().is_empty(),
+        AlarmCode::StoreFailing => false,
     }
 }

@@ -3,10 +3,12 @@
 //! Checking is separate from applying, so that the shell can store a change before it takes effect and
 //! before it is answered.
 
+use model::alarm::Alarm;
 use model::device::{Device, Force, LinkState, Wish};
-use model::id::{DeviceId, EvseId};
+use model::id::{DeviceId, EvseId, UserId};
 use model::intent::{Intent, Rejection, Wanted};
 use model::setpoint::{Action, ChargeCurrent};
+use model::time::Timestamp;
 use model::units::MilliAmps;
 
 use crate::core::Core;
@@ -18,6 +20,8 @@ pub enum Change {
     Wish { evse: EvseId, wish: Wish },
     /// Goes to the device as it is; its answer shows in its next document.
     Forward { device: DeviceId, action: Action },
+    /// To be stored, then shown.
+    Acknowledge(Alarm),
 }
 
 impl Core {
@@ -25,7 +29,7 @@ impl Core {
     ///
     /// # Errors
     /// With what is wrong with it, in words for whoever asked.
-    pub fn weigh(&self, intent: &Intent) -> Result<Change, Rejection> {
+    pub fn weigh(&self, intent: &Intent, now: Timestamp) -> Result<Change, Rejection> {
         match &intent.wanted {
             Wanted::Mode { evse, mode } => {
                 let wish = self.wish_of(evse)?;
@@ -103,6 +107,13 @@ impl Core {
                     },
                 })
             }
+            Wanted::AcknowledgeAlarm { device, code, raised } => {
+                let by = user_of(&intent.by)?;
+                let seen = self
+                    .alarms
+                    .acknowledged(device.as_ref(), *code, *raised, by, now)?;
+                Ok(Change::Acknowledge(seen))
+            }
         }
     }
 
@@ -130,6 +141,20 @@ impl Core {
             last_seen,
         })
     }
+}
+
+/// The name of a principal as an id: programs (`token:display`) have none of their own.
+fn user_of(principal: &str) -> Result<UserId, Rejection> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let lower = principal.to_ascii_lowercase();
+    let text: String = lower
+        .chars()
+        .map(|c| if fits(c) { c } else { '-' })
+        .take(63)
+        .collect();
+    UserId::new(&text).map_err(|_| Rejection::NotAllowed {
+        why: "whoever acknowledges an alarm needs a name".to_owned(),
+    })
 }
 
 fn change(evse: &EvseId, wish: Wish) -> Change {

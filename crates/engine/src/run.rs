@@ -12,6 +12,7 @@ use store::{AuditEntry, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::alarms::RETURNS_WITHIN;
 use crate::core::{Core, Record, Restored};
 use crate::intents::Change;
 
@@ -48,6 +49,10 @@ impl Engine {
             wishes: self.store.wishes(&site).await?,
             setpoints: self.store.setpoints(&site).await?,
             devices: self.store.devices(&site).await?,
+            alarms: self
+                .store
+                .alarms_since(&site, self.clock.now().wall - RETURNS_WITHIN)
+                .await?,
         };
         let core = Core::new(
             self.site.clone(),
@@ -161,12 +166,12 @@ impl Engine {
 
     /// Weighs an intent; stores, audits, applies, then answers.
     async fn answer(&self, core: &mut Core, intent: Intent, reply: Reply) {
-        let weighed = core.weigh(&intent);
+        let weighed = core.weigh(&intent, self.clock.now().wall);
         let answer = match weighed {
             Ok(change) => self.store_change(core.epoch(), &change).await.map(|()| {
                 let wish = match &change {
                     Change::Wish { wish, .. } => Some(*wish),
-                    Change::Forward { .. } => None,
+                    Change::Forward { .. } | Change::Acknowledge(_) => None,
                 };
                 let now = self.clock.now();
                 core.apply(change, now);
@@ -193,16 +198,9 @@ impl Engine {
     async fn store_change(&self, epoch: u64, change: &Change) -> Result<(), Rejection> {
         match change {
             Change::Wish { evse, wish } => {
-                let stored = self.store.put_wish(&self.site.id, epoch, evse, *wish);
-                match tokio::time::timeout(STORE_TIMEOUT.to_std(), stored).await {
-                    Ok(stored) => stored.map_err(|error| Rejection::NotStored {
-                        why: error.to_string(),
-                    }),
-                    Err(_) => Err(Rejection::NotStored {
-                        why: "the disk does not answer".to_owned(),
-                    }),
-                }
+                in_time(self.store.put_wish(&self.site.id, epoch, evse, *wish)).await
             }
+            Change::Acknowledge(alarm) => in_time(self.store.put_alarm(alarm)).await,
             Change::Forward { .. } => Ok(()),
         }
     }
@@ -223,6 +221,18 @@ impl Engine {
     }
 }
 
+/// Waits for the disk as long as an answer may take.
+async fn in_time(stored: impl Future<Output = Result<(), StoreError>>) -> Result<(), Rejection> {
+    match tokio::time::timeout(STORE_TIMEOUT.to_std(), stored).await {
+        Ok(stored) => stored.map_err(|error| Rejection::NotStored {
+            why: error.to_string(),
+        }),
+        Err(_) => Err(Rejection::NotStored {
+            why: "the disk does not answer".to_owned(),
+        }),
+    }
+}
+
 /// What was asked for, without values of vendor keys: they may be secrets.
 fn action_text(intent: &Intent) -> String {
     use model::intent::Wanted;
@@ -232,6 +242,10 @@ fn action_text(intent: &Intent) -> String {
         Wanted::Current { evse, current } => format!("current of {evse} to {}", current.to_amps_text()),
         Wanted::Phases { evse, phases } => format!("phases of {evse} to {phases:?}"),
         Wanted::VendorWrite { device, key, .. } => format!("key {key} of {device}"),
+        Wanted::AcknowledgeAlarm { device, code, raised } => {
+            let of = device.as_ref().map_or("the site", |device| device.as_str());
+            format!("alarm {code:?} of {of}, raised {}, seen", raised.0)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::alarm::{Alarm, AlarmCode, Severity};
 use model::device::{ChargeMode, Device, DeviceKind, Evse, Force, LinkSettings, LinkState, MeterRole, Wish};
 use model::document::Document;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
@@ -144,7 +145,7 @@ fn weigh(core: &Core, wanted: Wanted) -> Result<Change, Rejection> {
         door: "test".to_owned(),
         wanted,
     };
-    core.weigh(&intent)
+    core.weigh(&intent, now(0).wall)
 }
 
 /// Runs a quiet site second by second; gives the setpoints that left.
@@ -446,4 +447,87 @@ fn a_station_that_comes_back_is_told_again() {
         car(core, PilotState::A, ChargeCurrent::PAUSED, 0, at);
     });
     assert_eq!(told.len(), 1, "{told:?}");
+}
+
+fn alarm(device: Option<&str>, code: AlarmCode, raised: i64, cleared: Option<i64>) -> Alarm {
+    Alarm {
+        site: SiteId::new("home").unwrap(),
+        device: device.map(|id| DeviceId::new(id).unwrap()),
+        code,
+        severity: Severity::Warning,
+        text: "as it was".to_owned(),
+        raised: now(raised).wall,
+        cleared: cleared.map(|at| now(at).wall),
+        acknowledged: None,
+    }
+}
+
+fn alarms_written(core: &mut Core) -> Vec<(AlarmCode, i64, bool)> {
+    let records = std::iter::from_fn(|| core.poll_record());
+    let alarms = records.filter_map(|record| {
+        let Record::Alarm(alarm) = record else {
+            return None;
+        };
+        let raised = (alarm.raised - now(0).wall).0;
+        Some((alarm.code, raised, alarm.cleared.is_some()))
+    });
+    alarms.collect()
+}
+
+#[test]
+fn open_alarms_go_on_after_a_restart_and_end_when_the_trouble_is_over() {
+    use AlarmCode::{DeviceOffline, MeterSilent, StoreFailing};
+    let mut core = core(Restored {
+        alarms: vec![
+            alarm(Some("station"), DeviceOffline, -900, None),
+            alarm(Some("sold"), DeviceOffline, -800, None),
+            alarm(Some("station"), MeterSilent, -700, None),
+            alarm(None, StoreFailing, -600, None),
+            alarm(Some("grid"), DeviceOffline, -500, Some(-100)),
+        ],
+        ..Restored::default()
+    });
+    // What nobody judges any more is over.
+    assert_eq!(
+        alarms_written(&mut core),
+        [
+            (StoreFailing, -600, true),
+            (DeviceOffline, -800, true),
+            (MeterSilent, -700, true)
+        ]
+    );
+    let offline = || LinkState::Offline {
+        problem: "no answer".to_owned(),
+    };
+    report(&mut core, "station", Report::Link(LinkState::Connecting), 10);
+    report(&mut core, "station", Report::Link(offline()), 20);
+    assert_eq!(alarms_written(&mut core), []);
+    assert_eq!(core.view(now(20)).alarms[0].raised, now(-900).wall);
+    report(&mut core, "station", Report::Link(LinkState::Online), 30);
+    assert_eq!(alarms_written(&mut core), [(DeviceOffline, -900, true)]);
+    // It was over before the restart and comes back within a minute.
+    report(&mut core, "grid", Report::Link(offline()), 40);
+    assert_eq!(alarms_written(&mut core), [(DeviceOffline, -500, false)]);
+}
+
+#[test]
+fn an_acknowledged_alarm_is_shown_as_such() {
+    let mut core = core(Restored {
+        alarms: vec![alarm(Some("station"), AlarmCode::DeviceOffline, -900, None)],
+        ..Restored::default()
+    });
+    let acknowledge = |device: &str, raised: i64| Wanted::AcknowledgeAlarm {
+        device: Some(DeviceId::new(device).unwrap()),
+        code: AlarmCode::DeviceOffline,
+        raised: now(raised).wall,
+    };
+    for (device, raised) in [("station", -899), ("grid", -900)] {
+        let refused = weigh(&core, acknowledge(device, raised));
+        assert!(matches!(refused, Err(Rejection::Unknown { .. })), "{refused:?}");
+    }
+    let change = weigh(&core, acknowledge("station", -900)).unwrap();
+    assert_eq!(core.view(now(0)).alarms[0].acknowledged, None);
+    core.apply(change, now(0));
+    let seen = core.view(now(0)).alarms[0].acknowledged.clone().unwrap();
+    assert_eq!((seen.by.as_str(), seen.at), ("test", now(0).wall));
 }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::alarm::AlarmCode;
 use crate::device::{ChargeMode, Force, Wish};
 use crate::id::{DeviceId, EvseId, SiteId};
 use crate::phases::Phases;
@@ -38,6 +39,12 @@ pub enum Wanted {
         device: DeviceId,
         key: String,
         value: String,
+    },
+    /// Somebody has seen an open alarm; the raise time says which one.
+    AcknowledgeAlarm {
+        device: Option<DeviceId>,
+        code: AlarmCode,
+        raised: Timestamp,
     },
 }
 

@@ -203,6 +203,16 @@ pub trait Alarms: Send + Sync {
     async fn alarms(&self, site: &SiteId, limit: u32) -> Result<Vec<Alarm>, StoreError>;
     /// Those not cleared, the newest first.
     async fn open_alarms(&self, site: &SiteId) -> Result<Vec<Alarm>, StoreError>;
+    /// Those not cleared, and those cleared at or after a time; the oldest first.
+    async fn alarms_since(&self, site: &SiteId, cleared: Timestamp) -> Result<Vec<Alarm>, StoreError>;
+    /// One page of the history, the newest first, with their numbers; a page begins before the raise time and
+    /// number of the last one of the page before.
+    async fn alarm_history(
+        &self,
+        site: &SiteId,
+        before: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<(i64, Alarm)>, StoreError>;
 }
 
 /// What is owed to the outside, until it is delivered.
@@ -216,6 +226,8 @@ pub trait Outbox: Send + Sync {
     async fn due_parcels(&self, now: Timestamp, limit: u32) -> Result<Vec<Parcel>, StoreError>;
     /// The newest first; `only` is `waiting`, `dead` or `delivered`.
     async fn parcels(&self, only: Option<&str>, limit: u32) -> Result<Vec<Parcel>, StoreError>;
+    /// Whether it was there.
+    async fn delete_parcel(&self, id: &ParcelId) -> Result<bool, StoreError>;
     /// Deletes what was delivered before a time, and says how many parcels that were.
     async fn forget_delivered(&self, before: Timestamp) -> Result<u64, StoreError>;
 }

@@ -212,7 +212,7 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
         | Wanted::Force { evse, .. }
         | Wanted::Current { evse, .. }
         | Wanted::Phases { evse, .. } => evse.clone(),
-        Wanted::VendorWrite { .. } => {
+        Wanted::VendorWrite { .. } | Wanted::AcknowledgeAlarm { .. } => {
             return Ok(Receipt {
                 at: BEGIN.wall,
                 epoch: 1,
@@ -246,7 +246,7 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
                 what: "phase switching".into(),
             });
         }
-        Wanted::VendorWrite { .. } => {}
+        Wanted::VendorWrite { .. } | Wanted::AcknowledgeAlarm { .. } => {}
     }
     let receipt = Receipt {
         at: BEGIN.wall,

@@ -107,7 +107,7 @@ impl ClosedLoop {
             door: "test".to_owned(),
             wanted,
         };
-        let change = self.core.weigh(&intent)?;
+        let change = self.core.weigh(&intent, self.now.wall)?;
         self.core.apply(change, self.now);
         Ok(())
     }
@@ -221,6 +221,7 @@ impl ClosedLoop {
                 .map(|evse| (evse.id.clone(), evse.setpoint))
                 .collect(),
             devices: Vec::new(),
+            alarms: view.alarms.clone(),
         };
         self.epoch += 1;
         self.core = Core::new(

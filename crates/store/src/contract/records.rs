@@ -466,6 +466,10 @@ pub async fn parcels_leave_in_order(store: &dyn Store) {
     assert_eq!(store.forget_delivered(Timestamp(11)).await.unwrap(), 0);
     assert_eq!(store.forget_delivered(Timestamp(12)).await.unwrap(), 1);
     assert_eq!(store.parcel(&brought.id).await.unwrap(), None);
+    let deleted = ParcelId::new("d1").unwrap();
+    assert!(store.delete_parcel(&deleted).await.unwrap());
+    assert!(!store.delete_parcel(&deleted).await.unwrap());
+    assert_eq!(store.parcel(&deleted).await.unwrap(), None);
 }
 
 pub async fn prices_take_the_place_of_others(store: &dyn Store) {
@@ -581,4 +585,16 @@ pub async fn an_alarm_is_raised_and_cleared_once(store: &dyn Store) {
     assert_eq!(store.alarms(&home, 10).await.unwrap(), newest_first);
     assert_eq!(store.alarms(&home, 1).await.unwrap(), newest_first[..1]);
     assert_eq!(store.open_alarms(&home).await.unwrap(), newest_first[..1]);
+    for (since, expected) in [(8, 3), (9, 2), (10, 1)] {
+        let found = store.alarms_since(&home, Timestamp(since)).await.unwrap();
+        assert_eq!(found.len(), expected, "cleared since {since}");
+        assert_eq!(found.last(), Some(&newest_first[0]));
+    }
+    let mut paged = Vec::new();
+    let mut before = None;
+    while let Some((number, alarm)) = store.alarm_history(&home, before, 1).await.unwrap().pop() {
+        before = Some((alarm.raised, number));
+        paged.push(alarm);
+    }
+    assert_eq!(paged, newest_first);
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use model::alarm::{Acknowledged, Alarm};
 use model::id::{DeviceId, SiteId};
+use model::time::Timestamp;
 
 use super::to_word;
 use crate::database::Database;
@@ -125,26 +126,57 @@ impl<G: Send + Sync> Alarms for Database<G> {
         };
         self.reader.call("read the open alarms", read).await
     }
+
+    async fn alarms_since(&self, site: &SiteId, cleared: Timestamp) -> Result<Vec<Alarm>, StoreError> {
+        let site = site.clone();
+        let read = move |sql: &dyn Sql| {
+            let since = "WHERE site = ?1 AND (cleared IS NULL OR cleared >= ?2) ORDER BY raised, id";
+            alarms(sql, since, params![site.as_str(), cleared])
+        };
+        self.reader.call("read the latest alarms", read).await
+    }
+
+    async fn alarm_history(
+        &self,
+        site: &SiteId,
+        before: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<(i64, Alarm)>, StoreError> {
+        let site = site.clone();
+        let (raised, number) = before.unwrap_or((Timestamp(i64::MAX), i64::MAX));
+        let read = move |sql: &dyn Sql| {
+            let select = format!(
+                "SELECT {COLUMNS}, id FROM alarm
+                 WHERE site = ?1 AND (raised < ?2 OR (raised = ?2 AND id < ?3))
+                 ORDER BY raised DESC, id DESC LIMIT ?4"
+            );
+            let parameters = params![site.as_str(), raised, number, limit];
+            sql.all(&select, parameters, |row| Ok((row.int(9)?, alarm(row)?)))
+        };
+        self.reader.call("read the alarms", read).await
+    }
 }
 
+const COLUMNS: &str = "site, device, code, severity, text, raised, cleared, acknowledged_by, acknowledged_at";
+
 fn alarms(sql: &dyn Sql, which: &str, parameters: &[Param<'_>]) -> Result<Vec<Alarm>, Failure> {
-    let columns = "site, device, code, severity, text, raised, cleared, acknowledged_by, acknowledged_at";
-    let select = format!("SELECT {columns} FROM alarm {which}");
-    sql.all(&select, parameters, |row| {
-        let is_of_site = row.text(1)?.is_empty();
-        let acknowledged = match row.opt_time(8)? {
-            Some(at) => Some(Acknowledged { by: row.id(7)?, at }),
-            None => None,
-        };
-        Ok(Alarm {
-            site: row.id(0)?,
-            device: if is_of_site { None } else { Some(row.id(1)?) },
-            code: row.word(2)?,
-            severity: row.word(3)?,
-            text: row.text(4)?.to_owned(),
-            raised: row.time(5)?,
-            cleared: row.opt_time(6)?,
-            acknowledged,
-        })
+    sql.all(&format!("SELECT {COLUMNS} FROM alarm {which}"), parameters, alarm)
+}
+
+fn alarm(row: &Row) -> Result<Alarm, Failure> {
+    let is_of_site = row.text(1)?.is_empty();
+    let acknowledged = match row.opt_time(8)? {
+        Some(at) => Some(Acknowledged { by: row.id(7)?, at }),
+        None => None,
+    };
+    Ok(Alarm {
+        site: row.id(0)?,
+        device: if is_of_site { None } else { Some(row.id(1)?) },
+        code: row.word(2)?,
+        severity: row.word(3)?,
+        text: row.text(4)?.to_owned(),
+        raised: row.time(5)?,
+        cleared: row.opt_time(6)?,
+        acknowledged,
     })
 }

@@ -69,6 +69,15 @@ impl<G: Send + Sync> Outbox for Database<G> {
         self.reader.call("read the parcels", read).await
     }
 
+    async fn delete_parcel(&self, id: &ParcelId) -> Result<bool, StoreError> {
+        let id = id.clone();
+        let delete = move |sql: &dyn Sql| {
+            let deleted = sql.execute("DELETE FROM parcel WHERE id = ?1", params![id.as_str()])?;
+            Ok(deleted > 0)
+        };
+        self.writer.call("delete a parcel", delete).await
+    }
+
     async fn forget_delivered(&self, before: Timestamp) -> Result<u64, StoreError> {
         let delete = move |sql: &dyn Sql| {
             let delete = "DELETE FROM parcel WHERE state = 'delivered' AND at < ?1";
