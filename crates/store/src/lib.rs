@@ -17,6 +17,8 @@ mod energies;
 pub mod energy;
 pub mod history;
 mod nouns;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod records;
 mod sessions;
 mod sql;
@@ -37,13 +39,16 @@ pub use columns::{Column, columns};
 pub use energies::{Energies, EnergyBook, EnergyRow};
 pub use history::{Bucket, History, Latest, Retention, Row, Sample, Series, Size, Step};
 pub use nouns::{Nouns, Typed};
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
 pub use sessions::{SessionCursor, SessionFilter, SessionTotals, Sessions};
 pub use sqlite::Sqlite;
 
 /// The outcome of a write: durable, or an error.
 pub type Done = Result<(), StoreError>;
 
-/// Why a call did not do what was asked. Nothing was written then.
+/// Why a call did not do what was asked. Nothing was written then, except that of a write that failed because
+/// the server was [`Away`](StoreError::Away) nobody knows.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("cannot {operation}: the disk is full; free some space, charging goes on meanwhile")]
@@ -55,8 +60,10 @@ pub enum StoreError {
         given: u64,
         newest: u64,
     },
-    #[error("data directory {directory} is in use by another process; stop it or choose another with --data")]
-    InUse { directory: String },
+    #[error("{place} is in use by another process; stop it or choose another with {choose}")]
+    InUse { place: String, choose: &'static str },
+    #[error("cannot {operation}: the database server is away: {cause}; it is tried again with every call")]
+    Away { operation: &'static str, cause: String },
     #[error(
         "{file} was written by a newer version (schema {found}, this program knows {known}); update the program or restore a backup"
     )]

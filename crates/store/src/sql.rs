@@ -17,6 +17,8 @@ pub enum Failure {
     /// What the database said.
     Sql(String),
     Full,
+    /// The server does not answer, or no more: what was not answered may have been done or not.
+    Away(String),
     /// The job wanted nothing to be done; it has written nothing.
     Refused(StoreError),
     /// What was read back makes no sense.
@@ -33,6 +35,7 @@ impl Failure {
     pub fn during(self, operation: &'static str) -> StoreError {
         match self {
             Self::Full => StoreError::Full { operation },
+            Self::Away(cause) => StoreError::Away { operation, cause },
             Self::Refused(error) => error,
             Self::Sql(cause) | Self::Damaged(cause) => StoreError::Other { operation, cause },
         }

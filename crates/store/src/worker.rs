@@ -138,6 +138,8 @@ fn write_together(connection: &dyn Sql, receiver: &Receiver<Box<dyn Job>>) {
         jobs.extend(receiver.try_iter().take(TOGETHER - 1));
         let outcomes = match commit_together(connection, &mut jobs) {
             Ok(outcomes) => outcomes,
+            // Whether it was committed is not known, so nothing is tried a second time.
+            Err(Failure::Away(cause)) => jobs.iter().map(|_| Err(Failure::Away(cause.clone()))).collect(),
             Err(_) => jobs
                 .iter_mut()
                 .map(|job| commit_alone(connection, job.as_mut()))

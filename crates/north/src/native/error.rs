@@ -170,6 +170,7 @@ impl From<StoreError> for ApiError {
             ),
             StoreError::Fenced { .. }
             | StoreError::InUse { .. }
+            | StoreError::Away { .. }
             | StoreError::TooNew { .. }
             | StoreError::Other { .. } => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -75,7 +75,8 @@ fn lock(directory: &Path) -> Result<Lock, StoreError> {
     match file.try_lock() {
         Ok(()) => Ok(Lock { _file: file }),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
-            directory: directory.display().to_string(),
+            place: format!("data directory {}", directory.display()),
+            choose: "--data",
         }),
         Err(TryLockError::Error(error)) => Err(cannot_open(directory, &error)),
     }

@@ -91,7 +91,7 @@ fn a_directory_belongs_to_one_process_and_its_owner() {
     let store = Sqlite::open(&inner).unwrap();
     let error = Sqlite::open(&inner).err().unwrap();
     assert!(
-        matches!(&error, StoreError::InUse { directory } if directory.ends_with("a/b")),
+        matches!(&error, StoreError::InUse { place, .. } if place.ends_with("a/b")),
         "{error}"
     );
     let mode = |name: &str| std::fs::metadata(inner.join(name)).unwrap().permissions().mode() & 0o777;

@@ -1,0 +1,186 @@
+//! What only a server can show: restarts, locks, schema versions, silence.
+
+use std::time::Duration;
+
+use model::id::SiteId;
+use model::reading::Quantity;
+use model::time::Timestamp;
+
+use super::cluster::Cluster;
+use super::*;
+use crate::{Audit, AuditEntry, History, Sample, Series, Sites, Step, contract};
+
+fn entry(n: usize) -> AuditEntry {
+    AuditEntry {
+        at: Timestamp(0),
+        principal: n.to_string(),
+        door: String::new(),
+        action: String::new(),
+        outcome: String::new(),
+    }
+}
+
+fn power() -> Series {
+    Series {
+        subject: "device:grid".to_owned(),
+        quantity: Quantity::Power,
+    }
+}
+
+async fn append(store: &Postgres, seconds: std::ops::Range<i64>) {
+    let sample = |second| Sample {
+        series: power(),
+        at: Timestamp::from_seconds(second),
+        value: second * 7,
+    };
+    store.append(seconds.map(sample).collect()).await.unwrap();
+}
+
+async fn readings(store: &Postgres) -> Vec<i64> {
+    let rows = store
+        .query(&power(), Timestamp(0), Timestamp(i64::MAX), Step::Raw)
+        .await
+        .unwrap();
+    rows.iter().map(|row| row.last / 7).collect()
+}
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    let cluster = Cluster::start();
+    let store = Postgres::open(&cluster.url()).unwrap();
+    contract::check(&*store).await;
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_after_a_restart() {
+    let cluster = Cluster::start();
+    let home = SiteId::new("home").unwrap();
+    for n in 0..3 {
+        let store = Postgres::open(&cluster.url()).unwrap();
+        assert_eq!(readings(&store).await, (0..n * 1_000).collect::<Vec<_>>());
+        assert_eq!(
+            i64::try_from(store.take_epoch(&home).await.unwrap()).unwrap(),
+            n + 1
+        );
+        append(&store, n * 1_000..(n + 1) * 1_000).await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_belongs_to_one_process_and_one_schema() {
+    let cluster = Cluster::start();
+    let store = Postgres::open(&cluster.url()).unwrap();
+    match Postgres::open(&cluster.url()).err() {
+        Some(StoreError::InUse { place, .. }) => {
+            assert!(place.starts_with("database postgres on 127.0.0.1:"), "{place}");
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(store);
+    drop(Postgres::open(&cluster.url()).unwrap());
+    cluster.psql("UPDATE schema_version SET version = 99");
+    match Postgres::open(&cluster.url()).err() {
+        Some(StoreError::TooNew {
+            file,
+            found: 99,
+            known,
+        }) => {
+            assert!(file.starts_with("database postgres on"), "{file}");
+            assert_eq!(known.to_string(), "1");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn who_was_overtaken_writes_no_more() {
+    let cluster = Cluster::start();
+    let store = Postgres::open(&cluster.url()).unwrap();
+    store.record(&entry(1)).await.unwrap();
+    // As if another process had come and gone while the connection was lost.
+    cluster.psql("UPDATE opened SET number = number + 1");
+    cluster
+        .psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ohmstead'");
+    let error = store.record(&entry(2)).await.unwrap_err().to_string();
+    assert!(error.contains("another process"), "{error}");
+    assert_eq!(store.recent(9).await.unwrap(), [entry(1)]);
+}
+
+#[test]
+fn a_password_is_never_told() {
+    for url in [
+        "postgres://me:s3cret@127.0.0.1:1/db",
+        "postgres://me:s3cret@127.0.0.1:x/db",
+        "postgres://me:s3cret@/",
+        "s3cret",
+    ] {
+        let error = Postgres::open(url).err().unwrap();
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
+    }
+    let away = Postgres::open("postgres://me:s3cret@127.0.0.1:1/db")
+        .err()
+        .unwrap();
+    assert!(matches!(away, StoreError::Away { .. }), "{away}");
+    assert!(away.to_string().contains("database db on 127.0.0.1:1"), "{away}");
+}
+
+#[tokio::test]
+async fn a_server_that_was_killed_under_load_is_found_again() {
+    let mut cluster = Cluster::start();
+    let store = Postgres::open(&cluster.url()).unwrap();
+    let mut acknowledged = Vec::new();
+    let mut refused = 0;
+    for round in 0..3 {
+        let writers: Vec<_> = (0..200)
+            .map(|n| {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move {
+                    let mut done = Vec::new();
+                    for m in 0..1_000 {
+                        let n = (round * 200 + n) * 1_000 + m;
+                        match store.record(&entry(n)).await {
+                            Ok(()) => done.push(n),
+                            Err(StoreError::Away { .. }) => break,
+                            Err(other) => panic!("{other}"),
+                        }
+                    }
+                    done
+                })
+            })
+            .collect();
+        append(&store, round as i64 * 100..(round as i64 + 1) * 100).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        cluster.kill();
+        for writer in writers {
+            let done = writer.await.unwrap();
+            refused += usize::from(done.len() < 1_000);
+            acknowledged.extend(done);
+        }
+        assert!(matches!(store.recent(1).await, Err(StoreError::Away { .. })));
+        assert!(matches!(store.flush().await, Err(StoreError::Away { .. })));
+        assert!(cluster.run());
+    }
+    assert!(refused > 0 && !acknowledged.is_empty(), "{refused} refused");
+    store.flush().await.unwrap();
+    assert_eq!(readings(&store).await, (0..300).collect::<Vec<_>>());
+    let kept = store.recent(u32::MAX).await.unwrap();
+    let mut kept: Vec<usize> = kept
+        .iter()
+        .map(|entry| entry.principal.parse().unwrap())
+        .collect();
+    kept.sort_unstable();
+    let count = kept.len();
+    kept.dedup();
+    assert_eq!(kept.len(), count, "nothing is there twice");
+    for n in acknowledged {
+        assert!(
+            kept.binary_search(&n).is_ok(),
+            "entry {n} was acknowledged and is lost"
+        );
+    }
+    drop(store);
+    assert_eq!(
+        readings(&Postgres::open(&cluster.url()).unwrap()).await.len(),
+        300
+    );
+}
