@@ -28,6 +28,11 @@ need_rust() {
     need_debian cc gcc libc6-dev
 }
 
+# The server's programs; tests start their own throw-away server as the user of the package.
+need_postgres() {
+    PATH="$PATH:$(printf '%s:' /usr/lib/postgresql/*/bin)" need_debian initdb postgresql
+}
+
 # Node that the front-end tools accept: 20.19 or newer.
 node_is_new_enough() {
     command -v node >/dev/null 2>&1 || return 1

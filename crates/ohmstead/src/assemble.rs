@@ -1,5 +1,7 @@
 //! Wires the rooms together and takes them apart again.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::RealClock;
+use crate::config::DatabaseUrl;
 use crate::listen;
 
 /// What there is before anything runs: the time, the store, the gate.
@@ -27,13 +30,13 @@ pub struct House {
 }
 
 impl House {
-    /// Opens a data directory.
+    /// Opens a data directory, and a database instead of its files if one is given.
     ///
     /// # Errors
     /// When it is in use, written by a newer version, or cannot be written.
-    pub async fn open(data: &Path) -> anyhow::Result<Self> {
+    pub async fn open(data: &Path, database: Option<&DatabaseUrl>) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
-        let store: Arc<dyn Store> = Sqlite::open(data)?;
+        let store = open_store(data, database)?;
         let key = InstallationKey::open(&data.join("key"))?;
         let gate = Gate::open(store.clone(), key, clock.clone())
             .await
@@ -45,6 +48,29 @@ impl House {
             readiness: Arc::new(north::Readiness::default()),
         })
     }
+}
+
+fn open_store(data: &Path, database: Option<&DatabaseUrl>) -> anyhow::Result<Arc<dyn Store>> {
+    let Some(DatabaseUrl(url)) = database else {
+        return Ok(Sqlite::open(data)?);
+    };
+    // The installation key stays here.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .with_context(|| format!("cannot make the data directory {}", data.display()))?;
+    open_database(url)
+}
+
+#[cfg(feature = "postgres")]
+fn open_database(url: &str) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(store::Postgres::open(url)?)
+}
+
+#[cfg(not(feature = "postgres"))]
+fn open_database(_: &str) -> anyhow::Result<Arc<dyn Store>> {
+    anyhow::bail!("this program was built without PostgreSQL; remove `store` from the config file")
 }
 
 /// A running process.

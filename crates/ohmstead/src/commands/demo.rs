@@ -76,7 +76,7 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
             "the demo has known passwords and listens on loopback only, not on {address}; use 127.0.0.1 or [::1]"
         );
     }
-    let house = House::open(&data).await?;
+    let house = House::open(&data, None).await?;
     let listener = listen::bind(address).await?;
     let local = listener.local_addr().context("cannot tell the own address")?;
 

@@ -18,7 +18,7 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
         .or(config.data)
         .context("no data directory: set `data` in the file, or give --data DIR")?;
 
-    let house = House::open(&data).await?;
+    let house = House::open(&data, config.store.as_ref()).await?;
     for charger in &settings.goe.chargers {
         let token = config
             .goe_tokens

@@ -23,8 +23,27 @@ use section::Section;
 pub struct Config {
     pub settings: Settings,
     pub data: Option<PathBuf>,
+    /// The database that holds records and readings; `None`: files in the data directory.
+    pub store: Option<DatabaseUrl>,
     /// Tokens given in the file, by serial number.
     pub goe_tokens: Vec<(String, String)>,
+}
+
+/// Where a database is, and often a password; so it is never shown.
+pub struct DatabaseUrl(pub String);
+
+impl DatabaseUrl {
+    fn is_likely(&self) -> bool {
+        ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| self.0.starts_with(scheme))
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DatabaseUrl(..)")
+    }
 }
 
 /// Why there is no config.
@@ -85,6 +104,15 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
         )
         .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let data = root.text("data").map(PathBuf::from);
+    let store = root.text("store").map(DatabaseUrl);
+    if store.as_ref().is_some_and(|url| !url.is_likely()) {
+        // The text is not repeated: it may hold a password.
+        let expected = "postgres://user:password@host:port/name";
+        root.problem(
+            "store",
+            format!("store is no address of a database, expected \"{expected}\""),
+        );
+    }
     let host_names = root.texts("host_names");
     let control = root
         .table("control")
@@ -103,6 +131,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             sites,
         },
         data,
+        store,
         goe_tokens,
     })
 }

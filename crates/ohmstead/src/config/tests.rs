@@ -17,6 +17,18 @@ fn the_example_file_parses_and_says_what_it_says() {
     assert_eq!(config.settings.goe.chargers[0].serial, "050001");
 }
 
+#[test]
+fn the_address_of_a_database_is_never_shown() {
+    let config = |store: &str| parse(&EXAMPLE.replacen("data =", &format!("store = \"{store}\"\ndata ="), 1));
+    let good =
+        config("postgres://me:s3cret@127.0.0.1/db").unwrap_or_else(|problems| panic!("{}", list(&problems)));
+    assert!(good.store.is_some());
+    assert!(!format!("{good:?}").contains("s3cret"));
+    let problems = list(&config("me:s3cret@127.0.0.1/db").unwrap_err());
+    assert!(problems.contains("expected \"postgres://user"), "{problems}");
+    assert!(!problems.contains("s3cret"), "{problems}");
+}
+
 /// Every key of the example that is commented out must be known, too.
 #[test]
 fn the_commented_lines_of_the_example_are_true_defaults() {

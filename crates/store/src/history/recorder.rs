@@ -242,7 +242,8 @@ fn write(sql: &dyn Sql, plan: &Plan) -> Result<(), Failure> {
     }
     let body = hot::encode(&plan.entries);
     sql.write(
-        "INSERT INTO hot (id, body) VALUES (?1, ?2)",
+        // It is there already if a server committed it and was lost before it could say so.
+        "INSERT INTO hot (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
         params![plan.hot_row, &body],
     )?;
     sql.write("DELETE FROM hot WHERE id < ?1", params![plan.hot_from])

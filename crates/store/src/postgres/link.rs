@@ -147,8 +147,9 @@ impl Link {
 
 const fn settings(role: Role) -> &'static str {
     match role {
-        Role::WriteRecords(_) => "SET client_min_messages = warning; SET synchronous_commit = on",
-        Role::WriteHistory(_) => "SET client_min_messages = warning; SET synchronous_commit = off",
+        Role::WriteRecords(_) | Role::WriteHistory(_) => {
+            "SET client_min_messages = warning; SET synchronous_commit = on"
+        }
         Role::ReadRecords | Role::ReadHistory => {
             "SET client_min_messages = warning; SET default_transaction_read_only = on;
              SET default_transaction_isolation = 'repeatable read'"

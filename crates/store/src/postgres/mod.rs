@@ -1,9 +1,9 @@
 //! A PostgreSQL database as the store, version 15 or newer.
 //!
 //! Four connections, each owned by one thread: records and readings, each written by one and read by another.
-//! Records are committed with `synchronous_commit = on`; readings are not, since losing the last second of a
-//! chart is no loss. The two that write hold an advisory lock each, so that no second process writes beside
-//! them, and after a lost connection they go on only if nobody else opened the database meanwhile.
+//! All commits are synced: a server may crash without us, and what we take for written must be there then. The
+//! two that write hold an advisory lock each, so that no second process writes beside them, and after a lost
+//! connection they go on only if nobody else opened the database meanwhile.
 //!
 //! When the server is away calls fail with [`StoreError::Away`]; each call tries again.
 

@@ -148,7 +148,8 @@ async fn a_server_that_was_killed_under_load_is_found_again() {
                 })
             })
             .collect();
-        append(&store, round as i64 * 100..(round as i64 + 1) * 100).await;
+        let readings = i64::try_from(round).unwrap() * 100;
+        append(&store, readings..readings + 50).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         cluster.kill();
         for writer in writers {
@@ -157,6 +158,7 @@ async fn a_server_that_was_killed_under_load_is_found_again() {
             acknowledged.extend(done);
         }
         assert!(matches!(store.recent(1).await, Err(StoreError::Away { .. })));
+        append(&store, readings + 50..readings + 100).await;
         assert!(matches!(store.flush().await, Err(StoreError::Away { .. })));
         assert!(cluster.run());
     }
