@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::site::Site;
+use crate::tariff::Tariff;
 use crate::time::Millis;
+use crate::vehicle::Vehicle;
 
 /// Everything that one process needs to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +17,11 @@ pub struct Settings {
     pub host_names: Vec<String>,
     pub control: ControlSettings,
     pub goe: GoeSettings,
+    pub backup: BackupSettings,
+    /// Those of the file; others are in the store.
+    pub tariffs: Vec<Tariff>,
+    pub vehicles: Vec<Vehicle>,
+    pub price_providers: Vec<PriceProvider>,
     /// The first one is the default site of dialects that know only one.
     pub sites: Vec<Site>,
 }
@@ -83,4 +90,72 @@ pub struct GoeCharger {
     pub serial: String,
     /// Whether the cloud API is switched on (`cae`).
     pub enabled: bool,
+}
+
+/// The nightly backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupSettings {
+    /// So many are kept; 0: none is made.
+    pub keep: u16,
+    /// Minutes since local midnight of the first site.
+    pub at_minute: u16,
+    /// `None`: `backups` in the data directory.
+    pub directory: Option<String>,
+}
+
+impl Default for BackupSettings {
+    fn default() -> Self {
+        Self {
+            keep: 7,
+            at_minute: 180,
+            directory: None,
+        }
+    }
+}
+
+/// Where prices of dynamic contracts come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceProvider {
+    /// By which contracts name it.
+    pub id: String,
+    pub source: PriceSource,
+    pub format: PriceFormat,
+    pub every: Millis,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PriceSource {
+    Http { url: String },
+    File { path: String },
+}
+
+/// How prices stand in a JSON document: a list of objects, each with a start and a price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceFormat {
+    /// Members on the way to the list, separated by dots; empty: the document is the list.
+    pub list: String,
+    /// Members of one entry, by the same kind of path.
+    pub start: String,
+    pub end: SlotEnd,
+    pub price: String,
+    /// Millionths of a currency unit per kWh that a price of 1 stands for: 1000 for EUR/MWh.
+    pub unit_micros: i64,
+    pub time: TimeFormat,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlotEnd {
+    Member(String),
+    After(Millis),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeFormat {
+    /// With an offset: `2026-03-29T02:00:00+01:00`.
+    Iso8601,
+    EpochSeconds,
+    EpochMillis,
 }

@@ -355,6 +355,10 @@ fn settings() -> Settings {
             chargers: chargers.into(),
             ..GoeSettings::default()
         },
+        backup: model::settings::BackupSettings::default(),
+        tariffs: Vec::new(),
+        vehicles: Vec::new(),
+        price_providers: Vec::new(),
         sites: vec![site("home", home), site("yard", yard.into())],
     }
 }

@@ -10,7 +10,7 @@ use dialects::goe::Variant;
 use gate::Gate;
 use model::document::Document;
 use model::id::DeviceId;
-use model::settings::{ControlSettings, GoeCharger, GoeSettings, Settings};
+use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Settings};
 use model::site::Site;
 use model::time::Millis;
 use model::user::Role;
@@ -153,6 +153,14 @@ fn settings(
             chargers,
             ..GoeSettings::default()
         },
+        // The demo's directory is made anew at will.
+        backup: BackupSettings {
+            keep: 0,
+            ..BackupSettings::default()
+        },
+        tariffs: Vec::new(),
+        vehicles: Vec::new(),
+        price_providers: Vec::new(),
         sites: vec![demo::home_site(&demo::home(seed), addresses), demo::yard_site()],
     })
 }

@@ -6,11 +6,13 @@
 mod problems;
 mod section;
 mod site;
+mod tariff;
+mod vehicle;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use model::settings::{ControlSettings, GoeCharger, GoeSettings, Settings};
+use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Settings};
 use model::time::Millis;
 use toml::de::DeTable;
 
@@ -120,6 +122,12 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
     let (goe, goe_tokens) = root.table("goe").map_or_else(Default::default, read_goe);
     let sites = site::read_all(root);
     check_chargers(root, &goe, &sites);
+    let backup = root
+        .table("backup")
+        .map_or_else(BackupSettings::default, read_backup);
+    let price_providers = tariff::read_providers(root);
+    let tariffs = tariff::read_all(root, &sites, &price_providers);
+    let vehicles = vehicle::read_all(root, &sites);
     // Every key has been asked for by now.
     root.finish_ref();
     Some(Config {
@@ -128,6 +136,10 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             host_names,
             control,
             goe,
+            backup,
+            tariffs,
+            vehicles,
+            price_providers,
             sites,
         },
         data,
@@ -155,6 +167,23 @@ fn read_control(section: Section<'_, '_>) -> ControlSettings {
         rise_window: seconds("rise_window_s", 5..=600, default.rise_window),
         ack_timeout: seconds("ack_timeout_s", 2..=120, default.ack_timeout),
         station_timeout: seconds("station_timeout_s", 5..=600, default.station_timeout),
+    };
+    section.finish();
+    settings
+}
+
+fn read_backup(section: Section<'_, '_>) -> BackupSettings {
+    let default = BackupSettings::default();
+    let keep = section
+        .scaled("keep", 0, 0..=1_000, "0 (no nightly backup) to 1000")
+        .and_then(|keep| u16::try_from(keep).ok());
+    let settings = BackupSettings {
+        keep: keep.unwrap_or(default.keep),
+        at_minute: section
+            .parsed("at", "a local time, for example \"03:00\"", section::minute)
+            .filter(|minute| *minute < 1_440)
+            .unwrap_or(default.at_minute),
+        directory: section.text("directory"),
     };
     section.finish();
     settings

@@ -69,6 +69,11 @@ impl<'a, 'i> Section<'a, 'i> {
         self.problems.add(self.position(key), text);
     }
 
+    /// At a place that was asked for earlier.
+    pub fn problem_at(&self, position: usize, text: impl Into<String>) {
+        self.problems.add(position, text);
+    }
+
     fn wrong_type(&self, key: &str, value: &Spanned<DeValue<'i>>, expected: &str) {
         self.problems.add(
             value.span().start,
@@ -218,6 +223,26 @@ impl<'a, 'i> Section<'a, 'i> {
             .collect()
     }
 
+    /// A list of small whole numbers.
+    pub fn numbers(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+        expected: &str,
+    ) -> Vec<u8> {
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
+        let Some(list) = value.get_ref().as_array() else {
+            self.wrong_type(key, value, expected);
+            return Vec::new();
+        };
+        list.iter()
+            .filter_map(|item| self.number(key, item, 0, range.clone(), expected))
+            .filter_map(|number| u8::try_from(number).ok())
+            .collect()
+    }
+
     /// The table under a key.
     pub fn table(&self, key: &'static str) -> Option<Section<'a, 'i>> {
         let value = self.get(key)?;
@@ -293,6 +318,17 @@ impl<'a, 'i> Section<'a, 'i> {
             );
         }
     }
+}
+
+/// `06:30` as minutes since midnight; `24:00` is the end of the day.
+pub fn minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    let digits = |text: &str| {
+        let fits = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+        fits.then(|| text.parse::<u16>().ok())?
+    };
+    let (hour, minute) = (digits(hour)?, digits(minute)?);
+    (minute < 60 && hour * 60 + minute <= 1_440).then_some(hour * 60 + minute)
 }
 
 fn describe(value: &DeValue<'_>) -> String {

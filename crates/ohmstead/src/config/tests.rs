@@ -110,6 +110,114 @@ circuit = "hose"
 }
 
 #[test]
+fn tariffs_and_vehicles_of_the_example_say_what_they_say() {
+    let settings = parse(EXAMPLE)
+        .unwrap_or_else(|problems| panic!("{}", list(&problems)))
+        .settings;
+    let ids: Vec<&str> = settings.tariffs.iter().map(|tariff| tariff.id.as_str()).collect();
+    assert_eq!(ids, ["home", "market", "feed-in"]);
+    let contracts = &settings.tariffs[0].contracts;
+    assert_eq!((contracts[0].vat.0, contracts[0].monthly_fee.0), (200, 3_500_000));
+    let model::tariff::Prices::TimeOfUse { bands, otherwise } = &contracts[1].prices else {
+        panic!("{:?}", contracts[1].prices)
+    };
+    assert_eq!(
+        (bands[0].from_minute, bands[0].to_minute, bands[0].price.0),
+        (1_320, 360, 189_000)
+    );
+    assert_eq!(
+        (bands[0].weekdays.len(), bands[0].months.len(), otherwise.0),
+        (5, 6, 262_000)
+    );
+    assert_eq!(settings.price_providers[0].format.unit_micros, 1_000);
+    let car = &settings.vehicles[0];
+    assert_eq!(car.capacity.map(|c| c.0), Some(58_000));
+    assert_eq!(
+        (car.min.0, car.efficiency.0, car.home.as_ref().map(|e| e.as_str())),
+        (6_000, 900, Some("left"))
+    );
+    assert_eq!(settings.backup, BackupSettings::default());
+}
+
+#[test]
+fn mistakes_in_tariffs_and_vehicles_are_found_together() {
+    let text = r#"
+[backup]
+at = "25:00"
+[[site]]
+id = "home"
+[[site.circuit]]
+id = "house"
+limit_a = 35
+[[tariff]]
+id = "day"
+site = "home"
+[[tariff.contract]]
+name = "A"
+from = "2026-01-01"
+price = 0.25
+[[tariff]]
+id = "night"
+site = "home"
+[[tariff.contract]]
+name = "B"
+from = "2026-05-01"
+price = 0.2
+factor = 2
+[[tariff]]
+id = "third"
+[[tariff.contract]]
+name = "C"
+from = "2026-02-30"
+price = 0.1234567
+[[tariff.contract.band]]
+from = "9"
+to = "10:00"
+weekdays = [0]
+[[tariff]]
+id = "fourth"
+[[tariff.contract]]
+name = "D"
+from = "2026-01-01"
+price = 0.2
+provider = "exchnge"
+[[price_provider]]
+id = "exchange"
+unit = "EUR"
+[[vehicle]]
+id = "car"
+home = "lft"
+soc = "mqtt"
+min_a = 5
+"#;
+    let found: Vec<String> = parse(text)
+        .unwrap_err()
+        .iter()
+        .map(|p| format!("{}: {}", p.line, p.text))
+        .collect();
+    for expected in [
+        "3: at in [backup] is \"25:00\", expected a local time, for example \"03:00\"",
+        "17: tariffs `day` and `night` overlap: both are the default of site `home` for energy taken on 2026-05-01; end one before the other starts",
+        "23: factor makes sense with a price provider only",
+        "28: from in contract \"C\" is \"2026-02-30\", expected a local day, for example \"2026-01-01\"",
+        "29: price in contract \"C\" is 0.1234567, expected a price per kWh with at most six decimals, for example 0.25",
+        "31: from in [[band]] is \"9\", expected a local time, for example \"22:00\"",
+        "33: weekdays in [[band]] is 0, expected a list of 1 (Monday) to 7 (Sunday)",
+        "35: contract \"D\" of tariff `fourth` names price provider `exchnge`, which does not exist; the config file names none",
+        "43: unit in price provider \"exchange\" is \"EUR\", expected EUR/MWh, EUR/kWh or ct/kWh, or the same in another currency",
+        "45: vehicle `car` has a minimum of 5000 mA, expected 6000 to 80000 mA",
+        "46: vehicle `car` is at home at EVSE `lft`, which no device has",
+        "47: a state of charge by MQTT cannot be heard by this version yet; use manual, pushed, http or charger",
+    ] {
+        assert!(
+            found.iter().any(|f| f == expected),
+            "missing: {expected}\nfound:\n{}",
+            found.join("\n")
+        );
+    }
+}
+
+#[test]
 fn references_between_tables_are_checked() {
     let base = r#"
 [[site]]
