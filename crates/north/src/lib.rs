@@ -48,6 +48,8 @@ pub struct State {
     /// For dialects that know one site only.
     pub default_site: Option<SiteId>,
     sheets: Arc<goe::Sheets>,
+    /// One change of a document at a time, since checks look at several.
+    changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl State {
@@ -72,6 +74,7 @@ impl State {
             readiness,
             metrics: Arc::default(),
             sheets: Arc::default(),
+            changing: Arc::default(),
         }
     }
 }

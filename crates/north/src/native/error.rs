@@ -118,6 +118,27 @@ impl ApiError {
         )
     }
 
+    /// Everything that is wrong with a document.
+    pub fn wrong(texts: &[String]) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", texts.join("; "))
+    }
+
+    pub fn from_file(what: &str, id: &str) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "from_file",
+            format!("{what} `{id}` stands in the config file; change it there and start again"),
+        )
+    }
+
+    pub fn in_use(what: &str, id: &str, by: &[String]) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "in_use",
+            format!("{what} `{id}` is named by {}; change them first", by.join(", ")),
+        )
+    }
+
     pub fn starting() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

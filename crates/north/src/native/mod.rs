@@ -13,8 +13,11 @@ pub mod events;
 pub mod evses;
 pub mod history;
 pub mod intents;
+mod nouns;
 pub mod session;
 pub mod sites;
+pub mod tariffs;
+pub mod vehicles;
 pub mod wire;
 
 use axum::http::StatusCode;
@@ -52,6 +55,12 @@ fn closed() -> OpenApiRouter<State> {
         .routes(routes!(intents::create))
         .routes(routes!(history::show))
         .routes(routes!(alarms::list))
+        .routes(routes!(tariffs::list, tariffs::create))
+        .routes(routes!(tariffs::show, tariffs::replace, tariffs::delete))
+        .routes(routes!(tariffs::prices))
+        .routes(routes!(vehicles::list, vehicles::create))
+        .routes(routes!(vehicles::show, vehicles::replace, vehicles::delete))
+        .routes(routes!(vehicles::put_soc))
         .routes(routes!(events::stream))
 }
 

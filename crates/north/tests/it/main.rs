@@ -9,4 +9,6 @@ mod history;
 mod native;
 mod rest;
 mod session;
+mod tariffs;
+mod vehicles;
 mod world;

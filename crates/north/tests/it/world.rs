@@ -178,6 +178,25 @@ impl World {
         self.ask(request("GET", path, &[], "")).await
     }
 
+    /// JSON as whoever holds the token.
+    pub async fn call(&self, token: &str, method: &str, path: &str, body: &str) -> Answer {
+        let headers = [
+            ("authorization", &*bearer(token)),
+            ("content-type", "application/json"),
+        ];
+        self.ask(request(method, path, &headers, body)).await
+    }
+
+    /// PUT of JSON as the owner.
+    pub async fn put(&self, path: &str, body: &str) -> Answer {
+        self.call(TOKEN, "PUT", path, body).await
+    }
+
+    /// DELETE as the owner.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(TOKEN, "DELETE", path, "").await
+    }
+
     /// POST of JSON as the owner.
     pub async fn post(&self, path: &str, body: &str) -> Answer {
         let headers = [

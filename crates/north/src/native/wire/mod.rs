@@ -11,7 +11,9 @@ mod history;
 mod intent;
 mod session;
 mod site;
+mod tariff;
 mod user;
+mod vehicle;
 
 pub use device::{DeviceList, DeviceView, LinkStateName, LinkView, MeasuredView, MeterRole, Quality};
 pub use event::{Backfill, Patch};
@@ -26,10 +28,30 @@ pub use site::{
     AlarmCode, AlarmList, AlarmView, CircuitView, CycleView, Flow, Overdraft, Severity, SiteList,
     SiteSummary, SiteView,
 };
+pub use tariff::{Band, Contract, Direction, PriceList, PriceSpan, Prices, Tariff, TariffList};
 pub use user::Role;
+pub use vehicle::{Soc, SocRequest, SocSource, Vehicle, VehicleList};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// Where something can be changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// In the config file; here it is read-only.
+    File,
+    /// Here.
+    #[default]
+    Store,
+}
+
+impl Source {
+    #[must_use]
+    pub fn of(is_from_file: bool) -> Self {
+        if is_from_file { Self::File } else { Self::Store }
+    }
+}
 
 /// One value for each phase of the grid connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

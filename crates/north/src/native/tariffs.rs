@@ -1,0 +1,269 @@
+//! Tariffs, and the prices that follow from them.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State as Shared};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use gate::{Action, Principal, Subject};
+use model::id::SiteId;
+use model::noun::Noun;
+use model::tariff::{Named, PriceBook, Tariff as Noted, named_problems, problems};
+use model::time::{Millis, Timestamp};
+use model::user::{Card, User};
+use serde::Deserialize;
+use store::Typed;
+
+use super::auth::allow;
+use super::body::JsonBody;
+use super::error::{ApiError, ErrorAnswer};
+use super::nouns::{Change, deleted, from_file, only_in_store, stored};
+use super::sites::readable;
+use super::wire::{Direction, PriceList, PriceSpan, Source, Tariff, TariffList};
+use crate::State;
+
+/// Prices are shown for at most so long a span.
+const LONGEST: Millis = Millis(62 * 86_400_000);
+const DAY: Millis = Millis(86_400_000);
+
+/// Lists all tariffs.
+#[utoipa::path(get, path = "/tariffs", operation_id = "list_tariffs", tag = "tariffs", responses(
+    (status = 200, body = TariffList),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn list(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+) -> Result<Json<TariffList>, ApiError> {
+    allow(&caller, &Action::Read, &Subject::Installation)?;
+    let tariffs = state.store.list::<Noted>().await?;
+    let items = tariffs
+        .iter()
+        .map(|tariff| Tariff::of(tariff, source(&state, tariff)));
+    Ok(Json(TariffList {
+        items: items.collect(),
+    }))
+}
+
+/// Shows one tariff.
+#[utoipa::path(get, path = "/tariffs/{id}", operation_id = "show_tariff", tag = "tariffs", params(("id" = String, Path)), responses(
+    (status = 200, body = Tariff),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn show(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    Path(id): Path<String>,
+) -> Result<Json<Tariff>, ApiError> {
+    allow(&caller, &Action::Read, &Subject::Installation)?;
+    let tariff = state.store.get::<Noted>(&id).await?;
+    let tariff = tariff.ok_or_else(|| ApiError::unknown("tariff", &id))?;
+    Ok(Json(Tariff::of(&tariff, source(&state, &tariff))))
+}
+
+/// Adds a tariff. Whatever is wrong with it is said at once.
+#[utoipa::path(post, path = "/tariffs", operation_id = "create_tariff", tag = "tariffs", request_body = Tariff, responses(
+    (status = 201, body = Tariff),
+    (status = 400, body = ErrorAnswer),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 409, body = ErrorAnswer, description = "There is one with this id."),
+    (status = 422, body = ErrorAnswer, description = "Contracts or defaults overlap, or a value makes no sense."),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn create(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    JsonBody(wanted): JsonBody<Tariff>,
+) -> Result<(StatusCode, Json<Tariff>), ApiError> {
+    allow(&caller, &Action::Administer, &Subject::Installation)?;
+    let tariff = put(&state, &caller, wanted.read()?, Change::New).await?;
+    Ok((StatusCode::CREATED, Json(tariff)))
+}
+
+/// Replaces a tariff. What was charged before keeps its price.
+#[utoipa::path(put, path = "/tariffs/{id}", operation_id = "replace_tariff", tag = "tariffs", params(("id" = String, Path)), request_body = Tariff, responses(
+    (status = 200, body = Tariff),
+    (status = 400, body = ErrorAnswer),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer),
+    (status = 409, body = ErrorAnswer, description = "It stands in the config file."),
+    (status = 422, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn replace(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    Path(id): Path<String>,
+    JsonBody(wanted): JsonBody<Tariff>,
+) -> Result<Json<Tariff>, ApiError> {
+    allow(&caller, &Action::Administer, &Subject::Installation)?;
+    if wanted.id != id {
+        return Err(ApiError::invalid(
+            "id",
+            &wanted.id,
+            format!("`{id}` as in the path"),
+        ));
+    }
+    Ok(Json(put(&state, &caller, wanted.read()?, Change::Again).await?))
+}
+
+async fn put(state: &State, caller: &Principal, tariff: Noted, change: Change) -> Result<Tariff, ApiError> {
+    let _changing = state.changing.lock().await;
+    only_in_store(&state.settings.tariffs, &tariff)?;
+    let mut all = state.store.list::<Noted>().await?;
+    change.fits(&all, &tariff)?;
+    all.retain(|other| other.id != tariff.id);
+    all.push(tariff);
+    let named = Named {
+        sites: state.settings.sites.iter().map(|site| site.id.clone()).collect(),
+        providers: state
+            .settings
+            .price_providers
+            .iter()
+            .map(|provider| provider.id.clone())
+            .collect(),
+    };
+    let Some(tariff) = all.last() else {
+        return Err(ApiError::unknown("tariff", ""));
+    };
+    let found = problems(&all, &named);
+    let mut texts: Vec<String> = found
+        .into_iter()
+        .filter(|problem| problem.tariff == tariff.id)
+        .map(|problem| problem.text)
+        .collect();
+    // Who names it must still mean a price of energy taken.
+    let own: Vec<_> = users(state)
+        .await?
+        .into_iter()
+        .filter(|user| user.tariff.as_ref() == Some(&tariff.id))
+        .collect();
+    let cards: Vec<_> = cards(state)
+        .await?
+        .into_iter()
+        .filter(|card| card.tariff.as_ref() == Some(&tariff.id))
+        .collect();
+    texts.extend(named_problems(&all, &own, &cards));
+    if !texts.is_empty() {
+        return Err(ApiError::wrong(&texts));
+    }
+    stored(state, caller, tariff).await?;
+    Ok(Tariff::of(tariff, Source::Store))
+}
+
+/// Deletes a tariff that nobody names.
+#[utoipa::path(delete, path = "/tariffs/{id}", operation_id = "delete_tariff", tag = "tariffs", params(("id" = String, Path)), responses(
+    (status = 204),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer),
+    (status = 409, body = ErrorAnswer, description = "It stands in the config file, or users or cards name it."),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn delete(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    allow(&caller, &Action::Administer, &Subject::Installation)?;
+    let _changing = state.changing.lock().await;
+    if from_file(&state.settings.tariffs, &id) {
+        return Err(ApiError::from_file(Noted::KIND, &id));
+    }
+    let is_named = |tariff: Option<&model::id::TariffId>| tariff.is_some_and(|named| named.as_str() == id);
+    let users = users(&state).await?.into_iter();
+    let users = users
+        .filter(|user| is_named(user.tariff.as_ref()))
+        .map(|user| format!("user `{}`", user.id));
+    let cards = cards(&state).await?.into_iter();
+    let cards = cards
+        .filter(|card| is_named(card.tariff.as_ref()))
+        .map(|card| format!("card `{}` of user `{}`", card.id, card.user));
+    let named: Vec<String> = users.chain(cards).collect();
+    if !named.is_empty() {
+        return Err(ApiError::in_use(Noted::KIND, &id, &named));
+    }
+    deleted::<Noted>(&state, &caller, &id).await
+}
+
+async fn users(state: &State) -> Result<Vec<User>, ApiError> {
+    Ok(state.store.list::<User>().await?)
+}
+
+async fn cards(state: &State) -> Result<Vec<Card>, ApiError> {
+    Ok(state.store.list::<Card>().await?)
+}
+
+fn source(state: &State, tariff: &Noted) -> Source {
+    Source::of(from_file(&state.settings.tariffs, tariff.id()))
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct PricesQuery {
+    /// Included.
+    from_ms: i64,
+    /// Not included; at most 62 days after `from_ms`.
+    to_ms: i64,
+    /// `import` when absent.
+    #[serde(default)]
+    #[param(required = false, inline)]
+    direction: Option<Direction>,
+}
+
+/// Shows what energy costs, or earns, by the default tariffs of a site, with VAT.
+#[utoipa::path(get, path = "/sites/{site}/prices", operation_id = "show_prices", tag = "tariffs", params(("site" = String, Path), PricesQuery), responses(
+    (status = 200, body = PriceList),
+    (status = 400, body = ErrorAnswer),
+    (status = 401, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer),
+    (status = 422, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn prices(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    Path(site): Path<String>,
+    query: Result<Query<PricesQuery>, QueryRejection>,
+) -> Result<Json<PriceList>, ApiError> {
+    let site = readable(&state, &caller, &site)?;
+    let Query(query) = query.map_err(|rejection| {
+        ApiError::unreadable(rejection.body_text()).at("query", "from_ms, to_ms and direction")
+    })?;
+    let (from, to) = (Timestamp(query.from_ms), Timestamp(query.to_ms));
+    if from >= to || to - from > LONGEST {
+        return Err(ApiError::invalid(
+            "to_ms",
+            query.to_ms,
+            format!("more than from_ms ({}) by at most 62 days", query.from_ms),
+        ));
+    }
+    let book = book(&state, &site, from, to).await?;
+    let direction = match query.direction {
+        Some(Direction::Export) => model::tariff::Direction::Export,
+        Some(Direction::Import) | None => model::tariff::Direction::Import,
+    };
+    let spans = book.site_spans(&site, direction, from, to);
+    Ok(Json(PriceList {
+        items: spans.iter().filter_map(PriceSpan::of).collect(),
+    }))
+}
+
+async fn book(state: &State, site: &SiteId, from: Timestamp, to: Timestamp) -> Result<PriceBook, ApiError> {
+    let tariffs = state.store.list::<Noted>().await?;
+    let known = state.settings.sites.iter().find(|known| known.id == *site);
+    let mut book = PriceBook::of_zone(known.map_or("UTC", |site| &site.time_zone), tariffs);
+    let providers: Vec<String> = book.providers().into_iter().map(str::to_owned).collect();
+    for provider in providers {
+        let slots = state.store.prices(&provider, from - DAY, to).await?;
+        book.set_prices(&provider, slots);
+    }
+    Ok(book)
+}

@@ -1,0 +1,274 @@
+//! Cars, and how full they are.
+
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use gate::{Action, Principal, Subject};
+use model::noun::Noun;
+use model::site::Site;
+use model::units::PerMille;
+use model::user::{Card, User};
+use model::vehicle::{StateOfCharge, Vehicle as Noted, VehicleCharge};
+use store::Typed;
+
+use super::auth::allow;
+use super::body::JsonBody;
+use super::error::{ApiError, ErrorAnswer};
+use super::nouns::{Change, deleted, from_file, only_in_store, stored};
+use super::wire::{Soc, SocRequest, Source, Vehicle, VehicleList};
+use crate::State;
+
+/// Lists all vehicles.
+#[utoipa::path(get, path = "/vehicles", operation_id = "list_vehicles", tag = "vehicles", responses(
+    (status = 200, body = VehicleList),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn list(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+) -> Result<Json<VehicleList>, ApiError> {
+    allow(&caller, &Action::Read, &Subject::Installation)?;
+    let vehicles = state.store.list::<Noted>().await?;
+    let charges = state.store.list::<VehicleCharge>().await?;
+    let items = vehicles.iter().map(|vehicle| {
+        let charge = charges.iter().find(|charge| charge.id == vehicle.id);
+        view(&state, vehicle, charge)
+    });
+    Ok(Json(VehicleList {
+        items: items.collect(),
+    }))
+}
+
+/// Shows one vehicle.
+#[utoipa::path(get, path = "/vehicles/{id}", operation_id = "show_vehicle", tag = "vehicles", params(("id" = String, Path)), responses(
+    (status = 200, body = Vehicle),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn show(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    Path(id): Path<String>,
+) -> Result<Json<Vehicle>, ApiError> {
+    allow(&caller, &Action::Read, &Subject::Installation)?;
+    let vehicle = known(&state, &id).await?;
+    let charge = state.store.get::<VehicleCharge>(&id).await?;
+    Ok(Json(view(&state, &vehicle, charge.as_ref())))
+}
+
+/// Adds a vehicle. Whatever is wrong with it is said at once.
+#[utoipa::path(post, path = "/vehicles", operation_id = "create_vehicle", tag = "vehicles", request_body = Vehicle, responses(
+    (status = 201, body = Vehicle),
+    (status = 400, body = ErrorAnswer),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 409, body = ErrorAnswer, description = "There is one with this id."),
+    (status = 422, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn create(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    JsonBody(wanted): JsonBody<Vehicle>,
+) -> Result<(StatusCode, Json<Vehicle>), ApiError> {
+    allow(&caller, &Action::EditVehicles, &Subject::Installation)?;
+    let vehicle = put(&state, &caller, wanted.read()?, Change::New).await?;
+    Ok((StatusCode::CREATED, Json(vehicle)))
+}
+
+/// Replaces a vehicle.
+#[utoipa::path(put, path = "/vehicles/{id}", operation_id = "replace_vehicle", tag = "vehicles", params(("id" = String, Path)), request_body = Vehicle, responses(
+    (status = 200, body = Vehicle),
+    (status = 400, body = ErrorAnswer),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer),
+    (status = 409, body = ErrorAnswer, description = "It stands in the config file."),
+    (status = 422, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn replace(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    Path(id): Path<String>,
+    JsonBody(wanted): JsonBody<Vehicle>,
+) -> Result<Json<Vehicle>, ApiError> {
+    allow(&caller, &Action::EditVehicles, &Subject::Installation)?;
+    if wanted.id != id {
+        return Err(ApiError::invalid(
+            "id",
+            &wanted.id,
+            format!("`{id}` as in the path"),
+        ));
+    }
+    Ok(Json(put(&state, &caller, wanted.read()?, Change::Again).await?))
+}
+
+async fn put(state: &State, caller: &Principal, vehicle: Noted, change: Change) -> Result<Vehicle, ApiError> {
+    let _changing = state.changing.lock().await;
+    only_in_store(&state.settings.vehicles, &vehicle)?;
+    change.fits(&state.store.list::<Noted>().await?, &vehicle)?;
+    let mut texts = vehicle.problems();
+    if let Some(owner) = &vehicle.owner
+        && state.store.get::<User>(owner.as_str()).await?.is_none()
+    {
+        texts.push(format!(
+            "vehicle `{}` belongs to user `{owner}`, who does not exist",
+            vehicle.id
+        ));
+    }
+    let mut evses = state.settings.sites.iter().flat_map(Site::evses);
+    if let Some(home) = &vehicle.home
+        && !evses.any(|(_, evse)| evse.id == *home)
+    {
+        texts.push(format!(
+            "vehicle `{}` is at home at EVSE `{home}`, which does not exist",
+            vehicle.id
+        ));
+    }
+    if !texts.is_empty() {
+        return Err(ApiError::wrong(&texts));
+    }
+    stored(state, caller, &vehicle).await?;
+    let charge = state.store.get::<VehicleCharge>(vehicle.id.as_str()).await?;
+    Ok(view(state, &vehicle, charge.as_ref()))
+}
+
+/// Deletes a vehicle that no card names. Its sessions stay.
+#[utoipa::path(delete, path = "/vehicles/{id}", operation_id = "delete_vehicle", tag = "vehicles", params(("id" = String, Path)), responses(
+    (status = 204),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer),
+    (status = 409, body = ErrorAnswer, description = "It stands in the config file, or cards name it."),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn delete(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    allow(&caller, &Action::EditVehicles, &Subject::Installation)?;
+    let _changing = state.changing.lock().await;
+    if from_file(&state.settings.vehicles, &id) {
+        return Err(ApiError::from_file(Noted::KIND, &id));
+    }
+    let cards = state.store.list::<Card>().await?;
+    let named: Vec<String> = cards
+        .iter()
+        .filter(|card| card.vehicle.as_ref().is_some_and(|named| named.as_str() == id))
+        .map(|card| format!("card `{}` of user `{}`", card.id, card.user))
+        .collect();
+    if !named.is_empty() {
+        return Err(ApiError::in_use(Noted::KIND, &id, &named));
+    }
+    let answer = deleted::<Noted>(&state, &caller, &id).await?;
+    state.store.delete::<VehicleCharge>(&id).await?;
+    Ok(answer)
+}
+
+/// Says how full a vehicle is: for those who edit vehicles, and for its owner.
+#[utoipa::path(put, path = "/vehicles/{id}/soc", operation_id = "put_soc", tag = "vehicles", params(("id" = String, Path)), request_body = SocRequest, responses(
+    (status = 200, body = Soc),
+    (status = 400, body = ErrorAnswer),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer),
+    (status = 422, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn put_soc(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    Path(id): Path<String>,
+    JsonBody(wanted): JsonBody<SocRequest>,
+) -> Result<Json<Soc>, ApiError> {
+    let found = state.store.get::<Noted>(&id).await?;
+    if !is_own(&caller, found.as_ref()) {
+        allow(&caller, &Action::EditVehicles, &Subject::Installation)?;
+    }
+    let vehicle = found.ok_or_else(|| ApiError::unknown("vehicle", &id))?;
+    if !(0..=1_000).contains(&wanted.soc_permille) {
+        return Err(ApiError::invalid(
+            "soc_permille",
+            wanted.soc_permille,
+            "0 to 1000",
+        ));
+    }
+    let charge = VehicleCharge {
+        id: vehicle.id,
+        known: StateOfCharge {
+            soc: PerMille(wanted.soc_permille),
+            at: state.clock.now().wall,
+            estimated: false,
+        },
+    };
+    stored(&state, &caller, &charge).await?;
+    Ok(Json(charge.known.into()))
+}
+
+/// A token has no user, so it owns nothing.
+fn is_own(caller: &Principal, vehicle: Option<&Noted>) -> bool {
+    let owner = vehicle.and_then(|vehicle| vehicle.owner.as_ref());
+    owner.is_some() && owner == caller.user.as_ref()
+}
+
+async fn known(state: &State, id: &str) -> Result<Noted, ApiError> {
+    let vehicle = state.store.get::<Noted>(id).await?;
+    vehicle.ok_or_else(|| ApiError::unknown("vehicle", id))
+}
+
+fn view(state: &State, vehicle: &Noted, charge: Option<&VehicleCharge>) -> Vehicle {
+    let source = Source::of(from_file(&state.settings.vehicles, vehicle.id()));
+    Vehicle::of(vehicle, charge.map(|charge| charge.known.into()), source)
+}
+
+#[cfg(test)]
+mod tests {
+    use gate::{Grant, Roles};
+    use model::id::{UserId, VehicleId};
+    use model::units::MilliAmps;
+    use model::user::Role;
+    use model::vehicle::SocSource;
+
+    use super::*;
+
+    #[test]
+    fn a_car_is_the_own_one_of_its_owner_only() {
+        let user = |id: &str| Some(UserId::new(id).unwrap());
+        let caller = |user: Option<UserId>| Principal {
+            name: "x".to_owned(),
+            user,
+            grant: Grant::Roles(Roles::everywhere(Role::User)),
+        };
+        let car = |owner: Option<UserId>| Noted {
+            id: VehicleId::new("car").unwrap(),
+            name: "Car".to_owned(),
+            capacity: None,
+            phases: model::phases::Phases::One,
+            min: MilliAmps(6_000),
+            max: None,
+            efficiency: PerMille(900),
+            charge_limit: None,
+            default_mode: None,
+            owner,
+            home: None,
+            soc_source: SocSource::Manual,
+        };
+        for (who, owner, expected) in [
+            (user("resident-1"), user("resident-1"), true),
+            (user("resident-1"), user("resident-2"), false),
+            (user("resident-1"), None, false),
+            (None, user("resident-1"), false),
+            (None, None, false),
+        ] {
+            let found = is_own(&caller(who.clone()), Some(&car(owner.clone())));
+            assert_eq!(found, expected, "{who:?} {owner:?}");
+        }
+        assert!(!is_own(&caller(user("resident-1")), None));
+    }
+}
