@@ -205,6 +205,12 @@ export const en = {
   "reason.waiting_for_others": "Waits for its turn",
   "reason.waiting_for_others.detail": "The others go down first.",
   "reason.waiting_for_others.detail_held": "{holders} must go down first.",
+  "reason.awaiting_authorisation": "Waits for a card, a PIN or the app",
+  "reason.awaiting_authorisation.detail": "Nobody has been authorised to charge here now.",
+  "reason.budget_used_up": "The budget is used up",
+  "reason.budget_used_up.detail": "{used} of {budget} were charged.",
+  "reason.charge_limit_reached": "The car is at its limit of {limit}",
+  "reason.charge_limit_reached.detail": "Its battery is at {soc}.",
   "list.and": "{first} and {last}",
 } as const;
 

@@ -148,6 +148,44 @@ impl Session {
         self.transactions.last().filter(|t| t.stopped.is_none())
     }
 
+    /// Closed because nobody can say any more when the car left.
+    #[must_use]
+    pub fn lost(mut self, now: Timestamp) -> Self {
+        let mut end = now.max(self.plugged);
+        for transaction in &mut self.transactions {
+            end = end.max(transaction.started);
+            let stop = transaction.stopped.get_or_insert(Stop {
+                at: end,
+                reason: StopReason::Lost,
+            });
+            end = end.max(stop.at);
+        }
+        self.unplugged = Some(end);
+        self.revision += 1;
+        self
+    }
+
+    /// Of all its transactions.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.transactions
+            .iter()
+            .fold(Origin::default(), |sum, t| sum + t.origin)
+    }
+
+    /// Of all its transactions, one sum per currency.
+    #[must_use]
+    pub fn costs(&self) -> Vec<Cost> {
+        let mut sums: Vec<Cost> = Vec::new();
+        for cost in self.transactions.iter().filter_map(|t| t.cost) {
+            match sums.iter_mut().find(|sum| sum.currency == cost.currency) {
+                Some(sum) => sum.amount += cost.amount,
+                None => sums.push(cost),
+            }
+        }
+        sums
+    }
+
     /// Of all its transactions.
     #[must_use]
     pub fn energy(&self) -> WattHours {
