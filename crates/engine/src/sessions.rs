@@ -130,7 +130,8 @@ impl Sessions {
             .iter()
             .filter_map(|(evse, machine)| Some((evse.clone(), (machine.session()?.revision, now.monotonic))))
             .collect();
-        let sessions = Self {
+        let evses: Vec<EvseId> = machines.keys().cloned().collect();
+        let mut sessions = Self {
             machines,
             directory,
             prices: None,
@@ -142,6 +143,10 @@ impl Sessions {
             ledger: Ledger::new(site.id.clone(), ledger),
             ledger_stored: None,
         };
+        for evse in evses {
+            sessions.hold_to_budgets(&evse, &site.time_zone, now.wall);
+            sessions.mark_soc(&evse);
+        }
         (sessions, records)
     }
 

@@ -158,7 +158,7 @@ async fn the_right_to_charge_is_shown_at_the_desk() {
     assert_eq!(world.post(path, r#"{"kind":"app"}"#).await.status, 202);
     assert_eq!(
         world.post(path, r#"{"kind":"word"}"#).await.error(),
-        (400, "unreadable".into())
+        (422, "invalid".into())
     );
     for (token, status) in [(TOKEN, 202), (VIEWER, 403)] {
         let answer = world

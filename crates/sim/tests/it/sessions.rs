@@ -268,6 +268,8 @@ fn a_budget_stops_the_charge_and_says_so() {
     };
     let mut home = with_card(Some(budget));
     tap(&mut home, "white").unwrap();
+    home.run(120);
+    home.restart();
     home.run_until(3_600, "the end of the budget", |home| {
         matches!(home.cause("left"), Cause::BudgetUsedUp { .. })
     });
