@@ -1,31 +1,27 @@
 // The page in a real browser against the real binary: what a person sees and does.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { openBrowser, openDemo, openWire, OUTPUT, until } from "./support.mjs";
+import { axe, Visits } from "./visits.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {import("../src/api/types").EvseView} EvseView */
 /** @typedef {import("../src/api/types").SiteView} SiteView */
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const DESKTOP = { width: 1280, height: 900 };
 const PHONE = { width: 390, height: 844 };
 
 /** @type {import("./support.mjs").Demo} */
 let demo;
 /** @type {import("playwright-core").Browser} */
 let browser;
-/** Kept from the first sign-in, so that each test need not sign in again. @type {any} */
-let signed_in;
-/** What the browser complained about, and where it went, in all tests. @type {string[]} */
-const complaints = [];
+/** @type {Visits} */
+let visits;
 
 before(async () => {
   demo = await openDemo();
   browser = await openBrowser();
+  visits = new Visits(demo, browser);
 });
 
 after(async () => {
@@ -33,50 +29,19 @@ after(async () => {
   await demo?.stop();
 });
 
-/**
- * A fresh browser context with one page.
- * @param {import("playwright-core").BrowserContextOptions} options
- */
-async function open(options = {}) {
-  const context = await browser.newContext({ viewport: DESKTOP, colorScheme: "light", ...options });
-  const page = await context.newPage();
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => {
-    // The browser reports refusals and lost connections that tests bring about on purpose in its own words.
-    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
-      complaints.push(message.text());
-    }
-  });
-  page.on("request", (request) => {
-    if (new URL(request.url()).hostname !== new URL(demo.base_url).hostname) complaints.push(`asked ${request.url()}`);
-  });
-  return page;
-}
+/** @param {import("playwright-core").BrowserContextOptions} options */
+const open = (options = {}) => visits.open(options);
+/** @param {Page} page */
+const signIn = (page) => visits.signIn(page);
 
 /**
  * The page of the first site, signed in.
  * @param {import("playwright-core").BrowserContextOptions} options
  */
 async function openHome(options = {}) {
-  if (!signed_in) {
-    const page = await open();
-    await signIn(page);
-    signed_in = await page.context().storageState();
-    await page.context().close();
-  }
-  const page = await open({ storageState: signed_in, ...options });
-  await page.goto(`${demo.base_url}/#site=${demo.native.site_id}`);
+  const page = await visits.openAt(`#site=${demo.native.site_id}`, options);
   await page.locator("[data-evse]").first().waitFor();
   return page;
-}
-
-/** @param {Page} page */
-async function signIn(page) {
-  await page.goto(demo.base_url);
-  await page.getByLabel("User").fill(demo.native.admin_user);
-  await page.getByLabel("Password").fill(demo.native.admin_password);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.locator("[data-evse]").first().waitFor();
 }
 
 /** The site as the native API tells it. @returns {Promise<SiteView>} */
@@ -106,20 +71,6 @@ function pluggedEvse() {
 /** @param {Page} page @param {string} id */
 function tile(page, id) {
   return page.locator(`[data-evse="${id}"]`);
-}
-
-/** @param {Page} page @returns {Promise<string[]>} */
-async function axe(page) {
-  // The content policy refuses script tags; evaluating through the browser's own protocol is not one.
-  await page.evaluate(AXE);
-  return page.evaluate(async () => {
-    // @ts-expect-error axe is what the line above defines
-    const { violations } = await globalThis.axe.run(document);
-    return violations.map(
-      (/** @type {{id: string, nodes: {html: string, failureSummary: string}[]}} */ one) =>
-        `${one.id}: ${one.nodes.map((node) => `${node.html} ${node.failureSummary}`).join(" | ")}`,
-    );
-  });
 }
 
 test("a wrong password and an unknown ticket are told in words; the right password opens the house", async () => {
@@ -299,16 +250,16 @@ for (const [name, options] of looks) {
     assert.ok(overflow <= 0, `the page is ${overflow} px too wide`);
     await page.screenshot({ path: join(OUTPUT, `${name}.png`) });
     await page.screenshot({ path: join(OUTPUT, `${name}-full.png`), fullPage: true });
-    for (const link of await page.getByRole("navigation").getByRole("link").all()) {
+    for (const link of await page.getByRole("navigation", { name: "Site" }).getByRole("link").all()) {
       await link.click();
       await page.waitForTimeout(600);
       assert.deepEqual(await axe(page), [], `site ${await link.innerText()}`);
-      await page.screenshot({ path: join(OUTPUT, `${name}-${await link.getAttribute("href")}.png`.replace(/[#=]/g, "-")), fullPage: true });
+      await page.screenshot({ path: join(OUTPUT, `${name}-${await link.innerText()}.png`), fullPage: true });
     }
     await page.context().close();
   });
 }
 
 test("nothing was asked of strangers, and no script failed", () => {
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(visits.complaints, []);
 });

@@ -89,3 +89,52 @@ test("another day's moment carries its date", () => {
   expect(units.moment(now, now, "Europe/Berlin")).toBe("14:00");
   expect(units.moment(now - 86_400_000, now, "Europe/Berlin")).toBe("4 Aug, 14:00");
 });
+
+test.each([
+  [3_204_999, "EUR", "€3.20"],
+  [-80_000, "EUR", "−€0.08"],
+  [-1, "EUR", "€0.00"],
+  [0, "CHF", "CHF\u00a00.00"],
+])("%i millionths of %s are %s", (amount_micros, currency, expected) => {
+  expect(units.money(amount_micros, currency)).toBe(expected);
+});
+
+test.each([
+  ["12.5", 12_500],
+  [" 12,5 ", 12_500],
+  ["−3", -3_000],
+  ["0.0005", 1],
+  ["", null],
+  ["1e3", null],
+  ["1.2.3", null],
+])("%j typed in thousandths is %s", (text, expected) => {
+  expect(units.typed(text, 1_000)).toBe(expected);
+});
+
+test("what is shown in an input is read back", () => {
+  for (const value of [0, 1, 260_100, -80_500]) expect(units.typed(units.typable(value, 1_000_000), 1_000_000)).toBe(value);
+  expect(units.typable(undefined, 10)).toBe("");
+});
+
+test.each([
+  [640, "640\u00a0B"],
+  [12_345, "12.3\u00a0kB"],
+  [999_700, "1.00\u00a0MB"],
+  [1_200_000_000, "1.20\u00a0GB"],
+])("%i bytes are %s", (count, expected) => {
+  expect(units.bytes(count)).toBe(expected);
+});
+
+test("counters, prices, changes and times of day", () => {
+  expect(units.counter(12_345_678)).toBe("12\u202f345.678\u00a0kWh");
+  expect(units.counter(null)).toBe(units.UNKNOWN);
+  expect(units.price(312_400, "EUR")).toBe("€0.312/kWh");
+  expect([units.change(112, 100), units.change(97, 100), units.change(5, 0), units.change(100, 100)]).toEqual([
+    "+12\u00a0%",
+    "−3\u00a0%",
+    null,
+    "±0\u00a0%",
+  ]);
+  expect(units.localDate(Date.parse("2026-10-25T22:30:00Z"), "Europe/Berlin")).toBe("2026-10-25");
+  expect(units.localDate(Date.parse("2026-10-25T23:30:00Z"), "Europe/Berlin")).toBe("2026-10-26");
+});

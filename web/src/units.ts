@@ -12,6 +12,9 @@ export interface Quantity {
 /** What stands where nothing is known. */
 export const UNKNOWN = "–";
 
+/** Units alone, for what is typed in. */
+export const UNITS = { energy: "kWh", current: "A", share: "%", time: "s" } as const;
+
 const locale = "en-GB";
 const decimals = new Map<number, Intl.NumberFormat>();
 
@@ -49,6 +52,13 @@ export function energy(wattHours: number | null): Quantity {
   const size = Math.abs(wattHours);
   if (size < 99_950) return { value: fixed(wattHours / 1000, size < 9_995 ? 2 : 1), unit: "kWh" };
   return { value: fixed(wattHours / 1000, 0), unit: "kWh" };
+}
+
+/** The state of a counter, to the watt-hour: `12 345.678 kWh`. */
+export function counter(wattHours: number | null): string {
+  if (wattHours === null) return UNKNOWN;
+  const [whole = "", part = ""] = fixed(wattHours / 1000, 3).split(".");
+  return `${whole.replace(/\B(?=(\d{3})+$)/g, "\u202f")}.${part}\u00a0kWh`;
 }
 
 /** Current with one decimal: `10.0 A`. */
@@ -127,6 +137,116 @@ export function duration(ms: number): string {
 export function countdown(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000));
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+/** Money as people write it: `€3.42`, `−€0.08`. */
+export function money(amount_micros: number, currency: string, digits = 2): string {
+  const unit = amount_micros / 1_000_000;
+  const key = `${currency} ${digits}`;
+  let format = moneys.get(key);
+  if (!format) {
+    format = new Intl.NumberFormat(locale, {
+      style: "currency",
+      currency,
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    });
+    moneys.set(key, format);
+  }
+  return format.format(Number(unit.toFixed(digits)) === 0 ? 0 : unit).replace("-", "−");
+}
+
+const moneys = new Map<string, Intl.NumberFormat>();
+
+/** A price of energy: `€0.312/kWh`. */
+export function price(micros_per_kwh: number, currency: string): string {
+  return `${money(micros_per_kwh, currency, 3)}/kWh`;
+}
+
+/** The unit of a price that is typed in: `EUR/kWh`. */
+export function perKwh(currency: string): string {
+  return `${currency}/kWh`;
+}
+
+/** Sizes of files: `640 B`, `12.3 kB`, `1.20 GB`. */
+export function bytes(count: number): string {
+  if (count < 1_000) return `${fixed(count, 0)}\u00a0B`;
+  const names = ["kB", "MB", "GB", "TB"];
+  let [value, step] = [count / 1_000, 0];
+  while (value >= 999.5 && step < names.length - 1) [value, step] = [value / 1_000, step + 1];
+  return `${fixed(value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0)}\u00a0${names[step]}`;
+}
+
+/** A day and its time: `3 Aug 2026, 14:05`. */
+export function dateTime(at_ms: number, timeZone: string): string {
+  return `${date(at_ms, timeZone)}, ${clock(at_ms, timeZone)}`;
+}
+
+/** A day: `3 Aug 2026`. */
+export function date(at_ms: number, timeZone: string): string {
+  return clockFormat(timeZone, { day: "numeric", month: "short", year: "numeric" }).format(at_ms);
+}
+
+/** A day within a month that is told elsewhere: `Mon 3`. */
+export function shortDay(at_ms: number, timeZone: string): string {
+  return clockFormat(timeZone, { weekday: "short", day: "numeric" }).format(at_ms);
+}
+
+/** The name of a local day, month or year: `Mon 3 August 2026`, `August 2026`, `2026`. */
+export function spanName(span: "day" | "month" | "year", day: string): string {
+  const at_ms = Date.parse(`${day}T00:00:00Z`);
+  const options: Record<typeof span, Intl.DateTimeFormatOptions> = {
+    day: { weekday: "short", day: "numeric", month: "long", year: "numeric" },
+    month: { month: "long", year: "numeric" },
+    year: { year: "numeric" },
+  };
+  return clockFormat("UTC", options[span]).format(at_ms);
+}
+
+/** The name of a month: `Aug`; of a day of the week, 1 Monday to 7 Sunday: `Mon`. */
+export function monthName(month: number): string {
+  return clockFormat("UTC", { month: "short" }).format(Date.UTC(2024, month - 1, 1));
+}
+
+export function weekdayName(weekday: number): string {
+  return clockFormat("UTC", { weekday: "short" }).format(Date.UTC(2024, 0, weekday));
+}
+
+/** Minutes since midnight as a time of day: `06:30`. */
+export function minuteOfDay(minute: number): string {
+  const two = (value: number) => String(value).padStart(2, "0");
+  return `${two(Math.floor(minute / 60))}:${two(minute % 60)}`;
+}
+
+/** A change against before: `+12 %`, `−3 %`; nothing when there is nothing to compare with. */
+export function change(now: number, before: number): string | null {
+  if (before <= 0) return null;
+  const percent = Math.round((now / before - 1) * 100);
+  if (Math.abs(percent) > 999) return null;
+  return `${percent > 0 ? "+" : percent < 0 ? "−" : "±"}${Math.abs(percent)}\u00a0%`;
+}
+
+/** What somebody typed, in a finer unit: `"12,5"` kWh with 1000 is 12500 Wh. `null` when it is no such number. */
+export function typed(text: string, factor: number): number | null {
+  const plain = text.trim().replace(",", ".").replace("−", "-");
+  if (!/^-?\d+(\.\d+)?$/.test(plain)) return null;
+  return Math.round(Number(plain) * factor);
+}
+
+/** The same the other way, for an input: 12500 with 1000 is `"12.5"`. */
+export function typable(value: number | null | undefined, factor: number): string {
+  return value == null ? "" : String(Number((value / factor).toFixed(6)));
+}
+
+/** The local day that holds a moment: `2026-08-03`. */
+export function localDate(at_ms: number, timeZone: string): string {
+  return new Date(at_ms + offset(at_ms, timeZone)).toISOString().slice(0, 10);
+}
+
+/** When a local day begins. */
+export function dayStart(day: string, timeZone: string): number {
+  const wall = Date.parse(`${day}T00:00:00Z`);
+  return wall - offset(wall - offset(wall, timeZone), timeZone);
 }
 
 /** How far local time is ahead of UTC at that moment, in ms. */

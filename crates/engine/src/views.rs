@@ -207,8 +207,6 @@ impl Core {
                 since: now.wall,
             }),
             plugged_since: image.plugged_since,
-            authorisation: evse.authorisation,
-            session: self.session_view(&evse.id),
         }
     }
 }

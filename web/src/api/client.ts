@@ -6,6 +6,8 @@ import type { History, HistorySeries, Intent, Receipt, Session, SetUp, SignIn, T
 const MAX_SERIES = 20;
 /** An answer that takes longer will not help anybody. */
 const TIMEOUT_MS = 15_000;
+/** For what takes its time, such as a backup. */
+const LONG_TIMEOUT_MS = 600_000;
 
 /** A refusal by the server, or `status` 0 when it could not be asked at all. */
 export class ApiError extends Error {
@@ -46,12 +48,18 @@ async function refusal(response: Response): Promise<ApiError> {
   return new ApiError(response.status, code, message, expected);
 }
 
-async function call(method: string, path: string, body?: unknown, signingIn = false): Promise<Response> {
+/** One request. A refusal is an `ApiError`. */
+export async function call(
+  method: string,
+  path: string,
+  body?: unknown,
+  { is_signing_in = false, is_long = false } = {},
+): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, {
       method,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(is_long ? LONG_TIMEOUT_MS : TIMEOUT_MS),
       ...(body === undefined
         ? {}
         : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
@@ -60,12 +68,25 @@ async function call(method: string, path: string, body?: unknown, signingIn = fa
     throw new ApiError(0, "unreachable", "");
   }
   if (response.ok) return response;
-  if (response.status === 401 && !signingIn) unauthorized();
+  if (response.status === 401 && !is_signing_in) unauthorized();
   throw await refusal(response);
 }
 
-async function json<T>(response: Promise<Response>): Promise<T> {
+export async function json<T>(response: Promise<Response>): Promise<T> {
   return (await (await response).json()) as T;
+}
+
+/** A query without what is not set. */
+export function query(params: Record<string, string | number | null | undefined>): string {
+  const given = Object.entries(params).flatMap(([name, value]) =>
+    value == null || value === "" ? [] : [[name, String(value)]],
+  );
+  return given.length === 0 ? "" : `?${new URLSearchParams(given)}`;
+}
+
+/** The address of a site's things. */
+export function ofSite(site: string, rest: string): string {
+  return `/sites/${encodeURIComponent(site)}/${rest}`;
 }
 
 export function session(): Promise<Session> {
@@ -73,15 +94,15 @@ export function session(): Promise<Session> {
 }
 
 export async function signIn(body: SignIn): Promise<void> {
-  await call("POST", "/session", body, true);
+  await call("POST", "/session", body, { is_signing_in: true });
 }
 
 export async function signInWithTicket(body: TicketSignIn): Promise<void> {
-  await call("POST", "/session/ticket", body, true);
+  await call("POST", "/session/ticket", body, { is_signing_in: true });
 }
 
 export async function setUp(body: SetUp): Promise<void> {
-  await call("POST", "/setup", body, true);
+  await call("POST", "/setup", body, { is_signing_in: true });
 }
 
 export async function signOut(): Promise<void> {
@@ -89,7 +110,16 @@ export async function signOut(): Promise<void> {
 }
 
 export function intend(site: string, intent: Intent): Promise<Receipt> {
-  return json(call("POST", `/sites/${encodeURIComponent(site)}/intents`, intent));
+  return json(call("POST", ofSite(site, "intents"), intent));
+}
+
+/** Asks for many series in as many requests as it takes. */
+export function inParts<T>(series: string[], ask: (part: string) => Promise<T>): Promise<T[]> {
+  const parts: Promise<T>[] = [];
+  for (let start = 0; start < series.length; start += MAX_SERIES) {
+    parts.push(ask(series.slice(start, start + MAX_SERIES).join(",")));
+  }
+  return Promise.all(parts);
 }
 
 /** Values of named series (`device:grid.power`) at a step of so many seconds, in as many requests as it takes. */
@@ -100,15 +130,8 @@ export async function history(
   to_ms: number,
   step_s: number,
 ): Promise<HistorySeries[]> {
-  const parts: Promise<History>[] = [];
-  for (let start = 0; start < series.length; start += MAX_SERIES) {
-    const query = new URLSearchParams({
-      series: series.slice(start, start + MAX_SERIES).join(","),
-      from_ms: String(from_ms),
-      to_ms: String(to_ms),
-      step_s: String(step_s),
-    });
-    parts.push(json(call("GET", `/sites/${encodeURIComponent(site)}/history?${query}`)));
-  }
-  return (await Promise.all(parts)).flatMap((part) => part.series);
+  const parts = await inParts(series, (part) =>
+    json<History>(call("GET", ofSite(site, `history${query({ series: part, from_ms, to_ms, step_s })}`))),
+  );
+  return parts.flatMap((part) => part.series);
 }

@@ -14,7 +14,7 @@ export type DeviceView = Schemas["DeviceView"];
 export type Measured = Schemas["MeasuredView"];
 export type EvseView = Schemas["EvseView"];
 export type Reason = Schemas["ReasonView"];
-export type Alarm = Schemas["AlarmView"];
+export type Alarm = Schemas["AlarmView"] & { acknowledged?: { by: string; at_ms: number } | null };
 export type SiteView = Schemas["SiteView"];
 export type Patch = Schemas["Patch"];
 export type Backfill = Schemas["Backfill"];
@@ -26,3 +26,20 @@ export type Session = Schemas["SessionView"];
 export type SignIn = Schemas["SignIn"];
 export type TicketSignIn = Schemas["TicketSignIn"];
 export type SetUp = Schemas["SetUp"];
+
+export type Source = Schemas["Source"];
+export type Vehicle = Schemas["Vehicle"];
+export type SocSource = Schemas["SocSource"];
+export type Soc = Schemas["StateOfCharge"];
+export type Tariff = Schemas["Tariff"];
+export type Contract = Schemas["TariffContract"];
+export type Band = Schemas["TariffBand"];
+export type PriceSpan = Schemas["PriceSpan"];
+
+export interface HistoryColumns {
+  subject: string;
+  quantity: string;
+  /** Each row: time in ms, first, least, greatest, last. */
+  rows: number[][];
+}
+export type * from "./contract";

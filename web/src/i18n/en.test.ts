@@ -11,7 +11,32 @@ const sources = readdirSync(root, { recursive: true })
   .map((name) => ({ name, text: readFileSync(join(root, name), "utf8") }));
 
 /** Keys that are put together from what the server says. */
-const MADE = ["reason.", "limit.", "device.kind.", "device.role.", "evse.mode.", "theme."];
+const MADE = [
+  "account.theme.",
+  "alarms.",
+  "budget.per.",
+  "configuration.",
+  "device.kind.",
+  "device.role.",
+  "evse.mode.",
+  "limit.",
+  "nav.",
+  "origin.",
+  "outbox.",
+  "period.",
+  "reason.",
+  "role.",
+  "sessions.kind.",
+  "sessions.stop.",
+  "tariff.direction.",
+  "tariff.kind.",
+  "theme.",
+  "token.scope.",
+  "user.alarms_",
+  "user.part.",
+  "vehicle.phases.",
+  "vehicle.source.",
+];
 const MADE_WHOLE = /^(flow|today)\.(sun|grid|house|battery|cars)$/;
 
 test("every string is used", () => {

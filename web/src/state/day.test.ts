@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { HistorySeries, SiteView } from "../api/types";
-import { append, EMPTY, fold, hours, join, subjects, total } from "./day";
+import { append, EMPTY, fold, fromColumns, hours, join, subjects, total } from "./day";
 
 const site = {
   id: "home",
@@ -69,4 +69,25 @@ test("the table has the mean of each begun hour", () => {
     [0, 200, null],
     [3_600_000, 50, null],
   ]);
+});
+
+test("columns of several series come onto one grid, with what is between rows and without what is not", () => {
+  const minute = 60_000;
+  const grid = { from_ms: 1_000 * minute, to_ms: 1_100 * minute, count: 100 };
+  const row = (at: number, least: number, greatest: number) => [(1_000 + at) * minute + 5_000, least, least, greatest, greatest];
+  const lines = { sun: [], house: [], cars: ["evse:left", "evse:right"], battery: [], grid: [] };
+  const curve = fromColumns(
+    [
+      { subject: "evse:left", quantity: "power", rows: [row(0, 100, 300), row(4, 600, 600), row(90, 50, 50)] },
+      { subject: "evse:right", quantity: "power", rows: [row(2, 1_000, 1_000)] },
+    ],
+    lines,
+    grid,
+  );
+  expect(curve.at_s.length).toBe(100);
+  expect(curve.at_s[0]).toBe((1_000 * minute) / 1000 + 30);
+  expect(curve.lines.cars.slice(0, 6)).toEqual([200, 300, 1_400, 500, 600, null]);
+  expect(curve.lines.cars[90]).toBe(50);
+  expect(curve.lines.grid.every((value) => value === null)).toBe(true);
+  expect(fromColumns([], lines, grid)).toBe(EMPTY);
 });

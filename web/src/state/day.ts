@@ -1,6 +1,6 @@
 // The curve of a day: history of many devices folded into five lines, and the energy below them. Pure.
 
-import type { Flow, HistorySeries, SiteView } from "../api/types";
+import type { Flow, HistoryColumns, HistorySeries, SiteView } from "../api/types";
 import type { Accent } from "./flow";
 
 export const LINES: Accent[] = ["sun", "house", "cars", "battery", "grid"];
@@ -127,4 +127,47 @@ export function hours(curve: Curve, from_ms: number): HourRow[] {
     rows.push({ from_ms: from_ms + hour * 3_600_000, mean_w: eachLine(mean) });
   }
   return rows;
+}
+
+/** What a picture of so many columns shows. */
+export interface Grid {
+  from_ms: number;
+  to_ms: number;
+  count: number;
+}
+
+/** Rows of a series further apart than this leave a gap. */
+const GAP_MS = 20 * 60_000;
+
+/**
+ * Curves out of pixel columns, on one grid of times so that series can be added. A column shows the middle
+ * between its least and its greatest value; between rows that are wider than a column the line goes straight.
+ */
+export function fromColumns(series: HistoryColumns[], lines: Record<Accent, string[]>, grid: Grid): Curve {
+  const step_ms = (grid.to_ms - grid.from_ms) / grid.count;
+  const onGrid = ({ subject, rows }: HistoryColumns): HistorySeries => {
+    const points: number[][] = [];
+    let before: [index: number, value: number] | null = null;
+    for (const [at_ms = 0, , least = 0, greatest = least] of rows) {
+      const index = Math.floor((at_ms - grid.from_ms) / step_ms);
+      if (index < 0 || index >= grid.count || index === before?.[0]) continue;
+      const value = (least + greatest) / 2;
+      const [from, start] = before ?? [index, value];
+      const is_gap = (index - from) * step_ms > Math.max(GAP_MS, 2 * step_ms);
+      for (let between = is_gap ? index : from + 1; between < index; between += 1) {
+        points.push([between, start + ((value - start) * (between - from)) / (index - from)]);
+      }
+      points.push([index, value]);
+      before = [index, value];
+    }
+    return { subject, quantity: "power", unit: "W", rows: points };
+  };
+  const folded = fold(series.map(onGrid), lines, 0);
+  const at = new Map(folded.at_s.map((time, place) => [Math.round(time * 1000), place]));
+  const indexes = Array.from({ length: grid.count }, (_, index) => index);
+  if (folded.at_s.length === 0) return EMPTY;
+  return {
+    at_s: indexes.map((index) => (grid.from_ms + (index + 0.5) * step_ms) / 1000),
+    lines: eachLine((line) => indexes.map((index) => folded.lines[line][at.get(index) ?? -1] ?? null)),
+  };
 }

@@ -8,7 +8,11 @@ export type Door =
   | { at: "unknown" }
   | { at: "setup"; ticket: string }
   | { at: "sign_in"; note: string | null }
-  | { at: "inside"; user: string };
+  | { at: "inside"; user: string; role: Role | null; sites: Record<string, Role> };
+
+/** What somebody may do, from least to most. */
+export type Role = "viewer" | "user" | "operator" | "admin";
+export const ROLES: Role[] = ["viewer", "user", "operator", "admin"];
 
 class SessionState {
   door = $state.raw<Door>({ at: "unknown" });
@@ -46,11 +50,21 @@ class SessionState {
   async look(note: string | null = null): Promise<void> {
     try {
       const session = await client.session();
-      if (session.signed_in) this.door = { at: "inside", user: session.user ?? "" };
+      if (session.signed_in) {
+        const role = ROLES.find((known) => known === session.role) ?? null;
+        this.door = { at: "inside", user: session.user ?? "", role, sites: (session.sites ?? {}) as Record<string, Role> };
+      }
       else this.door = { at: "sign_in", note: note ?? (session.setup_needed ? t("sign_in.setup_needed") : null) };
     } catch (error) {
       this.door = { at: "sign_in", note: note ?? inWords(error, true) };
     }
+  }
+
+  /** Whether the page offers what takes this role. The server decides; this only hides what it would refuse. */
+  may(role: Role, site: string | null): boolean {
+    if (this.door.at !== "inside") return false;
+    const own = (site === null ? undefined : this.door.sites[site]) ?? this.door.role;
+    return own !== null && ROLES.indexOf(own) >= ROLES.indexOf(role);
   }
 
   async leave(): Promise<void> {

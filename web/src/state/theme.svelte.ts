@@ -27,7 +27,11 @@ class ThemeState {
   }
 
   next(): void {
-    this.choice = NEXT[this.choice];
+    this.choose(NEXT[this.choice]);
+  }
+
+  choose(choice: Theme): void {
+    this.choice = choice;
     try {
       localStorage.setItem(STORED, this.choice);
     } catch {

@@ -304,10 +304,7 @@ fn pause_reason(cause: &Cause) -> i64 {
         | Cause::StationSilent { .. }
         | Cause::NotFollowing { .. }
         | Cause::StartingUp
-        | Cause::WaitingForOthers { .. }
-        | Cause::AwaitingAuthorisation
-        | Cause::BudgetUsedUp { .. }
-        | Cause::ChargeLimitReached { .. } => 1,
+        | Cause::WaitingForOthers { .. } => 1,
     }
 }
 

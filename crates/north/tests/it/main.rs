@@ -9,7 +9,6 @@ mod history;
 mod native;
 mod rest;
 mod session;
-mod sessions;
 mod tariffs;
 mod vehicles;
 mod world;

@@ -7,4 +7,3 @@ mod bad_days;
 mod closed_loop;
 mod day;
 mod overload;
-mod sessions;

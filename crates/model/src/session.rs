@@ -1,0 +1,155 @@
+//! Plug-in to plug-out, and the billed part of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{CardId, EvseId, SessionId, SiteId, TariffId, UserId, VehicleId};
+use crate::money::{Currency, Micros};
+use crate::phases::PerPhase;
+use crate::time::{Millis, Timestamp};
+use crate::units::{WattHours, Watts};
+
+/// One stay of one car, from plug-in to plug-out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    pub id: SessionId,
+    pub site: SiteId,
+    pub evse: EvseId,
+    pub plugged: Timestamp,
+    /// `None` while the car is there.
+    pub unplugged: Option<Timestamp>,
+    pub vehicle: Option<VehicleId>,
+    /// In order of time; none while nobody has been authorised. The last one may be running.
+    pub transactions: Vec<Transaction>,
+    /// Grows with every change, so that a late copy never overwrites a newer one.
+    pub revision: u64,
+}
+
+/// What is billed: from authorisation to stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// 1 for the first of the session.
+    pub number: u32,
+    pub authorisation: Authorisation,
+    pub started: Timestamp,
+    pub stopped: Option<Stop>,
+    /// Lifetime counter at the start; `None`: the EVSE has no meter.
+    pub meter_start: Option<WattHours>,
+    /// The counter as last read.
+    pub meter_stop: Option<WattHours>,
+    /// Never negative, never smaller than before.
+    pub energy: WattHours,
+    pub per_phase: PerPhase<WattHours>,
+    /// While one phase carried current.
+    pub one_phase: WattHours,
+    /// While two or three did.
+    pub three_phase: WattHours,
+    pub origin: Origin,
+    /// Time with current flowing.
+    pub charging: Millis,
+    pub peak: Watts,
+    pub cost: Option<Cost>,
+    /// Whether any part of `energy` was estimated from current and voltage.
+    pub estimated: bool,
+}
+
+/// Who may charge, and how that was proved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authorisation {
+    pub kind: AuthorisationKind,
+    pub user: Option<UserId>,
+    pub card: Option<CardId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthorisationKind {
+    Rfid,
+    Pin,
+    /// In the page, an app or another program.
+    App,
+    /// The EVSE asks nobody.
+    PlugAndGo,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    pub at: Timestamp,
+    pub reason: StopReason,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    Unplugged,
+    /// The same card again, or the page.
+    Asked,
+    BudgetUsedUp,
+    /// The authorisation was withdrawn: user or card disabled or deleted.
+    Withdrawn,
+    /// Another user was authorised.
+    Replaced,
+    /// The car had gone when we came back.
+    Lost,
+}
+
+/// Where energy came from; the parts add up to the energy of the transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    pub sun: WattHours,
+    pub battery: WattHours,
+    pub grid: WattHours,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    pub amount: Micros,
+    pub currency: Currency,
+}
+
+/// One quarter-hour of the ledger of a site: where energy came from and where it went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerEntry {
+    pub site: SiteId,
+    /// Aligned to UTC quarter-hours.
+    pub start: Timestamp,
+    /// Every session that charged in it.
+    pub shares: Vec<LedgerShare>,
+    pub imported: WattHours,
+    pub exported: WattHours,
+    pub produced: WattHours,
+    pub battery_in: WattHours,
+    pub battery_out: WattHours,
+    pub house: WattHours,
+}
+
+/// What one transaction took in a quarter-hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerShare {
+    pub session: SessionId,
+    pub transaction: u32,
+    pub origin: Origin,
+    /// By which the grid part was priced.
+    pub tariff: Option<TariffId>,
+    pub cost: Option<Cost>,
+}
+
+impl Session {
+    /// The transaction that is running.
+    #[must_use]
+    pub fn running(&self) -> Option<&Transaction> {
+        self.transactions.last().filter(|t| t.stopped.is_none())
+    }
+
+    /// Of all its transactions.
+    #[must_use]
+    pub fn energy(&self) -> WattHours {
+        self.transactions.iter().map(|t| t.energy).sum()
+    }
+}
+
+impl Origin {
+    #[must_use]
+    pub fn total(&self) -> WattHours {
+        self.sun + self.battery + self.grid
+    }
+}

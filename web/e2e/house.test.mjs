@@ -1,0 +1,59 @@
+// Vehicles and tariffs in a real browser against the real binary.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { until } from "./support.mjs";
+import { axe, openForTests } from "./visits.mjs";
+
+const opened = openForTests();
+
+test("a vehicle is edited, and its state of charge set by hand", async () => {
+  const page = await opened.visits.openAt("#/vehicles");
+  await page.getByRole("button", { name: "Add a vehicle" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("Test van");
+  await page.getByLabel("Battery").fill("60");
+  await page.getByRole("button", { name: "Save" }).click();
+  const car = page.locator("[data-vehicle=test-van]");
+  await car.getByRole("button", { name: "Edit Test van" }).click();
+  await page.getByLabel("Charge up to").fill("180");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("outside of what is possible").waitFor();
+  await page.getByLabel("Charge up to").fill("80");
+  await page.getByRole("button", { name: "Save" }).click();
+  await until("the limit", 30_000, async () => /charges to 80.%/.test(await car.innerText()));
+  await car.getByRole("button", { name: "Set state of charge" }).click();
+  const slider = page.getByRole("slider", { name: "State of charge of Test van" });
+  await slider.focus();
+  await page.keyboard.press("Home");
+  for (const _ of Array(3)) await page.keyboard.press("ArrowRight");
+  await page.getByRole("button", { name: "Save" }).click();
+  await until("the state of charge", 30_000, async () => /3.%[^]*as of/.test(await car.innerText()));
+  await car.getByRole("button", { name: "Edit Test van" }).click();
+  await page.getByRole("button", { name: "Remove this vehicle" }).click();
+  await page.getByRole("button", { name: "Remove", exact: true }).click();
+  await car.waitFor({ state: "detached" });
+  await page.context().close();
+});
+
+test("a tariff with a night price is added, shown and removed", async () => {
+  const page = await opened.visits.openAt("#/settings");
+  await page.getByRole("button", { name: "Add a tariff" }).click();
+  await page.getByLabel("Name", { exact: true }).first().fill("Night test");
+  await page.getByRole("combobox", { name: "Site" }).selectOption("");
+  await page.getByLabel("Name", { exact: true }).last().fill("Contract A");
+  await page.getByLabel("Prices").selectOption("time_of_use");
+  await page.getByLabel("Price at other times").fill("0,30");
+  await page.getByRole("button", { name: "Add a time" }).click();
+  await page.getByLabel("Price", { exact: true }).fill("0.20");
+  assert.deepEqual(await axe(page), [], "the form of a tariff");
+  await page.getByRole("button", { name: "Save" }).click();
+  const entry = page.locator("[data-tariff=night-test]");
+  await until("its prices", 30_000, async () => (await entry.innerText()).includes("€0.200 – €0.300/kWh"));
+  await entry.getByRole("button", { name: "Remove Night test" }).click();
+  await page.getByRole("button", { name: "Remove", exact: true }).click();
+  await entry.waitFor({ state: "detached" });
+  await page.context().close();
+});
+
+test("nothing was asked of strangers, and no script failed", () => {
+  assert.deepEqual(opened.visits.complaints, []);
+});

@@ -1,0 +1,25 @@
+// Calls about alarms and about what is owed to the outside.
+
+import { call, json, ofSite, query } from "./client";
+import type { Alarm, Page, Parcel } from "./types";
+
+export function alarms(site: string, state: "open" | "all", cursor: string | null): Promise<Page<Alarm>> {
+  return json(call("GET", ofSite(site, `alarms${query({ state, cursor })}`)));
+}
+
+export async function acknowledge(site: string, alarm: Alarm): Promise<void> {
+  const { device, code, raised_ms } = alarm;
+  await call("POST", ofSite(site, "alarms/acknowledgement"), { ...(device === null ? {} : { device }), code, raised_ms });
+}
+
+export function outbox(state: Parcel["state"], cursor: string | null): Promise<Page<Parcel>> {
+  return json(call("GET", `/outbox${query({ state, cursor })}`));
+}
+
+export async function retryParcel(id: string): Promise<void> {
+  await call("POST", `/outbox/${encodeURIComponent(id)}/retry`);
+}
+
+export async function deleteParcel(id: string): Promise<void> {
+  await call("DELETE", `/outbox/${encodeURIComponent(id)}`);
+}

@@ -1,0 +1,45 @@
+// Calls about tariffs, storage, backups, and what the configuration file says.
+
+import { call, json, ofSite, query } from "./client";
+import type { Page, PriceSpan, Setting, Storage, Tariff } from "./types";
+
+const one = (id: string) => `/tariffs/${encodeURIComponent(id)}`;
+
+export function tariffs(): Promise<Page<Tariff>> {
+  return json(call("GET", "/tariffs"));
+}
+
+export async function addTariff(tariff: Tariff): Promise<void> {
+  await call("POST", "/tariffs", tariff);
+}
+
+export async function putTariff(tariff: Tariff): Promise<void> {
+  await call("PUT", one(tariff.id), tariff);
+}
+
+export async function deleteTariff(id: string): Promise<void> {
+  await call("DELETE", one(id));
+}
+
+export function prices(site: string, from_ms: number, to_ms: number): Promise<Page<PriceSpan>> {
+  return json(call("GET", ofSite(site, `prices${query({ from_ms, to_ms })}`)));
+}
+
+export function storage(): Promise<Storage> {
+  return json(call("GET", "/storage"));
+}
+
+export async function putRetention(retention: Storage["retention"]): Promise<void> {
+  await call("PUT", "/storage/retention", retention);
+}
+
+/** Makes a backup and gives it with the name the server chose. */
+export async function backup(): Promise<{ name: string; file: Blob }> {
+  const answer = await call("POST", "/backup", undefined, { is_long: true });
+  const name = /filename="?([^";]+)/.exec(answer.headers.get("content-disposition") ?? "")?.[1];
+  return { name: name ?? "ohmstead-backup.tar", file: await answer.blob() };
+}
+
+export function settings(): Promise<Page<Setting>> {
+  return json(call("GET", "/settings"));
+}

@@ -1,0 +1,23 @@
+// The pages one can go to, and the least role that finds something there.
+
+import type { IconName } from "../components/Icon.svelte";
+import type { PageName } from "./address";
+import { session, type Role } from "./session.svelte";
+
+export interface Place {
+  page: PageName;
+  icon: IconName;
+  role: Role;
+  /** Whether the role on the site counts; else the one everywhere. */
+  is_of_site: boolean;
+}
+
+export const PLACES: Place[] = [
+  { page: "home", icon: "house", role: "viewer", is_of_site: true },
+  { page: "vehicles", icon: "cars", role: "user", is_of_site: false },
+  { page: "settings", icon: "settings", role: "viewer", is_of_site: true },
+];
+
+export function isOpen(place: Place, site: string | null): boolean {
+  return session.may(place.role, place.is_of_site ? site : null);
+}
