@@ -1,7 +1,7 @@
 //! A PostgreSQL server for one test, thrown away afterwards. Debian's package has to be installed.
 
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -16,28 +16,16 @@ pub struct Cluster {
     directory: PathBuf,
     port: u16,
     server: Option<Child>,
-    _home: Option<TempDir>,
+    _home: TempDir,
 }
 
 impl Cluster {
     /// A running server with an empty database.
     pub fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut cluster = Self::start_in(home.path());
-        cluster._home = Some(home);
-        cluster
-    }
-
-    /// The same in a directory that is there.
-    pub fn start_in(home: &Path) -> Self {
         let programs = programs();
-        let directory = home.join("cluster");
-        std::fs::create_dir(&directory).unwrap();
-        if is_root() {
-            chown(&directory, Some(id("-u")), Some(id("-g"))).unwrap();
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-            std::fs::set_permissions(home, mode).unwrap();
-        }
+        let directory = home.path().join("cluster");
+        make_directory(&directory);
         let mut initdb = as_user(&programs.join("initdb"));
         initdb.args([
             "--auth=trust",
@@ -53,7 +41,7 @@ impl Cluster {
             directory,
             port: 0,
             server: None,
-            _home: None,
+            _home: home,
         };
         // Another process may take a free port before the server does.
         let started = (0..5).any(|_| {
@@ -159,8 +147,18 @@ fn programs() -> PathBuf {
         .join("bin")
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     std::fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// A directory that belongs to the user of the server, in one that may be entered.
+pub fn make_directory(path: &Path) {
+    std::fs::create_dir(path).unwrap();
+    if is_root() {
+        chown(path, Some(id("-u")), Some(id("-g"))).unwrap();
+        let home = path.parent().unwrap();
+        std::fs::set_permissions(home, PermissionsExt::from_mode(0o755)).unwrap();
+    }
 }
 
 fn id(which: &str) -> u32 {

@@ -5,5 +5,11 @@
     reason = "a helper of a test may fail like the test itself"
 )]
 
+mod backend;
+#[path = "../../src/postgres/cluster.rs"]
+mod cluster;
+mod full;
 mod import;
 mod kill;
+
+mod synced;
