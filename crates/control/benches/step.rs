@@ -85,6 +85,7 @@ fn evse(index: usize, circuit: usize) -> Evse {
         fallback: ChargeCurrent::PAUSED,
         watchdog: None,
         enabled: true,
+        barred: None,
         wish: Wish {
             mode,
             force: Force::Neutral,

@@ -39,7 +39,7 @@ pub(crate) fn lanes(
     }
 }
 
-/// Mode changes and plugs are what a person does; both forget the sun's minimum pause.
+/// Mode changes, plugs and cards are what a person does; all forget the sun's minimum pause.
 fn notice_person(evse: &Evse, memory: &mut EvseMemory, now: Monotonic) {
     let mode = evse.wish.effective_mode();
     if memory.mode.is_some_and(|before| before != mode) {
@@ -50,6 +50,13 @@ fn notice_person(evse: &Evse, memory: &mut EvseMemory, now: Monotonic) {
         memory.is_starting = false;
     }
     memory.mode = Some(mode);
+    let is_barred = evse.barred.is_some();
+    if memory.is_barred && !is_barred {
+        memory.is_prompt = true;
+        memory.asked_at = Some(now);
+        memory.soft_stop_at = None;
+    }
+    memory.is_barred = is_barred;
     if evse.status_age.is_none() {
         return;
     }
@@ -144,6 +151,8 @@ fn part(lane: &Lane, evse: &Evse, memory: &EvseMemory, is_placed: bool) -> Part 
         Part::Absent(Absent::NoVehicle)
     } else if evse.wish.effective_mode() == ChargeMode::Off {
         Part::Absent(Absent::SwitchedOff)
+    } else if evse.barred.is_some() {
+        Part::Absent(Absent::Barred)
     } else if lane.max < lane.min {
         Part::Absent(Absent::BelowMinimum)
     } else if lane.is_fixed {

@@ -53,6 +53,7 @@ impl Picture<'_> {
             // Told to stop and still drawing is more than switched off.
             Part::Absent(_) if lane.standing == Standing::Defiant => self.kept(index),
             Part::Absent(Absent::SwitchedOff) => Cause::SwitchedOff,
+            Part::Absent(Absent::Barred) => evse.barred.clone().unwrap_or(Cause::AwaitingAuthorisation),
             Part::Absent(Absent::PhaseChange) => Cause::WaitingForStableRoom {
                 until: self.until(self.snapshot.settings.start_delay_grid.0),
             },

@@ -34,6 +34,8 @@ pub(crate) enum Absent {
     Disabled,
     NoVehicle,
     SwitchedOff,
+    /// Nobody who may charge is there, or they have had enough.
+    Barred,
     /// The most it may get is below its minimum.
     BelowMinimum,
     /// Another number of phases was chosen; the contactor changes while nothing flows.

@@ -68,6 +68,8 @@ pub(crate) struct EvseMemory {
     /// When somebody last plugged in or changed the mode.
     pub asked_at: Option<Monotonic>,
     pub is_plugged: bool,
+    #[serde(default)]
+    pub is_barred: bool,
     pub room_since: Option<Monotonic>,
     /// Its minimum is reserved; it starts when the others have gone down.
     pub is_starting: bool,
@@ -219,6 +221,7 @@ impl EvseMemory {
             is_prompt: false,
             asked_at: None,
             is_plugged,
+            is_barred: false,
             room_since: None,
             is_starting: false,
             started_at: None,

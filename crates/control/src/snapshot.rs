@@ -7,6 +7,7 @@ use model::device::Wish;
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::phases::{PerPhase, Phase, PhaseSet};
 use model::reading::PilotState;
+use model::reason::Cause;
 use model::setpoint::ChargeCurrent;
 use model::settings::ControlSettings;
 use model::time::{Millis, Timestamp};
@@ -75,6 +76,8 @@ pub struct Evse {
     pub watchdog: Option<ChargeCurrent>,
     pub enabled: bool,
     pub wish: Wish,
+    /// Why it gets nothing, whatever the wish: nobody authorised, no budget, full enough.
+    pub barred: Option<Cause>,
     /// Age of the last status; `None` if it has never been heard from.
     pub status_age: Option<Millis>,
     pub pilot: PilotState,

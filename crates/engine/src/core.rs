@@ -13,6 +13,7 @@ use model::intent::Rejection;
 use model::message::{Report, Reported};
 use model::reading::Quantity;
 use model::reason::Reason;
+use model::session::{LedgerEntry, Session};
 use model::setpoint::{Action, ChargeCurrent, Setpoint};
 use model::settings::ControlSettings;
 use model::site::Site;
@@ -28,6 +29,7 @@ use crate::image::{Effect, Image};
 use crate::intents::Change;
 use crate::overdraft::Account;
 use crate::recorder::Recorder;
+use crate::sessions::{Directory, Sessions};
 
 /// Documents and signs of life are stored this often.
 const KEEP_EVERY: Millis = Millis(60_000);
@@ -40,6 +42,11 @@ pub struct Restored {
     pub devices: Vec<(DeviceId, DeviceSeen)>,
     /// Those not cleared, and those cleared within the last minute.
     pub alarms: Vec<Alarm>,
+    /// Open sessions, the first plugged in first.
+    pub sessions: Vec<Session>,
+    /// The latest quarter-hours, in order of time.
+    pub ledger: Vec<LedgerEntry>,
+    pub directory: Directory,
 }
 
 /// What is to be written down. Control does not wait for it.
@@ -47,10 +54,25 @@ pub struct Restored {
 pub enum Record {
     Samples(Vec<Sample>),
     Setpoints(Vec<(EvseId, ChargeCurrent)>),
-    Wish { evse: EvseId, wish: Wish },
+    Wish {
+        evse: EvseId,
+        wish: Wish,
+    },
     Alarm(Alarm),
-    Device { device: DeviceId, seen: DeviceSeen },
-    Document { device: DeviceId, document: Document },
+    Device {
+        device: DeviceId,
+        seen: DeviceSeen,
+    },
+    Document {
+        device: DeviceId,
+        document: Document,
+    },
+    /// A session as it is now; a `boundary` is durable before anybody is told of it.
+    Session {
+        session: Box<Session>,
+        boundary: bool,
+    },
+    Ledger(LedgerEntry),
 }
 
 /// The engine of one site.
@@ -76,6 +98,7 @@ pub struct Core {
     pub(crate) due: Monotonic,
     pub(crate) cycle: CycleView,
     pub(crate) house: VecDeque<Watts>,
+    pub(crate) sessions: Sessions,
 }
 
 impl Core {
@@ -106,7 +129,16 @@ impl Core {
         }
         let mut alarms = Alarms::restored(site.id.clone(), restored.alarms);
         let retired = alarms.retire(|alarm| is_judged(&site, alarm), now.wall);
+        let (sessions, lost) = Sessions::restored(
+            &site,
+            epoch,
+            restored.sessions,
+            restored.ledger,
+            restored.directory,
+            now,
+        );
         Self {
+            sessions,
             alarms,
             image,
             wishes,
@@ -118,7 +150,7 @@ impl Core {
             recorder: Recorder::new(record_every),
             kept: BTreeMap::new(),
             setpoints: VecDeque::new(),
-            records: retired.into_iter().map(Record::Alarm).collect(),
+            records: retired.into_iter().map(Record::Alarm).chain(lost).collect(),
             due: now.monotonic,
             cycle: CycleView::default(),
             house: VecDeque::new(),
@@ -166,6 +198,7 @@ impl Core {
         let effect = self.image.take(reported);
         self.recorder.take(reported);
         self.keep(reported);
+        self.session_report(reported);
         if came_back {
             self.tell_again(&reported.device);
         }
@@ -187,6 +220,10 @@ impl Core {
                 self.wishes.insert(evse, wish);
                 self.due = now.monotonic;
             }
+            Change::Session { evse, input } => {
+                self.session_input(&evse, input, now);
+                self.due = now.monotonic;
+            }
             Change::Forward { device, action } => {
                 self.setpoints.push_back(Setpoint {
                     device,
@@ -204,12 +241,13 @@ impl Core {
             return false;
         }
         self.due = now.monotonic + self.settings.period;
-        let snapshot = cycle::freeze(&self.site, self.settings, &self.image, &self.wishes, now);
+        let snapshot = self.freeze(now);
         self.account.observe(&snapshot, now.monotonic);
         control::step(&snapshot, &mut self.memory, now, &mut self.decision);
         self.dispatch_all(&snapshot, now);
         self.judge(&snapshot, now);
         self.observe_house(now);
+        self.session_cycle(now);
         self.record_derived(now);
         let samples = self.recorder.drain(now.wall);
         if !samples.is_empty() {
@@ -217,6 +255,16 @@ impl Core {
         }
         self.cycle.count += 1;
         true
+    }
+
+    /// The snapshot of a cycle: readings and wishes, and what sessions say of them.
+    fn freeze(&self, now: Now) -> Snapshot {
+        let mut snapshot = cycle::freeze(&self.site, self.settings, &self.image, &self.wishes, now);
+        for evse in &mut snapshot.evses {
+            evse.barred = self.sessions.barred(&evse.id);
+            evse.wish.phases = self.sessions.phases(&evse.id, evse.wish.phases);
+        }
+        snapshot
     }
 
     /// How long the last cycle took, by the shell's clock.

@@ -117,6 +117,7 @@ fn freeze_evse(
             .get(&evse.id)
             .copied()
             .unwrap_or_else(|| Wish::default_of(evse)),
+        barred: None,
         status_age: reading.map(|r| r.age(now.monotonic)),
         pilot: status.pilot,
         complete: status.complete,

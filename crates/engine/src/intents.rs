@@ -7,6 +7,8 @@ use model::alarm::Alarm;
 use model::device::{Device, Force, LinkState, Wish};
 use model::id::{DeviceId, EvseId, UserId};
 use model::intent::{Intent, Rejection, Wanted};
+use model::session::machine::Input;
+use model::session::{Session, StopReason};
 use model::setpoint::{Action, ChargeCurrent};
 use model::time::Timestamp;
 use model::units::MilliAmps;
@@ -18,6 +20,8 @@ use crate::core::Core;
 pub enum Change {
     /// To be stored, then applied.
     Wish { evse: EvseId, wish: Wish },
+    /// The session as [`Core::foresee`] sees it is to be stored, then the input applied.
+    Session { evse: EvseId, input: Input },
     /// Goes to the device as it is; its answer shows in its next document.
     Forward { device: DeviceId, action: Action },
     /// To be stored, then shown.
@@ -90,6 +94,26 @@ impl Core {
                         ..wish
                     },
                 ))
+            }
+            Wanted::Authorise { evse, authorisation } => {
+                self.evse(evse)?;
+                self.check_authorisation(authorisation, now)?;
+                Ok(Change::Session {
+                    evse: evse.clone(),
+                    input: Input::Authorised(authorisation.clone()),
+                })
+            }
+            Wanted::StopTransaction { evse } => {
+                let (_, settings) = self.evse(evse)?;
+                if self.sessions.session(evse).and_then(Session::running).is_none() {
+                    return Err(Rejection::NotSupported {
+                        what: format!("stopping where no transaction runs, as on {},", settings.name),
+                    });
+                }
+                Ok(Change::Session {
+                    evse: evse.clone(),
+                    input: Input::Stop(StopReason::Asked),
+                })
             }
             Wanted::VendorWrite { device, key, value } => {
                 let Some(settings) = self.site().device(device) else {

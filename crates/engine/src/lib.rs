@@ -5,17 +5,23 @@
 //! the core, and keeps time. Nothing here knows a dialect.
 
 mod alarms;
+mod books;
+mod budgets;
 pub mod core;
 mod cycle;
 mod dispatch;
 mod image;
 mod intents;
+mod ledger;
 mod overdraft;
 mod recorder;
 pub mod run;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod views;
 
+pub use crate::budgets::{BudgetAsk, Owner, Spent};
 pub use crate::core::{Core, Record, Restored};
 pub use crate::intents::Change;
+pub use crate::sessions::Directory;

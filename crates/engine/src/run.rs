@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use bus::{Bus, Desk, Received, Reply, Subscription, Topic};
-use model::intent::{Intent, Receipt, Rejection};
+use model::id::UserId;
+use model::intent::{Intent, Receipt, Rejection, Wanted};
 use model::message::Message;
 use model::settings::ControlSettings;
 use model::site::Site;
-use model::time::{Clock, Millis};
+use model::time::{Clock, Millis, Now};
 use store::{AuditEntry, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::alarms::RETURNS_WITHIN;
+use crate::books;
 use crate::core::{Core, Record, Restored};
 use crate::intents::Change;
 
@@ -21,6 +23,11 @@ use crate::intents::Change;
 const RECORD_QUEUE: usize = 4_096;
 /// How often live readings are kept.
 const RECORD_EVERY: Millis = Millis(1_000);
+
+/// Quarter-hours that may still be added to.
+const RECENT_LEDGER: Millis = Millis(2 * 3_600_000);
+/// Users, cards, cars and prices are looked up this often, and when somebody says that they have changed.
+const LOOK_UP_EVERY: Millis = Millis(60_000);
 
 /// Control does not wait longer than this for a disk.
 const STORE_TIMEOUT: Millis = Millis(1_000);
@@ -43,6 +50,7 @@ impl Engine {
     pub async fn open(self) -> Result<Opened, StoreError> {
         let site = self.site.id.clone();
         let reports = self.bus.subscribe(Topic::Reports(site.clone())).await;
+        let nouns = self.bus.subscribe(Topic::Nouns).await;
         let desk = self.bus.open_desk(&site).await;
         let epoch = self.store.take_epoch(&site).await?;
         let restored = Restored {
@@ -53,8 +61,16 @@ impl Engine {
                 .store
                 .alarms_since(&site, self.clock.now().wall - RETURNS_WITHIN)
                 .await?,
+            sessions: self.store.open_sessions(&site).await?,
+            ledger: {
+                let now = self.clock.now().wall;
+                self.store
+                    .ledger(&site, now - RECENT_LEDGER, now + Millis(1))
+                    .await?
+            },
+            directory: books::directory(self.store.as_ref()).await?,
         };
-        let core = Core::new(
+        let mut core = Core::new(
             self.site.clone(),
             self.settings,
             epoch,
@@ -62,10 +78,13 @@ impl Engine {
             RECORD_EVERY,
             self.clock.now(),
         );
+        let prices = books::prices(self.store.as_ref(), &self.site, self.clock.now().wall).await?;
+        core.set_prices(Arc::new(prices));
         Ok(Opened {
             engine: self,
             core,
             reports,
+            nouns,
             desk,
         })
     }
@@ -76,16 +95,23 @@ pub struct Opened {
     engine: Engine,
     core: Core,
     reports: Box<dyn Subscription>,
+    nouns: Box<dyn Subscription>,
     desk: Box<dyn Desk>,
 }
 
 impl Opened {
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.core.epoch()
+    }
+
     /// Runs the site until `stop`, then writes what is still due.
     pub async fn run(self, stop: CancellationToken) {
         let Self {
             engine,
             mut core,
             mut reports,
+            mut nouns,
             mut desk,
         } = self;
         let site = engine.site.id.clone();
@@ -100,6 +126,7 @@ impl Opened {
             problem,
         ));
         tracing::info!(site.id = %site, epoch, "engine started");
+        let mut looked_up = engine.clock.now().monotonic;
 
         loop {
             let wait = core.poll_timeout() - engine.clock.now().monotonic;
@@ -118,13 +145,26 @@ impl Opened {
                     }
                     None => break,
                 },
+                Some(_) = nouns.next() => engine.look_up(&mut core).await,
                 Ok(()) = store_problem.changed() => {
                     let problem = store_problem.borrow_and_update().clone();
                     core.note_store(problem, engine.clock.now());
                 }
                 () = tokio::time::sleep(wait.to_std()) => {}
             }
+            let now = engine.clock.now();
+            if now.monotonic - looked_up >= LOOK_UP_EVERY {
+                looked_up = now.monotonic;
+                engine.look_up(&mut core).await;
+            }
+            engine.ask_budgets(&mut core).await;
             engine.turn(&mut core, &records).await;
+        }
+        core.settle(engine.clock.now());
+        while let Some(record) = core.poll_record() {
+            if records.send(record).await.is_err() {
+                break;
+            }
         }
         drop(records);
         if let Err(error) = writer.await {
@@ -148,13 +188,32 @@ impl Engine {
                 })
                 .await;
         }
+        let mut later = Vec::new();
+        while let Some(record) = core.poll_record() {
+            match record {
+                Record::Session {
+                    session,
+                    boundary: true,
+                } => {
+                    // Nobody is shown a transaction that a power cut could undo.
+                    if let Err(why) = within(self.store.put_session(core.epoch(), &session)).await {
+                        tracing::error!(site.id = %self.site.id, session.id = %session.id, %why, "cannot write a session yet");
+                        later.push(Record::Session {
+                            session,
+                            boundary: false,
+                        });
+                    }
+                }
+                other => later.push(other),
+            }
+        }
         if ran {
             core.note_duration(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
             self.bus
                 .publish(Message::View(Arc::new(core.view(self.clock.now()))))
                 .await;
         }
-        while let Some(record) = core.poll_record() {
+        for record in later {
             if let Err(mpsc::error::TrySendError::Full(_)) = records.try_send(record) {
                 core.note_store(
                     Some("the disk is too slow; readings are being dropped".to_owned()),
@@ -166,14 +225,17 @@ impl Engine {
 
     /// Weighs an intent; stores, audits, applies, then answers.
     async fn answer(&self, core: &mut Core, intent: Intent, reply: Reply) {
-        let weighed = core.weigh(&intent, self.clock.now().wall);
+        if matches!(intent.wanted, Wanted::Authorise { .. }) {
+            self.look_up(core).await;
+        }
+        let now = self.clock.now();
+        let weighed = core.weigh(&intent, now.wall);
         let answer = match weighed {
-            Ok(change) => self.store_change(core.epoch(), &change).await.map(|()| {
+            Ok(change) => self.store_change(core, &change, now).await.map(|()| {
                 let wish = match &change {
                     Change::Wish { wish, .. } => Some(*wish),
-                    Change::Forward { .. } | Change::Acknowledge(_) => None,
+                    Change::Session { .. } | Change::Forward { .. } | Change::Acknowledge(_) => None,
                 };
-                let now = self.clock.now();
                 core.apply(change, now);
                 Receipt {
                     at: now.wall,
@@ -185,6 +247,7 @@ impl Engine {
         };
         self.audit(&intent, &answer).await;
         if answer.is_ok() {
+            self.ask_budgets(core).await;
             // The view shows the accepted wish at once, so the app reads what it wrote.
             core.handle_timeout(self.clock.now());
             self.bus
@@ -195,13 +258,43 @@ impl Engine {
         let _ = reply.0.send(answer);
     }
 
-    async fn store_change(&self, epoch: u64, change: &Change) -> Result<(), Rejection> {
-        match change {
+    async fn store_change(&self, core: &Core, change: &Change, now: Now) -> Result<(), Rejection> {
+        let stored = match change {
             Change::Wish { evse, wish } => {
-                in_time(self.store.put_wish(&self.site.id, epoch, evse, *wish)).await
+                within(self.store.put_wish(&self.site.id, core.epoch(), evse, *wish)).await
             }
-            Change::Acknowledge(alarm) => in_time(self.store.put_alarm(alarm)).await,
+            Change::Session { evse, input } => match core.foresee(evse, input.clone(), now) {
+                Some(session) => within(self.store.put_session(core.epoch(), &session)).await,
+                None => Ok(()),
+            },
+            Change::Acknowledge(alarm) => within(self.store.put_alarm(alarm)).await,
             Change::Forward { .. } => Ok(()),
+        };
+        stored.map_err(|why| Rejection::NotStored { why })
+    }
+
+    /// Brings users, cards, cars and prices up to date.
+    async fn look_up(&self, core: &mut Core) {
+        match within(books::directory(self.store.as_ref())).await {
+            Ok(directory) => core.set_directory(directory, self.clock.now()),
+            Err(error) => tracing::warn!(site.id = %self.site.id, %error, "cannot look up users and cards"),
+        }
+        let now = self.clock.now().wall;
+        match within(books::prices(self.store.as_ref(), &self.site, now)).await {
+            Ok(prices) => core.set_prices(Arc::new(prices)),
+            Err(error) => tracing::warn!(site.id = %self.site.id, %error, "cannot look up tariffs"),
+        }
+    }
+
+    /// Answers what the core wants to know of budgets.
+    async fn ask_budgets(&self, core: &mut Core) {
+        for ask in core.budget_asks(self.clock.now()) {
+            match within(books::spent(self.store.as_ref(), &self.site.id, &ask)).await {
+                Ok(spent) => core.note_spent(&ask, spent, self.clock.now()),
+                Err(error) => {
+                    tracing::warn!(site.id = %self.site.id, %error, "cannot look up what was charged")
+                }
+            }
         }
     }
 
@@ -221,26 +314,29 @@ impl Engine {
     }
 }
 
-/// Waits for the disk as long as an answer may take.
-async fn in_time(stored: impl Future<Output = Result<(), StoreError>>) -> Result<(), Rejection> {
-    match tokio::time::timeout(STORE_TIMEOUT.to_std(), stored).await {
-        Ok(stored) => stored.map_err(|error| Rejection::NotStored {
-            why: error.to_string(),
-        }),
-        Err(_) => Err(Rejection::NotStored {
-            why: "the disk does not answer".to_owned(),
-        }),
+/// Waits for the disk, but not for long.
+async fn within<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
+    match tokio::time::timeout(STORE_TIMEOUT.to_std(), call).await {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(_) => Err("the disk does not answer".to_owned()),
     }
 }
 
 /// What was asked for, without values of vendor keys: they may be secrets.
 fn action_text(intent: &Intent) -> String {
-    use model::intent::Wanted;
     match &intent.wanted {
         Wanted::Mode { evse, mode } => format!("mode of {evse} to {mode:?}"),
         Wanted::Force { evse, force } => format!("force of {evse} to {force:?}"),
         Wanted::Current { evse, current } => format!("current of {evse} to {}", current.to_amps_text()),
         Wanted::Phases { evse, phases } => format!("phases of {evse} to {phases:?}"),
+        Wanted::Authorise { evse, authorisation } => {
+            let who = authorisation
+                .user
+                .as_ref()
+                .map_or("nobody in particular", UserId::as_str);
+            format!("charging of {who} at {evse}")
+        }
+        Wanted::StopTransaction { evse } => format!("stop of the transaction at {evse}"),
         Wanted::VendorWrite { device, key, .. } => format!("key {key} of {device}"),
         Wanted::AcknowledgeAlarm { device, code, raised } => {
             let of = device.as_ref().map_or("the site", |device| device.as_str());
@@ -265,6 +361,8 @@ async fn write_down(
             Record::Alarm(alarm) => store.put_alarm(&alarm).await,
             Record::Device { device, seen } => store.put_device(&site, &device, seen).await,
             Record::Document { device, document } => store.put_document(&site, &device, &document).await,
+            Record::Session { session, .. } => store.put_session(epoch, &session).await,
+            Record::Ledger(entry) => store.put_ledger(epoch, &entry).await,
         };
         let state = written.err().map(|error| error.to_string());
         problem.send_if_modified(|before| {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use model::alarm::{Alarm, AlarmCode, Severity};
-use model::device::{ChargeMode, Device, DeviceKind, Evse, Force, LinkSettings, LinkState, MeterRole, Wish};
+use model::device::{
+    AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, Force, LinkSettings, LinkState, MeterRole, Wish,
+};
 use model::document::Document;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::intent::{Intent, Rejection, Wanted};
@@ -51,6 +53,7 @@ fn site() -> Arc<Site> {
         weight: 1,
         fallback: ChargeCurrent::at_most(MilliAmps(6_000)),
         default_mode: ChargeMode::Fast,
+        authorisation: AuthorisationMode::None,
     };
     Arc::new(Site {
         id: SiteId::new("home").unwrap(),

@@ -207,6 +207,8 @@ impl Core {
                 since: now.wall,
             }),
             plugged_since: image.plugged_since,
+            authorisation: evse.authorisation,
+            session: self.session_view(&evse.id),
         }
     }
 }

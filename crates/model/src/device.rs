@@ -120,6 +120,18 @@ pub struct Evse {
     pub fallback: ChargeCurrent,
     /// The mode of a car that nobody has chosen one for.
     pub default_mode: ChargeMode,
+    pub authorisation: AuthorisationMode,
+}
+
+/// Whether a car gets current before somebody has shown that they may charge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthorisationMode {
+    /// Plug and go.
+    #[default]
+    None,
+    /// After an RFID card, a PIN, or a word of the app.
+    Card,
 }
 
 /// What drives a charge.

@@ -9,6 +9,7 @@ use crate::alarm::AlarmCode;
 use crate::device::{ChargeMode, Force, Wish};
 use crate::id::{DeviceId, EvseId, SiteId};
 use crate::phases::Phases;
+use crate::session::Authorisation;
 use crate::time::Timestamp;
 use crate::units::MilliAmps;
 
@@ -33,6 +34,15 @@ pub enum Wanted {
     Phases {
         evse: EvseId,
         phases: Option<Phases>,
+    },
+    /// Somebody who may charge showed it; the gate has proved it.
+    Authorise {
+        evse: EvseId,
+        authorisation: Authorisation,
+    },
+    /// Ends the running transaction; the car stays plugged in and gets no more current.
+    StopTransaction {
+        evse: EvseId,
     },
     /// A key of the device's own language that the model does not know; the value is JSON text.
     VendorWrite {

@@ -9,7 +9,7 @@ use crate::id::{CircuitId, DeviceId, EvseId};
 use crate::limit::LimitSource;
 use crate::phases::Phase;
 use crate::time::{Millis, Timestamp};
-use crate::units::{MilliAmps, Watts};
+use crate::units::{MilliAmps, PerMille, WattHours, Watts};
 
 /// The cause behind a setpoint, with what is needed to explain it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,12 @@ pub enum Cause {
     StartingUp,
     /// Somebody else must go down first.
     WaitingForOthers { holders: Vec<EvseId> },
+    /// A car is there and nobody who may charge has shown it, or the transaction was stopped.
+    AwaitingAuthorisation,
+    /// Whoever charges has had all of their budget.
+    BudgetUsedUp { budget: WattHours, used: WattHours },
+    /// The car is as full as its owner wants it.
+    ChargeLimitReached { limit: PerMille, soc: PerMille },
 }
 
 /// A cause with its time.
@@ -100,11 +106,14 @@ impl Cause {
             Self::NotFollowing { .. } => "not_following",
             Self::StartingUp => "starting_up",
             Self::WaitingForOthers { .. } => "waiting_for_others",
+            Self::AwaitingAuthorisation => "awaiting_authorisation",
+            Self::BudgetUsedUp { .. } => "budget_used_up",
+            Self::ChargeLimitReached { .. } => "charge_limit_reached",
         }
     }
 
     /// Every code there is; the page's catalogue is compared with it.
-    pub const CODES: [&'static str; 17] = [
+    pub const CODES: [&'static str; 20] = [
         "no_vehicle",
         "switched_off",
         "disabled",
@@ -122,6 +131,9 @@ impl Cause {
         "not_following",
         "starting_up",
         "waiting_for_others",
+        "awaiting_authorisation",
+        "budget_used_up",
+        "charge_limit_reached",
     ];
 
     /// One plain English sentence, without the name of the EVSE.
@@ -191,6 +203,13 @@ impl Cause {
             }
             Self::WaitingForOthers { holders } => {
                 format!("Waits until the others have gone down{}.", list(holders))
+            }
+            Self::AwaitingAuthorisation => "Waits for a card, a PIN or the app before it charges.".to_owned(),
+            Self::BudgetUsedUp { budget, used } => {
+                format!("The budget of {budget} is used up; {used} were charged.")
+            }
+            Self::ChargeLimitReached { limit, soc } => {
+                format!("The car is at {} %, its limit is {} %.", soc.0 / 10, limit.0 / 10)
             }
         }
     }

@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::Alarm;
-use crate::device::{LinkState, MeterRole, Wish};
-use crate::id::{CircuitId, DeviceId, EvseId, SiteId};
+use crate::device::{AuthorisationMode, LinkState, MeterRole, Wish};
+use crate::id::{CircuitId, DeviceId, EvseId, SessionId, SiteId, VehicleId};
 use crate::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
 use crate::reading::{EvseStatus, Measured};
 use crate::reason::Reason;
+use crate::session::{AuthorisationKind, Cost, Origin, StopReason};
 use crate::setpoint::ChargeCurrent;
 use crate::time::{Now, Timestamp};
-use crate::units::{MilliAmps, Watts};
+use crate::units::{MilliAmps, WattHours, Watts};
 
 /// The whole picture of a site at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +100,38 @@ pub struct EvseView {
     pub granted: ChargeCurrent,
     pub reason: Reason,
     pub plugged_since: Option<Timestamp>,
+    pub authorisation: AuthorisationMode,
+    /// The session that is open.
+    pub session: Option<SessionView>,
+}
+
+/// A session as others may see it while the car is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionView {
+    pub id: SessionId,
+    pub since: Timestamp,
+    pub vehicle: Option<VehicleId>,
+    /// Name of who charges, if they want it shown.
+    pub user: Option<String>,
+    /// How the last transaction was authorised; `None`: nobody has been yet.
+    pub kind: Option<AuthorisationKind>,
+    pub state: TransactionState,
+    /// Of all its transactions.
+    pub energy: WattHours,
+    pub origin: Origin,
+    /// Of the last transaction.
+    pub cost: Option<Cost>,
+    pub estimated: bool,
+}
+
+/// Where the last transaction of a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", content = "reason", rename_all = "snake_case")]
+pub enum TransactionState {
+    /// Nobody has been authorised yet.
+    Waiting,
+    Running,
+    Stopped(StopReason),
 }
 
 /// Seconds and ampere-seconds above a limit since the start.

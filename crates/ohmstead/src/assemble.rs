@@ -1,5 +1,6 @@
 //! Wires the rooms together and takes them apart again.
 
+use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -10,6 +11,7 @@ use bus::Bus;
 use bus::in_process::InProcess;
 use engine::run::Engine;
 use gate::{Gate, InstallationKey};
+use model::id::SiteId;
 use model::settings::Settings;
 use model::time::Clock;
 use store::{Sqlite, Store};
@@ -76,6 +78,8 @@ fn open_database(_: &str) -> anyhow::Result<Arc<dyn Store>> {
 /// A running process.
 pub struct Running {
     pub gate: Arc<Gate>,
+    /// Of the engine of each site.
+    pub epochs: BTreeMap<SiteId, u64>,
     stop: CancellationToken,
     store: Arc<dyn Store>,
     links: south::Supervisor,
@@ -98,6 +102,7 @@ impl Running {
         let bus: Arc<dyn Bus> = InProcess::new();
         let mut tasks = JoinSet::new();
         let sites: Vec<_> = settings.sites.iter().cloned().map(Arc::new).collect();
+        let mut epochs = BTreeMap::new();
         for site in &sites {
             let engine = Engine {
                 site: site.clone(),
@@ -110,6 +115,7 @@ impl Running {
                 .open()
                 .await
                 .with_context(|| format!("cannot start site {}", site.id))?;
+            epochs.insert(site.id.clone(), opened.epoch());
             let stop = stop.clone();
             tasks.spawn(async move {
                 opened.run(stop).await;
@@ -122,6 +128,7 @@ impl Running {
         tasks.spawn(listen::serve(listener, north::router(state), stop.clone()));
         Ok(Self {
             gate,
+            epochs,
             stop,
             store,
             links,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use jiff::civil::time;
-use model::device::{ChargeMode, Device, DeviceKind, Evse, LinkSettings, MeterRole};
+use model::device::{AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, LinkSettings, MeterRole};
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::setpoint::ChargeCurrent;
@@ -283,6 +283,7 @@ fn evse(id: &str, name: &str) -> Evse {
         weight: 1,
         fallback: ChargeCurrent::at_most(MilliAmps(6_000)),
         default_mode: ChargeMode::Fast,
+        authorisation: AuthorisationMode::None,
     }
 }
 

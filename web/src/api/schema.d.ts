@@ -196,6 +196,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sites/{site}/evses/{evse}/authorisation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Authorises the car at an EVSE, or for a minute the next one that is plugged in there. */
+        post: operations["authorise"];
+        /** Ends the running transaction; the car stays plugged in and gets no more current. */
+        delete: operations["stop_transaction"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sites/{site}/evses/{evse}/goe": {
         parameters: {
             query?: never;
@@ -256,6 +274,60 @@ export interface paths {
         };
         /** Shows what energy costs, or earns, by the default tariffs of a site, with VAT. */
         get: operations["show_prices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists sessions, the last plugged in first. */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/sessions.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exports transactions as CSV, the last plugged in first. Filters are those of the list; `limit` and
+         *     `cursor` have no effect.
+         */
+        get: operations["export_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one session. */
+        get: operations["show_session"];
         put?: never;
         post?: never;
         delete?: never;
@@ -378,6 +450,21 @@ export interface components {
             /** @description A plain English sentence. */
             text: string;
         };
+        /**
+         * @description How the right to charge was shown.
+         * @enum {string}
+         */
+        AuthorisationKind: "rfid" | "pin" | "app" | "plug_and_go";
+        /**
+         * @description `none`: plug and go. `card`: current only after a card, a PIN or the app.
+         * @enum {string}
+         */
+        AuthorisationMode: "none" | "card";
+        /** @description Shows the right to charge. */
+        AuthorisationRequest: {
+            /** @enum {string} */
+            kind: "app";
+        };
         /** @description How far past history is made up. */
         Backfill: {
             /**
@@ -400,6 +487,13 @@ export interface components {
             name: string;
             /** @description Null for the house connection. */
             parent: string | null;
+        };
+        /** @description Money in millionths of the currency. */
+        Cost: {
+            /** Format: int64 */
+            amount_micros: number;
+            /** @description ISO 4217. */
+            currency: string;
         };
         /** @description How the control cycle does. */
         CycleView: {
@@ -456,6 +550,8 @@ export interface components {
         };
         /** @description The unit that charges one car. */
         EvseView: {
+            /** @description Whether a car gets current before somebody has shown that they may charge. */
+            authorisation: components["schemas"]["AuthorisationMode"];
             circuit: string;
             /** @description The car has stopped by itself. */
             complete: boolean;
@@ -490,6 +586,7 @@ export interface components {
             /** Format: int64 */
             power_w: number;
             reason: components["schemas"]["ReasonView"];
+            session: components["schemas"]["SessionNow"] | null;
             /**
              * Format: int64
              * @description Since the car was plugged in.
@@ -641,6 +738,15 @@ export interface components {
          * @enum {string}
          */
         MeterRole: "grid" | "production" | "consumption" | "storage" | "display";
+        /** @description Where energy came from. The parts add up to the energy. */
+        Origin: {
+            /** Format: int64 */
+            battery_wh: number;
+            /** Format: int64 */
+            grid_wh: number;
+            /** Format: int64 */
+            sun_wh: number;
+        };
         /** @description Milliseconds and milliampere-seconds above a limit since the start. */
         Overdraft: {
             /** Format: int64 */
@@ -724,7 +830,7 @@ export interface components {
          */
         ReasonView: {
             /** @enum {string} */
-            code: "no_vehicle" | "switched_off" | "disabled" | "vehicle_not_asking" | "vehicle_complete" | "as_asked" | "limited" | "circuit_full" | "no_surplus" | "waiting_for_stable_room" | "minimum_pause" | "holding_minimum" | "meter_silent" | "station_silent" | "not_following" | "starting_up" | "waiting_for_others";
+            code: "no_vehicle" | "switched_off" | "disabled" | "vehicle_not_asking" | "vehicle_complete" | "as_asked" | "limited" | "circuit_full" | "no_surplus" | "waiting_for_stable_room" | "minimum_pause" | "holding_minimum" | "meter_silent" | "station_silent" | "not_following" | "starting_up" | "waiting_for_others" | "awaiting_authorisation" | "budget_used_up" | "charge_limit_reached";
             /** @description Currents in mA, powers in W, times in ms since 1970, ages in ms. */
             params: Record<string, unknown>;
             /**
@@ -739,6 +845,61 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "user" | "operator" | "admin";
+        /** @description One stay of one car, from plug-in to plug-out. */
+        Session: {
+            /** @description One per currency; empty where no tariff was in force. */
+            costs: components["schemas"]["Cost"][];
+            /** Format: int64 */
+            energy_wh: number;
+            evse: string;
+            id: string;
+            origin: components["schemas"]["Origin"];
+            /** Format: int64 */
+            plugged_ms: number;
+            transactions: components["schemas"]["Transaction"][];
+            /**
+             * Format: int64
+             * @description Absent while the car is there.
+             */
+            unplugged_ms?: number;
+            vehicle?: string;
+        };
+        /** @description Sessions, the newest first. */
+        SessionList: {
+            items: components["schemas"]["Session"][];
+            /** @description Cursor of the next page; absent on the last one. */
+            next?: string;
+            /** @description Of all sessions that fit, not of this page alone; on the first page only. */
+            totals?: components["schemas"]["SessionTotals"];
+        };
+        /** @description The session of the car that is plugged in now. */
+        SessionNow: {
+            cost: components["schemas"]["Cost"] | null;
+            /** Format: int64 */
+            energy_wh: number;
+            /** @description Whether a part of the energy was estimated from current and voltage. */
+            estimated: boolean;
+            id: string;
+            kind: components["schemas"]["AuthorisationKind"] | null;
+            origin: components["schemas"]["Origin"];
+            /** Format: int64 */
+            since_ms: number;
+            state: components["schemas"]["TransactionState"];
+            stop_reason: components["schemas"]["StopReason"] | null;
+            /** @description Name of who charges, if they want it shown. */
+            user: string | null;
+            vehicle: string | null;
+        };
+        SessionTotals: {
+            /** Format: int64 */
+            charging_ms: number;
+            costs: components["schemas"]["Cost"][];
+            /** Format: int64 */
+            count: number;
+            /** Format: int64 */
+            energy_wh: number;
+            origin: components["schemas"]["Origin"];
+        };
         /** @description Who the caller is. */
         SessionView: {
             /** @description On every site that `sites` does not name; absent: nothing there. */
@@ -844,6 +1005,12 @@ export interface components {
             /** Format: int64 */
             soc_permille: number;
         };
+        /**
+         * @description Why a transaction ended. `asked`: the same card again, or the page; `withdrawn`: user or card were
+         *     disabled; `replaced`: another user was authorised; `lost`: the car had gone when we came back.
+         * @enum {string}
+         */
+        StopReason: "unplugged" | "asked" | "budget_used_up" | "withdrawn" | "replaced" | "lost";
         /** @description What energy costs, from one day to another. Amounts are without VAT. */
         Tariff: {
             /** @description They do not overlap. */
@@ -924,6 +1091,62 @@ export interface components {
         TicketSignIn: {
             ticket: string;
         };
+        /** @description What is billed: from authorisation to stop. */
+        Transaction: {
+            card?: string;
+            /**
+             * Format: int64
+             * @description Time with current flowing.
+             */
+            charging_ms: number;
+            cost?: components["schemas"]["Cost"];
+            /** Format: int64 */
+            energy_wh: number;
+            /** @description Whether a part of the energy was estimated from current and voltage. */
+            estimated: boolean;
+            kind: components["schemas"]["AuthorisationKind"];
+            /**
+             * Format: int64
+             * @description Lifetime counter; absent where the EVSE has no meter.
+             */
+            meter_start_wh?: number;
+            /** Format: int64 */
+            meter_stop_wh?: number;
+            /**
+             * Format: int32
+             * @description 1 for the first of the session.
+             */
+            number: number;
+            /**
+             * Format: int64
+             * @description While one phase carried current.
+             */
+            one_phase_wh: number;
+            origin: components["schemas"]["Origin"];
+            /** Format: int64 */
+            peak_w: number;
+            /** @description By grid phase; the parts add up to the energy. */
+            per_phase_wh: components["schemas"]["PerPhase"];
+            /** Format: int64 */
+            started_ms: number;
+            stop_reason?: components["schemas"]["StopReason"];
+            /**
+             * Format: int64
+             * @description Absent while it runs.
+             */
+            stopped_ms?: number;
+            /**
+             * Format: int64
+             * @description While two or three did.
+             */
+            three_phase_wh: number;
+            user?: string;
+        };
+        /**
+         * @description `waiting`: nobody has been authorised yet.
+         * @enum {string}
+         */
+        TransactionState: "waiting" | "running" | "stopped";
         /** @description A car. */
         Vehicle: {
             /**
@@ -1598,6 +1821,146 @@ export interface operations {
             };
         };
     };
+    authorise: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                evse: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuthorisationRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted and stored. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntentAnswer"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Your role does not allow it, or you may not charge here. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    stop_transaction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                evse: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted and stored. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntentAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No transaction runs there. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     show_evse_goe: {
         parameters: {
             query?: never;
@@ -1871,6 +2234,225 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description Plugged in at that time or later. */
+                from_ms?: number;
+                /** @description Plugged in before that time. */
+                to_ms?: number;
+                evse?: string;
+                user?: string;
+                vehicle?: string;
+                card?: string;
+                /** @description At most 500. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    export_sessions: {
+        parameters: {
+            query?: {
+                /** @description Plugged in at that time or later. */
+                from_ms?: number;
+                /** @description Plugged in before that time. */
+                to_ms?: number;
+                evse?: string;
+                user?: string;
+                vehicle?: string;
+                card?: string;
+                /** @description At most 500. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One row per transaction, with a header. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

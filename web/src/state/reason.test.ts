@@ -85,6 +85,24 @@ const rows: [string, Record<string, unknown>, string, string][] = [
   ["starting_up", {}, "Just started", "Waits for the charging station to say what it does."],
   ["waiting_for_others", { holders: ["left", "right"] }, "Waits for its turn", "Left and Right must go down first."],
   ["waiting_for_others", { holders: [] }, "Waits for its turn", "The others go down first."],
+  [
+    "awaiting_authorisation",
+    {},
+    "Waits for a card, a PIN or the app",
+    "Nobody has been authorised to charge here now.",
+  ],
+  [
+    "budget_used_up",
+    { budget: 20_000, used: 20_004 },
+    "The budget is used up",
+    "20.0 kWh of 20.0 kWh were charged.",
+  ],
+  [
+    "charge_limit_reached",
+    { limit: 800, soc: 803 },
+    "The car is at its limit of 80 %",
+    "Its battery is at 80 %.",
+  ],
 ];
 
 function codes(): string[] {

@@ -6,6 +6,7 @@ use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::phases::{PerPhase, Phase, PhaseSet, Phases};
 use model::reading::PilotState;
+use model::reason::Cause;
 use model::setpoint::ChargeCurrent;
 use model::settings::ControlSettings;
 use model::time::{Millis, Monotonic, Now, Timestamp};
@@ -114,6 +115,7 @@ fn evse() -> impl Strategy<Value = Evse> {
         any::<bool>(),
         prop::option::of(current()),
         0_u8..8,
+        any::<bool>(),
     );
     let rest = (
         any::<bool>(),
@@ -141,6 +143,7 @@ fn evse() -> impl Strategy<Value = Evse> {
         phases_in_use: PhaseSet::from_bits(state.4),
         enabled: rest.0,
         wish: rest.1,
+        barred: state.5.then_some(Cause::AwaitingAuthorisation),
         drawn: rest.2,
         plugged_since: rest.3,
     })

@@ -11,6 +11,7 @@ use control::Memory;
 use model::device::ChargeMode;
 use model::id::EvseId;
 use model::phases::{PhaseSet, Phases};
+use model::reason::Cause;
 use model::setpoint::ChargeCurrent;
 use model::units::MilliAmps;
 use serde::Deserialize;
@@ -89,6 +90,8 @@ struct EvseChange {
     enabled: Option<bool>,
     silent: Option<bool>,
     ignores: Option<bool>,
+    /// Nobody has been authorised.
+    barred: Option<bool>,
     #[serde(rename = "set_mode")]
     mode: Option<String>,
 }
@@ -232,6 +235,9 @@ fn apply(world: &mut World, index: usize, change: &EvseChange) {
     }
     evse.enabled = change.enabled.unwrap_or(evse.enabled);
     evse.ignores = change.ignores.unwrap_or(evse.ignores);
+    if let Some(barred) = change.barred {
+        evse.barred = barred.then_some(Cause::AwaitingAuthorisation);
+    }
     if let Some(silent) = change.silent {
         evse.silent_since = silent.then_some(now);
         evse.never_heard = false;

@@ -9,6 +9,7 @@ use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::phases::{PerPhase, Phase, PhaseSet, Phases};
 use model::reading::PilotState;
+use model::reason::Cause;
 use model::setpoint::ChargeCurrent;
 use model::settings::ControlSettings;
 use model::time::{Millis, Monotonic, Now, Timestamp};
@@ -55,6 +56,7 @@ pub struct Box {
     pub watchdog: Option<ChargeCurrent>,
     pub enabled: bool,
     pub wish: Wish,
+    pub barred: Option<Cause>,
     pub plug: Plug,
     pub plugged_since: i64,
     /// What the car takes at most.
@@ -160,6 +162,7 @@ impl World {
                 current: MilliAmps(max),
                 phases: None,
             },
+            barred: None,
             plug: Plug::Asks,
             plugged_since: self.boxes.len() as i64,
             car_max: 100_000,
@@ -296,6 +299,7 @@ impl World {
                     watchdog: evse.watchdog,
                     enabled: evse.enabled,
                     wish: evse.wish,
+                    barred: evse.barred.clone(),
                     status_age: (!evse.never_heard).then_some(age),
                     pilot: if evse.never_heard {
                         PilotState::A

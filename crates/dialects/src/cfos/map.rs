@@ -304,7 +304,10 @@ fn pause_reason(cause: &Cause) -> i64 {
         | Cause::StationSilent { .. }
         | Cause::NotFollowing { .. }
         | Cause::StartingUp
-        | Cause::WaitingForOthers { .. } => 1,
+        | Cause::WaitingForOthers { .. }
+        | Cause::AwaitingAuthorisation
+        | Cause::BudgetUsedUp { .. }
+        | Cause::ChargeLimitReached { .. } => 1,
     }
 }
 

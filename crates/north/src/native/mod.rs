@@ -15,6 +15,7 @@ pub mod history;
 pub mod intents;
 mod nouns;
 pub mod session;
+pub mod sessions;
 pub mod sites;
 pub mod tariffs;
 pub mod vehicles;
@@ -61,6 +62,13 @@ fn closed() -> OpenApiRouter<State> {
         .routes(routes!(vehicles::list, vehicles::create))
         .routes(routes!(vehicles::show, vehicles::replace, vehicles::delete))
         .routes(routes!(vehicles::put_soc))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::csv::export))
+        .routes(routes!(sessions::show))
+        .routes(routes!(
+            sessions::authorisation::authorise,
+            sessions::authorisation::stop
+        ))
         .routes(routes!(events::stream))
 }
 

@@ -9,6 +9,7 @@ mod history;
 mod native;
 mod rest;
 mod session;
+mod sessions;
 mod tariffs;
 mod vehicles;
 mod world;

@@ -11,7 +11,9 @@ use bus::in_process::InProcess;
 use gate::{Gate, InstallationKey};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
-use model::device::{ChargeMode, Device, DeviceKind, Evse, Force, LinkSettings, LinkState, MeterRole, Wish};
+use model::device::{
+    AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, Force, LinkSettings, LinkState, MeterRole, Wish,
+};
 use model::document::Document;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::intent::{Intent, Receipt, Rejection, Wanted};
@@ -230,7 +232,9 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
         Wanted::Mode { evse, .. }
         | Wanted::Force { evse, .. }
         | Wanted::Current { evse, .. }
-        | Wanted::Phases { evse, .. } => evse.clone(),
+        | Wanted::Phases { evse, .. }
+        | Wanted::Authorise { evse, .. }
+        | Wanted::StopTransaction { evse } => evse.clone(),
         Wanted::VendorWrite { .. } | Wanted::AcknowledgeAlarm { .. } => {
             return Ok(Receipt {
                 at: BEGIN.wall,
@@ -265,7 +269,10 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
                 what: "phase switching".into(),
             });
         }
-        Wanted::VendorWrite { .. } | Wanted::AcknowledgeAlarm { .. } => {}
+        Wanted::Authorise { .. }
+        | Wanted::StopTransaction { .. }
+        | Wanted::VendorWrite { .. }
+        | Wanted::AcknowledgeAlarm { .. } => {}
     }
     let receipt = Receipt {
         at: BEGIN.wall,
@@ -430,6 +437,7 @@ fn evse_settings(id: &str) -> Evse {
         weight: 1,
         fallback: ChargeCurrent::PAUSED,
         default_mode: ChargeMode::Fast,
+        authorisation: AuthorisationMode::None,
     }
 }
 
@@ -501,6 +509,8 @@ fn view_of(site: &Site) -> SiteView {
             since: BEGIN.wall,
         },
         plugged_since: Some(BEGIN.wall),
+        authorisation: AuthorisationMode::None,
+        session: None,
     });
     SiteView {
         id: site.id.clone(),

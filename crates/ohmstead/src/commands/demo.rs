@@ -7,19 +7,23 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, bail};
 use dialects::goe::Variant;
+use engine::Directory;
 use gate::Gate;
 use model::document::Document;
 use model::id::DeviceId;
+use model::money::{Currency, Micros, PerKwh};
 use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Settings};
 use model::site::Site;
+use model::tariff::{Contract, Direction, PriceBook, Prices, Tariff};
 use model::time::Millis;
-use model::user::Role;
+use model::units::PerMille;
+use model::user::{Card, CardKind, Role, User};
 use serde_json::{Value, json};
 use sim::demo;
 use sim::world::World;
-use store::{DeviceSeen, Series};
+use store::{DeviceSeen, Series, Store, Typed};
 
-use super::backfill::{self, Past};
+use super::backfill::{self, Past, People};
 use super::print;
 use super::sim::open_world;
 use crate::assemble::{House, Running};
@@ -99,6 +103,7 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     break_the_yard(&house, &settings.sites[1]).await?;
     let token = open_doors(&house.gate, &data).await?;
 
+    settle_in(house.store.as_ref(), &settings.sites[0]).await?;
     let past = past(&house, &settings, seed, counters, started.wall).await?;
     let (store, readiness) = (house.store.clone(), house.readiness.clone());
     let running = Running::start(house, settings.clone(), listener).await?;
@@ -106,9 +111,12 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
         readiness.set_waiting_for(vec!["the past 30 days".to_owned()]);
         readiness.set_backfill_progress(0);
         let progress = readiness.clone();
+        let epoch = running.epochs.get(&past.site.id).copied().unwrap_or_default();
         tokio::spawn(async move {
             let made = past
-                .make(store, move |permille| progress.set_backfill_progress(permille))
+                .make(store, epoch, move |permille| {
+                    progress.set_backfill_progress(permille)
+                })
                 .await;
             if let Err(error) = made {
                 tracing::error!(error = format!("{error:#}"), "cannot make the past of the demo");
@@ -199,6 +207,76 @@ async fn break_the_yard(house: &House, yard: &Site) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Those who charge at the demo, each with a card, and what their energy costs. What somebody changed stays.
+async fn settle_in(store: &dyn Store, site: &Site) -> anyhow::Result<()> {
+    for (user, name, card) in [
+        ("resident-1", "Resident 1", "white-card"),
+        ("resident-2", "Resident 2", "blue-card"),
+        ("guest", "Guest", "guest-card"),
+    ] {
+        let user = User {
+            display: true,
+            ..User::new(user.parse()?, name, Role::User)
+        };
+        if store.get::<User>(user.id.as_str()).await?.is_some() {
+            continue;
+        }
+        let card = Card {
+            id: card.parse()?,
+            user: user.id.clone(),
+            kind: CardKind::Rfid,
+            name: format!("Card of {name}"),
+            enabled: true,
+            valid_until: None,
+            budget: None,
+            phases: None,
+            tariff: None,
+            vehicle: None,
+            rules: Vec::new(),
+        };
+        store.put(&user).await?;
+        store.put(&card).await?;
+    }
+    if store.list::<Tariff>().await?.is_empty() {
+        let contract = Contract {
+            name: "Household".to_owned(),
+            from: "2020-01-01".parse()?,
+            until: None,
+            currency: Currency::EUR,
+            vat: PerMille(200),
+            monthly_fee: Micros(3_500_000),
+            prices: Prices::Fixed {
+                price: PerKwh(240_000),
+            },
+        };
+        store
+            .put(&Tariff {
+                id: "household".parse()?,
+                name: "Household".to_owned(),
+                direction: Direction::Import,
+                site: Some(site.id.clone()),
+                contracts: vec![contract],
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// Cards are used at `right`; `left` is plug and go.
+async fn people(store: &dyn Store, site: &Site) -> anyhow::Result<People> {
+    let users: Vec<User> = store.list().await?;
+    let cards: Vec<Card> = store.list().await?;
+    Ok(People {
+        evse: "right".parse()?,
+        directory: Directory {
+            users: users.into_iter().map(|user| (user.id.clone(), user)).collect(),
+            cards: cards.into_iter().map(|card| (card.id.clone(), card)).collect(),
+            ..Directory::default()
+        },
+        prices: Arc::new(PriceBook::of_zone(&site.time_zone, store.list().await?)),
+    })
+}
+
 /// Known accounts and tokens. Returns the token of the native API, which stays the same over restarts.
 async fn open_doors(gate: &Gate, data: &Path) -> anyhow::Result<String> {
     gate.create_admin(ADMIN, ADMIN_PASSWORD).await?;
@@ -254,6 +332,7 @@ async fn past(
         control: settings.control,
         until,
         counters,
+        people: people(house.store.as_ref(), &settings.sites[0]).await?,
     }))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use model::device::{ChargeMode, Device, DeviceKind, Evse, LinkSettings, MeterRole};
+use model::device::{AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, LinkSettings, MeterRole};
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::setpoint::ChargeCurrent;
@@ -423,6 +423,7 @@ fn default_evse(id: EvseId, name: &str) -> Evse {
         weight: 1,
         fallback: ChargeCurrent::at_most(ChargeCurrent::MIN),
         default_mode: ChargeMode::Fast,
+        authorisation: AuthorisationMode::None,
     }
 }
 
@@ -482,6 +483,11 @@ fn read_evse(mut section: Section<'_, '_>, station: Option<&str>, seen: &mut See
         "fast" => Some(ChargeMode::Fast),
         _ => None,
     });
+    let authorisation = section.parsed("authorisation", "none or card", |text| match text {
+        "none" => Some(AuthorisationMode::None),
+        "card" => Some(AuthorisationMode::Card),
+        _ => None,
+    });
     let class = section
         .scaled("class", 0, 0..=9, "0 (served first) to 9")
         .and_then(|n| u8::try_from(n).ok());
@@ -503,6 +509,7 @@ fn read_evse(mut section: Section<'_, '_>, station: Option<&str>, seen: &mut See
         weight: weight.unwrap_or(default.weight),
         fallback: fallback.map_or(default.fallback, ChargeCurrent::at_most),
         default_mode: mode.unwrap_or(default.default_mode),
+        authorisation: authorisation.unwrap_or(default.authorisation),
         id: default.id,
     };
     section.finish();

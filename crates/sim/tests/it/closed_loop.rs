@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use dialects::{Client, Failure, goe, sunspec};
-use engine::{Core, Restored};
+use engine::{Core, Record, Restored};
 use model::device::{ChargeMode, Device, DeviceKind, LinkSettings, Wish};
-use model::id::{DeviceId, EvseId};
+use model::id::{DeviceId, EvseId, SessionId};
 use model::intent::{Intent, Wanted};
 use model::message::{Report, Reported};
 use model::reason::Cause;
+use model::session::{LedgerEntry, Session};
 use model::setpoint::{Action, Setpoint};
 use model::settings::ControlSettings;
 use model::site::Site;
@@ -41,6 +42,9 @@ pub struct ClosedLoop {
     pub watch: Watch,
     /// Every setpoint that left, with its time in milliseconds.
     pub trace: Vec<(i64, Setpoint)>,
+    /// Sessions and quarter-hours as they were written down last.
+    pub sessions: BTreeMap<SessionId, Session>,
+    pub ledger: BTreeMap<Timestamp, LedgerEntry>,
     core: Core,
     settings: ControlSettings,
     clients: BTreeMap<DeviceId, Box<dyn Client>>,
@@ -92,6 +96,8 @@ impl ClosedLoop {
             site,
             now,
             trace: Vec::new(),
+            sessions: BTreeMap::new(),
+            ledger: BTreeMap::new(),
             settings: control,
             clients,
             epoch: 1,
@@ -143,12 +149,51 @@ impl ClosedLoop {
         if !self.clients.is_empty() {
             self.poll_clients();
         }
-        while self.core.poll_record().is_some() {}
+        self.write_down();
         // Before the first setpoints have arrived the chargers do what they did before we came.
         if self.now.monotonic - self.started >= SETTLED {
             self.watch
                 .observe(&self.site, &self.world.truth(), self.now, Millis(1_000));
         }
+    }
+
+    /// What a store would keep.
+    fn write_down(&mut self) {
+        while let Some(record) = self.core.poll_record() {
+            match record {
+                Record::Session { session, .. } => {
+                    let before = self.sessions.get(&session.id);
+                    assert!(before.is_none_or(|before| before.revision < session.revision));
+                    self.sessions.insert(session.id.clone(), *session);
+                }
+                Record::Ledger(entry) => {
+                    self.ledger.insert(entry.start, entry);
+                }
+                Record::Samples(_)
+                | Record::Setpoints(_)
+                | Record::Wish { .. }
+                | Record::Alarm(_)
+                | Record::Device { .. }
+                | Record::Document { .. } => {}
+            }
+        }
+    }
+
+    /// The end of the process: what is still in memory only is written down.
+    pub fn settle(&mut self) {
+        self.core.settle(self.now);
+        self.write_down();
+    }
+
+    pub fn core(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
+    fn open_sessions(&self) -> Vec<Session> {
+        let mut open: Vec<Session> = self.sessions.values().cloned().collect();
+        open.retain(|session| session.unplugged.is_none());
+        open.sort_by_key(|session| session.plugged);
+        open
     }
 
     pub fn run(&mut self, seconds: i64) {
@@ -220,6 +265,9 @@ impl ClosedLoop {
                 .iter()
                 .map(|evse| (evse.id.clone(), evse.setpoint))
                 .collect(),
+            sessions: self.open_sessions(),
+            ledger: self.ledger.values().rev().take(8).rev().cloned().collect(),
+            directory: self.core.directory().clone(),
             devices: Vec::new(),
             alarms: view.alarms.clone(),
         };

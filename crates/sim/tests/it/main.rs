@@ -7,3 +7,4 @@ mod bad_days;
 mod closed_loop;
 mod day;
 mod overload;
+mod sessions;

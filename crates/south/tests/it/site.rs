@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bus::in_process::InProcess;
 use bus::{Bus, Received, Subscription, Topic};
-use model::device::{ChargeMode, Device, DeviceKind, Evse, LinkSettings, LinkState};
+use model::device::{AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, LinkSettings, LinkState};
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::message::{Message, Report};
 use model::phases::{PhaseRotation, PhaseSet};
@@ -165,6 +165,7 @@ pub fn evse() -> Evse {
         weight: 1,
         fallback: ChargeCurrent::at_most(MilliAmps(6_000)),
         default_mode: ChargeMode::Fast,
+        authorisation: AuthorisationMode::None,
     }
 }
 

@@ -59,6 +59,7 @@ fn session(id: &str, plugged: i64, revision: u64) -> Session {
         unplugged: None,
         vehicle: None,
         transactions: Vec::new(),
+        charger_energy: Some(WattHours(12)),
         revision,
     }
 }

@@ -1,4 +1,4 @@
-use model::device::{Device as Configured, DeviceKind, Evse as ConfiguredEvse, Wish};
+use model::device::{AuthorisationMode, Device as Configured, DeviceKind, Evse as ConfiguredEvse, Wish};
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::phases::{PhaseRotation, PhaseSet};
 use model::reading::{EvseStatus, Measured};
@@ -57,6 +57,7 @@ fn site() -> Site {
         weight: 1,
         fallback: ChargeCurrent::PAUSED,
         default_mode: ChargeMode::Fast,
+        authorisation: AuthorisationMode::None,
     };
     let modbus = || LinkSettings::Sunspec {
         address: "127.0.0.1:1502".to_owned(),
@@ -171,6 +172,8 @@ fn view(site: &Site) -> SiteView {
             since: Timestamp(1_700_000_000_000),
         },
         plugged_since: None,
+        authorisation: AuthorisationMode::None,
+        session: None,
     };
     SiteView {
         id: site.id.clone(),

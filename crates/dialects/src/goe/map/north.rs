@@ -146,8 +146,10 @@ fn nrg(view: &EvseView, device: Option<&DeviceView>) -> Value {
 /// Why charging is allowed or not, in the numbers of `modelStatus` (README of the reference, 4.4).
 #[must_use]
 pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
+    const WAITING_FOR_ACCESS: i64 = 2;
     const FORCED_ON: i64 = 3;
     const FORCED_OFF: i64 = 4;
+    const ENERGY_LIMIT: i64 = 6;
     const SURPLUS: i64 = 12;
     const DEFAULT: i64 = 15;
     const KEEP_ALIVE: i64 = 19;
@@ -177,6 +179,8 @@ pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
         Cause::MeterSilent { .. } => FAILSAFE,
         Cause::StationSilent { .. } | Cause::NotFollowing { .. } => ERROR,
         Cause::StartingUp => INITIALISING,
+        Cause::AwaitingAuthorisation => WAITING_FOR_ACCESS,
+        Cause::BudgetUsedUp { .. } | Cause::ChargeLimitReached { .. } => ENERGY_LIMIT,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A virtual charger: what an EVSE of the model looks like to a go-e client, and what a set means.
 
 use http::StatusCode;
-use model::device::{ChargeMode, Force, LinkState, Wish};
+use model::device::{AuthorisationMode, ChargeMode, Force, LinkState, Wish};
 use model::document::Document;
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::intent::Wanted;
@@ -60,6 +60,8 @@ fn view() -> EvseView {
             since: Timestamp(0),
         },
         plugged_since: None,
+        authorisation: AuthorisationMode::None,
+        session: None,
     }
 }
 

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use super::PerPhase;
+use super::charge::{AuthorisationMode, SessionNow};
 
 /// The EVSEs of a site, in the order of its configuration.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -62,6 +63,11 @@ pub struct EvseView {
     pub plugged_since_ms: Option<i64>,
     /// Whether its charging station answers.
     pub online: bool,
+    /// Whether a car gets current before somebody has shown that they may charge.
+    pub authorisation: AuthorisationMode,
+    /// The session of the car that is plugged in.
+    #[schema(required = true)]
+    pub session: Option<SessionNow>,
 }
 
 impl EvseView {
@@ -92,6 +98,8 @@ impl EvseView {
             reason: (&evse.reason).into(),
             plugged_since_ms: evse.plugged_since.map(|at| at.0),
             online: station.is_some_and(|station| station.enabled && station.link == LinkState::Online),
+            authorisation: evse.authorisation.into(),
+            session: evse.session.as_ref().map(Into::into),
         }
     }
 }
@@ -135,32 +143,6 @@ impl From<model::device::Wish> for Wish {
             phases: wish.phases.map(Into::into),
         }
     }
-}
-
-/// An enum of the model with the same names on the wire.
-macro_rules! mirror {
-    ($(#[$doc:meta])* $name:ident = $theirs:path { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
-        }
-
-        impl From<$theirs> for $name {
-            fn from(value: $theirs) -> Self {
-                use $theirs as Theirs;
-                match value { $(Theirs::$variant => Self::$variant,)+ }
-            }
-        }
-
-        impl From<$name> for $theirs {
-            fn from(value: $name) -> Self {
-                use $theirs as Theirs;
-                match value { $($name::$variant => Theirs::$variant,)+ }
-            }
-        }
-    };
 }
 
 mirror!(

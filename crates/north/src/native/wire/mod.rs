@@ -4,6 +4,33 @@
 //! and the document `openapi.json` is generated from them. Conversions from the model are here and nowhere
 //! else; they never fail, because a view is right by construction.
 
+/// An enum of the model with the same names on the wire.
+macro_rules! mirror {
+    ($(#[$doc:meta])* $name:ident = $theirs:path { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl From<$theirs> for $name {
+            fn from(value: $theirs) -> Self {
+                use $theirs as Theirs;
+                match value { $(Theirs::$variant => Self::$variant,)+ }
+            }
+        }
+
+        impl From<$name> for $theirs {
+            fn from(value: $name) -> Self {
+                use $theirs as Theirs;
+                match value { $($name::$variant => Theirs::$variant,)+ }
+            }
+        }
+    };
+}
+
+mod charge;
 mod device;
 mod event;
 mod evse;
@@ -15,6 +42,10 @@ mod tariff;
 mod user;
 mod vehicle;
 
+pub use charge::{
+    AuthorisationKind, AuthorisationMode, AuthorisationRequest, Cost, Origin, Session, SessionList,
+    SessionNow, SessionTotals, StopReason, Transaction, TransactionState,
+};
 pub use device::{DeviceList, DeviceView, LinkStateName, LinkView, MeasuredView, MeterRole, Quality};
 pub use event::{Backfill, Patch};
 pub use evse::{

@@ -1,12 +1,17 @@
 //! Plug-in to plug-out, and the billed part of it.
 
+pub mod machine;
+mod meter;
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{CardId, EvseId, SessionId, SiteId, TariffId, UserId, VehicleId};
-use crate::money::{Currency, Micros};
+use crate::money::{Currency, Micros, PerKwh};
 use crate::phases::PerPhase;
 use crate::time::{Millis, Timestamp};
-use crate::units::{WattHours, Watts};
+use crate::units::{MilliAmps, MilliVolts, PerMille, WattHours, Watts};
 
 /// One stay of one car, from plug-in to plug-out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +25,9 @@ pub struct Session {
     pub vehicle: Option<VehicleId>,
     /// In order of time; none while nobody has been authorised. The last one may be running.
     pub transactions: Vec<Transaction>,
+    /// The charger's own counter since plug-in, as last heard: when it has fallen, another car is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charger_energy: Option<WattHours>,
     /// Grows with every change, so that a late copy never overwrites a newer one.
     pub revision: u64,
 }
@@ -140,6 +148,44 @@ impl Session {
         self.transactions.last().filter(|t| t.stopped.is_none())
     }
 
+    /// Closed because nobody can say any more when the car left.
+    #[must_use]
+    pub fn lost(mut self, now: Timestamp) -> Self {
+        let mut end = now.max(self.plugged);
+        for transaction in &mut self.transactions {
+            end = end.max(transaction.started);
+            let stop = transaction.stopped.get_or_insert(Stop {
+                at: end,
+                reason: StopReason::Lost,
+            });
+            end = end.max(stop.at);
+        }
+        self.unplugged = Some(end);
+        self.revision += 1;
+        self
+    }
+
+    /// Of all its transactions.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.transactions
+            .iter()
+            .fold(Origin::default(), |sum, t| sum + t.origin)
+    }
+
+    /// Of all its transactions, one sum per currency.
+    #[must_use]
+    pub fn costs(&self) -> Vec<Cost> {
+        let mut sums: Vec<Cost> = Vec::new();
+        for cost in self.transactions.iter().filter_map(|t| t.cost) {
+            match sums.iter_mut().find(|sum| sum.currency == cost.currency) {
+                Some(sum) => sum.amount += cost.amount,
+                None => sums.push(cost),
+            }
+        }
+        sums
+    }
+
     /// Of all its transactions.
     #[must_use]
     pub fn energy(&self) -> WattHours {
@@ -152,4 +198,62 @@ impl Origin {
     pub fn total(&self) -> WattHours {
         self.sun + self.battery + self.grid
     }
+}
+
+impl std::ops::Add for Origin {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            sun: self.sun + other.sun,
+            battery: self.battery + other.battery,
+            grid: self.grid + other.grid,
+        }
+    }
+}
+
+impl Authorisation {
+    /// Whether it is the same card, or without one the same user by the same means.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.card, &other.card) {
+            (Some(a), Some(b)) => a == b,
+            (None, None) => self.kind == other.kind && self.user == other.user,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
+    /// Whether it was presented at the charging station, where a second time means stop.
+    #[must_use]
+    pub const fn is_tap(&self) -> bool {
+        matches!(self.kind, AuthorisationKind::Rfid | AuthorisationKind::Pin)
+    }
+}
+
+/// What was measured at an EVSE. The values hold until the next sample.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Lifetime counter of the EVSE, or of the station whose only one it is.
+    pub counter: Option<WattHours>,
+    /// By grid phase.
+    pub current: Option<PerPhase<MilliAmps>>,
+    /// Between a phase and neutral, measured or nominal.
+    pub voltage: MilliVolts,
+    pub power: Option<Watts>,
+    pub mix: Mix,
+    pub price: Option<Price>,
+}
+
+/// Where the energy of a moment comes from; the rest is from the grid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mix {
+    pub sun: PerMille,
+    pub battery: PerMille,
+}
+
+/// What a kWh costs somebody at a moment, VAT included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    pub tariff: TariffId,
+    pub per_kwh: PerKwh,
+    pub currency: Currency,
 }

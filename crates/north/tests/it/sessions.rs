@@ -1,0 +1,174 @@
+//! Sessions: the list and its pages, totals, CSV, who sees what, authorisations.
+
+use model::id::{SessionId, UserId};
+use model::money::{Currency, Micros};
+use model::phases::PerPhase;
+use model::session::{
+    Authorisation, AuthorisationKind, Cost, Origin, Session, Stop, StopReason, Transaction,
+};
+use model::time::{Millis, Timestamp};
+use model::units::{WattHours, Watts};
+use store::{Sessions, Sites};
+
+use crate::world::{TOKEN, VIEWER, World, bearer, evse_id, request, site_id};
+
+fn transaction(number: u32, user: &str, energy: i64) -> Transaction {
+    Transaction {
+        number,
+        authorisation: Authorisation {
+            kind: AuthorisationKind::App,
+            user: Some(UserId::new(user).unwrap()),
+            card: None,
+        },
+        started: Timestamp(1_000),
+        stopped: Some(Stop {
+            at: Timestamp(61_000),
+            reason: StopReason::Asked,
+        }),
+        meter_start: Some(WattHours(100)),
+        meter_stop: Some(WattHours(100 + energy)),
+        energy: WattHours(energy),
+        per_phase: PerPhase::new(WattHours(energy), WattHours(0), WattHours(0)),
+        one_phase: WattHours(energy),
+        three_phase: WattHours(0),
+        origin: Origin {
+            sun: WattHours(energy),
+            ..Origin::default()
+        },
+        charging: Millis(60_000),
+        peak: Watts(2_300),
+        cost: Some(Cost {
+            amount: Micros(energy * 300),
+            currency: Currency::EUR,
+        }),
+        estimated: false,
+    }
+}
+
+/// Five sessions of two residents; in the third both charged.
+async fn filled() -> World {
+    let world = World::new().await;
+    let epoch = world.store.take_epoch(&site_id("home")).await.unwrap();
+    for number in 0..5_i64 {
+        let user = if number % 2 == 0 { "first" } else { "second" };
+        let mut transactions = vec![transaction(1, user, 1_000 + number)];
+        if number == 2 {
+            transactions.push(transaction(2, "second", 7));
+        }
+        let session = Session {
+            id: SessionId::new(&format!("s{number}")).unwrap(),
+            site: site_id("home"),
+            evse: evse_id("left"),
+            plugged: Timestamp(number * 100_000),
+            unplugged: (number < 4).then_some(Timestamp(number * 100_000 + 70_000)),
+            vehicle: None,
+            transactions,
+            charger_energy: None,
+            revision: 1,
+        };
+        world.store.put_session(epoch, &session).await.unwrap();
+    }
+    world
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_and_totals_count_all() {
+    let world = filled().await;
+    let first = world.get("/api/v1/sites/home/sessions?limit=2").await.json();
+    assert_eq!(first["totals"]["count"], 5);
+    assert_eq!(first["totals"]["energy_wh"], 5_017);
+    assert_eq!(first["totals"]["origin"]["sun_wh"], 5_017);
+    assert_eq!(first["totals"]["costs"][0]["amount_micros"], 5_017 * 300);
+    let mut ids = Vec::new();
+    let mut page = first;
+    loop {
+        for item in page["items"].as_array().unwrap() {
+            ids.push(item["id"].as_str().unwrap().to_owned());
+        }
+        let Some(next) = page["next"].as_str() else { break };
+        let path = format!("/api/v1/sites/home/sessions?limit=2&cursor={next}");
+        page = world.get(&path).await.json();
+        assert_eq!(page["totals"], serde_json::Value::Null);
+    }
+    assert_eq!(ids, ["s4", "s3", "s2", "s1", "s0"]);
+}
+
+#[tokio::test]
+async fn filters_and_refusals() {
+    let world = filled().await;
+    for (query, count) in [
+        ("user=second", 3),
+        ("evse=left", 5),
+        ("evse=right", 0),
+        ("from_ms=100000&to_ms=300000", 2),
+        ("card=none", 0),
+    ] {
+        let json = world
+            .get(&format!("/api/v1/sites/home/sessions?{query}"))
+            .await
+            .json();
+        assert_eq!(json["totals"]["count"], count, "{query}");
+    }
+    for (path, status, code) in [
+        ("sessions?limit=0", 422, "out_of_range"),
+        ("sessions?limit=501", 422, "out_of_range"),
+        ("sessions?cursor=x", 422, "out_of_range"),
+        ("sessions?user=A%20B", 422, "out_of_range"),
+        ("sessions?colour=red", 400, "unreadable"),
+        ("sessions/nothing", 404, "unknown"),
+    ] {
+        let answer = world.get(&format!("/api/v1/sites/home/{path}")).await;
+        assert_eq!(answer.error(), (status, code.into()), "{path}");
+    }
+    let session = world.get("/api/v1/sites/home/sessions/s2").await.json();
+    assert_eq!(session["energy_wh"], 1_009);
+    assert_eq!(session["transactions"][1]["stop_reason"], "asked");
+    assert_eq!(
+        world.get("/api/v1/sites/yard/sessions/s2").await.error(),
+        (404, "unknown".into())
+    );
+    for path in ["sessions", "sessions.csv", "sessions/s2"] {
+        let path = format!("/api/v1/sites/home/{path}");
+        let answer = world
+            .ask(request("GET", &path, &[("authorization", &bearer(VIEWER))], ""))
+            .await;
+        assert_eq!(answer.error(), (403, "not_allowed".into()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn csv_has_a_row_per_transaction() {
+    let world = filled().await;
+    let answer = world.get("/api/v1/sites/home/sessions.csv?user=second").await;
+    assert!(answer.header("content-type").unwrap().starts_with("text/csv"));
+    let rows: Vec<&str> = answer.text.split_terminator("\r\n").collect();
+    assert_eq!(rows.len(), 1 + 4);
+    assert!(rows.iter().all(|row| row.split(',').count() == 29), "{rows:#?}");
+    assert_eq!(
+        rows[1],
+        "s3,1,home,left,1970-01-01T00:05:00Z,1970-01-01T00:06:10Z,1970-01-01T00:00:01Z,1970-01-01T00:01:01Z,asked,app,\
+         second,,,100,1103,1003,1003,0,0,1003,0,1003,0,0,60,2300,0.300900,EUR,false"
+    );
+}
+
+#[tokio::test]
+async fn the_right_to_charge_is_shown_at_the_desk() {
+    let world = World::new().await;
+    let path = "/api/v1/sites/home/evses/left/authorisation";
+    assert_eq!(world.post(path, r#"{"kind":"app"}"#).await.status, 202);
+    assert_eq!(
+        world.post(path, r#"{"kind":"word"}"#).await.error(),
+        (422, "invalid".into())
+    );
+    for (token, status) in [(TOKEN, 202), (VIEWER, 403)] {
+        let answer = world
+            .ask(request("DELETE", path, &[("authorization", &bearer(token))], ""))
+            .await;
+        assert_eq!(answer.status, status, "{token}");
+    }
+    let nowhere = "/api/v1/sites/home/evses/attic/authorisation";
+    assert_eq!(
+        world.post(nowhere, r#"{"kind":"app"}"#).await.error(),
+        (404, "unknown".into())
+    );
+}
