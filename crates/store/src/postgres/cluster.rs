@@ -1,5 +1,6 @@
 //! A PostgreSQL server for one test, thrown away afterwards. Debian's package has to be installed.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -111,8 +112,14 @@ impl Cluster {
     /// Runs statements with the superuser's rights and gives back what they print.
     pub fn psql(&self, sql: &str) -> String {
         let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-d", &self.url(), "-c", sql]);
-        let out = psql.output().unwrap();
+        psql.args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-f", "-", "-d", &self.url()]);
+        let psql = psql
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut psql = psql.spawn().unwrap();
+        psql.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+        let out = psql.wait_with_output().unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8(out.stdout).unwrap()
     }

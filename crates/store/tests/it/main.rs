@@ -11,5 +11,5 @@ mod cluster;
 mod full;
 mod import;
 mod kill;
-
+mod migrate;
 mod synced;

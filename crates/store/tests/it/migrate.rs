@@ -1,0 +1,142 @@
+//! Databases of every schema there was, opened by this program.
+
+use std::path::Path;
+
+use model::id::{SessionId, SiteId};
+use model::reading::Quantity;
+use model::time::Timestamp;
+use model::units::WattHours;
+use model::user::{Role, User};
+use store::{Postgres, Series, SessionFilter, Sqlite, Step, Store, Typed};
+
+use crate::cluster::Cluster;
+
+/// Dumps of both files by schema version; the last is of the newest.
+const FILES: [(&str, &str); 2] = [
+    (
+        include_str!("../../testdata/records-1.sql"),
+        include_str!("../../testdata/history-1.sql"),
+    ),
+    (
+        include_str!("../../testdata/records-2.sql"),
+        include_str!("../../testdata/history-2.sql"),
+    ),
+];
+const SERVER: [&str; 1] = [include_str!("../../testdata/postgres-1.sql")];
+
+#[tokio::test]
+async fn files_of_every_schema_are_opened() {
+    let version = |path: &Path| {
+        let file = rusqlite::Connection::open(path).unwrap();
+        let version: i64 = file
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
+        version
+    };
+    for (number, (records, history)) in (1_i64..).zip(FILES) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for (name, dump) in [("records.db", records), ("history.db", history)] {
+            let file = rusqlite::Connection::open(path(name)).unwrap();
+            file.execute_batch(dump).unwrap();
+        }
+        assert_eq!(
+            (version(&path("records.db")), version(&path("history.db"))),
+            (number, number)
+        );
+        let store = Sqlite::open(directory.path()).unwrap();
+        check(&*store, number > 1).await;
+        drop(store);
+        let newest = i64::try_from(FILES.len()).unwrap();
+        let found = (version(&path("records.db")), version(&path("history.db")));
+        assert_eq!(found, (newest, newest), "a new schema needs a dump of it here");
+    }
+}
+
+#[tokio::test]
+async fn databases_of_every_schema_are_opened() {
+    for dump in SERVER {
+        let cluster = Cluster::start();
+        cluster.psql(dump);
+        let store = Postgres::open(&cluster.url()).unwrap();
+        check(&*store, true).await;
+        drop(store);
+        let newest = SERVER.len().to_string();
+        let found = cluster.psql("SELECT version FROM schema_version");
+        assert_eq!(found.trim(), newest, "a new schema needs a dump of it here");
+    }
+}
+
+async fn check(store: &dyn Store, has_session: bool) {
+    let home = SiteId::new("home").unwrap();
+    let users: Vec<_> = store
+        .list::<User>()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|user| (user.id.to_string(), user.name, user.role, user.enabled))
+        .collect();
+    let expected = [
+        (
+            "admin".to_owned(),
+            "The \"admin\"".to_owned(),
+            Some(Role::Admin),
+            true,
+        ),
+        ("zoe".to_owned(), "Zoë".to_owned(), Some(Role::Viewer), true),
+    ];
+    assert_eq!(users, expected);
+    assert_eq!(store.wishes(&home).await.unwrap().len(), 1);
+    assert_eq!(store.setpoints(&home).await.unwrap().len(), 1);
+    assert_eq!(store.memory(&home).await.unwrap(), Some((1, vec![1, 2])));
+    assert_eq!(store.devices(&home).await.unwrap().len(), 1);
+    let secret = store.secret("password", "admin").await.unwrap();
+    assert_eq!(secret.map(|secret| secret.bytes), Some(vec![1, 0, 200]));
+    assert_eq!(
+        store.alias("goe", "050001").await.unwrap().as_deref(),
+        Some("evse:left")
+    );
+    let alarms = store.open_alarms(&home).await.unwrap();
+    assert_eq!(alarms.len(), 1);
+    let entries = store.recent(9).await.unwrap();
+    assert_eq!(entries.len(), 1);
+
+    let power = Series {
+        subject: "device:meter".to_owned(),
+        quantity: Quantity::Power,
+    };
+    let rows = store
+        .query(&power, Timestamp(0), Timestamp(i64::MAX), Step::Raw)
+        .await
+        .unwrap();
+    assert_eq!(
+        (rows.len(), rows[4_799].last, rows[4_800].last),
+        (4_801, 4_799 * 7 % 1_000, 5)
+    );
+
+    let sessions = store.sessions(&SessionFilter::default(), None, 9).await.unwrap();
+    assert_eq!(sessions.len(), usize::from(has_session));
+    if has_session {
+        let session = store
+            .session(&SessionId::new("s1").unwrap())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((session.revision, session.energy()), (7, WattHours(2_500)));
+        assert_eq!(
+            store
+                .session_totals(&SessionFilter::default())
+                .await
+                .unwrap()
+                .energy,
+            WattHours(2_500)
+        );
+    }
+
+    // It can be written as well.
+    assert_eq!(store.take_epoch(&home).await.unwrap(), 2);
+    store.record(&entries[0]).await.unwrap();
+    store.put_alarm(&alarms[0]).await.unwrap();
+    assert_eq!(store.recent(9).await.unwrap().len(), 2);
+    assert_eq!(store.open_alarms(&home).await.unwrap().len(), 1);
+}
