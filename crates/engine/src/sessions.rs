@@ -50,10 +50,11 @@ pub struct Sessions {
     used_up: BTreeMap<EvseId, Cause>,
     /// What the session had taken when a state of charge was last told.
     socs: BTreeMap<EvseId, (StateOfCharge, WattHours)>,
-    stored: BTreeMap<EvseId, (u64, Monotonic)>,
+    /// Revisions that were written down.
+    stored: BTreeMap<EvseId, u64>,
+    kept: Option<Monotonic>,
     mix: Mix,
     ledger: Ledger,
-    ledger_stored: Option<Monotonic>,
 }
 
 impl Directory {
@@ -128,7 +129,7 @@ impl Sessions {
             .collect();
         let stored = machines
             .iter()
-            .filter_map(|(evse, machine)| Some((evse.clone(), (machine.session()?.revision, now.monotonic))))
+            .filter_map(|(evse, machine)| Some((evse.clone(), machine.session()?.revision)))
             .collect();
         let evses: Vec<EvseId> = machines.keys().cloned().collect();
         let mut sessions = Self {
@@ -141,7 +142,7 @@ impl Sessions {
             stored,
             mix: Mix::default(),
             ledger: Ledger::new(site.id.clone(), ledger),
-            ledger_stored: None,
+            kept: None,
         };
         for evse in evses {
             sessions.hold_to_budgets(&evse, &site.time_zone, now.wall);
@@ -521,11 +522,12 @@ impl Core {
             return;
         };
         let effects = machine.on(input, now);
-        let mut is_boundary = false;
+        let (mut is_boundary, mut is_turned) = (false, false);
         for effect in effects {
             match effect {
                 Effect::Gained(gain) => {
                     let done = self.sessions.ledger.add(&gain, now.wall);
+                    is_turned |= done.is_some();
                     self.records.extend(done.map(Record::Ledger));
                 }
                 Effect::Opened => {
@@ -569,8 +571,11 @@ impl Core {
         }
         if is_boundary {
             self.due = now.monotonic;
-            self.keep_session(evse, true, now);
+            self.keep_all(Some(evse), now);
         } else {
+            if is_turned {
+                self.keep_all(None, now);
+            }
             self.stop_exhausted(evse, now);
         }
     }
@@ -607,19 +612,16 @@ impl Core {
         }
     }
 
-    fn keep_session(&mut self, evse: &EvseId, boundary: bool, now: Now) {
+    fn keep_session(&mut self, evse: &EvseId, boundary: bool) {
         let Some(session) = self.sessions.session(evse) else {
             self.sessions.stored.remove(evse);
             return;
         };
-        let stored = self.sessions.stored.get(evse);
-        if stored.is_some_and(|(revision, _)| *revision == session.revision) {
+        if self.sessions.stored.get(evse) == Some(&session.revision) {
             return;
         }
         let session = Box::new(session.clone());
-        self.sessions
-            .stored
-            .insert(evse.clone(), (session.revision, now.monotonic));
+        self.sessions.stored.insert(evse.clone(), session.revision);
         self.records.push_back(Record::Session { session, boundary });
     }
 
@@ -628,19 +630,15 @@ impl Core {
         let flow = self.flow(now);
         self.sessions.mix = ledger::mix(&flow);
         let done = self.sessions.ledger.turn(now.wall);
+        let is_turned = done.is_some();
         self.records.extend(done.map(Record::Ledger));
         self.sessions.ledger.observe(&flow, now);
-        let is_due = |at: Option<Monotonic>| at.is_none_or(|at| now.monotonic - at >= KEEP_EVERY);
-        if is_due(self.sessions.ledger_stored) {
-            self.sessions.ledger_stored = Some(now.monotonic);
-            let draft = self.sessions.ledger.draft();
-            self.records.extend(draft.map(Record::Ledger));
+        let kept = self.sessions.kept;
+        if is_turned || kept.is_none_or(|at| now.monotonic - at >= KEEP_EVERY) {
+            self.keep_all(None, now);
         }
         let evses: Vec<EvseId> = self.sessions.machines.keys().cloned().collect();
         for evse in evses {
-            if is_due(self.sessions.stored.get(&evse).map(|(_, at)| *at)) {
-                self.keep_session(&evse, false, now);
-            }
             let is_over = self.sessions.budgets.get(&evse).is_some_and(|held| {
                 held.iter().any(|held| {
                     held.from != budgets::span_start(held.budget.per, &self.site.time_zone, now.wall)
@@ -655,9 +653,15 @@ impl Core {
 
     /// Everything that is still only in memory, at the end of the process.
     pub fn settle(&mut self, now: Now) {
+        self.keep_all(None, now);
+    }
+
+    /// Sessions and ledger are written down together, so that they say the same after a crash.
+    fn keep_all(&mut self, boundary: Option<&EvseId>, now: Now) {
+        self.sessions.kept = Some(now.monotonic);
         let evses: Vec<EvseId> = self.sessions.machines.keys().cloned().collect();
         for evse in evses {
-            self.keep_session(&evse, true, now);
+            self.keep_session(&evse, boundary == Some(&evse));
         }
         let draft = self.sessions.ledger.draft();
         self.records.extend(draft.map(Record::Ledger));
