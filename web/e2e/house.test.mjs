@@ -1,4 +1,4 @@
-// Vehicles and tariffs in a real browser against the real binary.
+// Vehicles, alarms, tariffs and storage in a real browser against the real binary.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "./support.mjs";

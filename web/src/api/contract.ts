@@ -9,65 +9,6 @@ export interface Page<T> {
   next?: Maybe<string>;
 }
 
-export interface Money {
-  amount_micros: number;
-  currency: string;
-}
-
-export interface Origin {
-  sun_wh: number;
-  battery_wh: number;
-  grid_wh: number;
-}
-
-export type TransactionKind = "rfid" | "pin" | "app" | "plug_and_go";
-export type StopReason = "unplugged" | "asked" | "budget_used_up" | "withdrawn" | "replaced" | "lost";
-
-export interface Transaction {
-  number: number;
-  kind: TransactionKind;
-  user?: Maybe<string>;
-  card?: Maybe<string>;
-  started_ms: number;
-  stopped_ms?: Maybe<number>;
-  stop_reason?: Maybe<StopReason>;
-  meter_start_wh?: Maybe<number>;
-  meter_stop_wh?: Maybe<number>;
-  energy_wh: number;
-  per_phase_wh: { l1: number; l2: number; l3: number };
-  one_phase_wh: number;
-  three_phase_wh: number;
-  origin: Origin;
-  charging_ms: number;
-  peak_w: number;
-  cost?: Maybe<Money>;
-  estimated: boolean;
-}
-
-export interface ChargingSession {
-  id: string;
-  evse: string;
-  plugged_ms: number;
-  unplugged_ms?: Maybe<number>;
-  vehicle?: Maybe<string>;
-  energy_wh: number;
-  costs: Money[];
-  origin: Origin;
-  transactions: Transaction[];
-}
-
-export interface SessionTotals {
-  count: number;
-  energy_wh: number;
-  charging_ms: number;
-  origin: Origin;
-  costs: Money[];
-}
-
-export interface SessionPage extends Page<ChargingSession> {
-  totals?: Maybe<SessionTotals>;
-}
-
 export type BudgetPer = "session" | "day" | "week" | "month" | "year" | "total";
 
 export interface Budget {
@@ -122,6 +63,7 @@ export interface Token {
   sites?: Maybe<Record<string, Role>>;
   scopes: Scope[];
   expires_ms?: Maybe<number>;
+  last_used_ms?: Maybe<number>;
 }
 
 export interface AuditEntry {
@@ -129,8 +71,7 @@ export interface AuditEntry {
   principal: string;
   door: string;
   action: string;
-  subject?: Maybe<string>;
-  outcome?: Maybe<string>;
+  outcome: string;
 }
 
 export interface EnergyRow {
@@ -153,8 +94,7 @@ export interface Energy {
 export interface Parcel {
   id: string;
   target: string;
-  kind?: Maybe<string>;
-  subject?: Maybe<string>;
+  subject?: string;
   created_ms: number;
   attempts: number;
   state: "waiting" | "dead" | "delivered";
@@ -168,8 +108,7 @@ export interface Storage {
   oldest_ms?: Maybe<number>;
   newest_ms?: Maybe<number>;
   series: number;
-  retention: { raw_days: number; minute_days: number };
-  backups: { name: string; bytes: number; at_ms: number }[];
+  retention: { raw_days: number; minute_days: number; source?: "file" | "store" };
 }
 
 export interface Setting {

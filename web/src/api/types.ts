@@ -27,6 +27,11 @@ export type SignIn = Schemas["SignIn"];
 export type TicketSignIn = Schemas["TicketSignIn"];
 export type SetUp = Schemas["SetUp"];
 
+export type Money = Schemas["Cost"];
+export type Origin = Schemas["Origin"];
+export type Transaction = Schemas["Transaction"];
+export type ChargingSession = Schemas["Session"];
+export type SessionPage = Schemas["SessionList"];
 export type Source = Schemas["Source"];
 export type Vehicle = Schemas["Vehicle"];
 export type SocSource = Schemas["SocSource"];

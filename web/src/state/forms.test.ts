@@ -71,8 +71,8 @@ test("a new total budget counts from now, an emptied one is gone", () => {
 test.each([
   ["rfid", "04:A1:B2:C3", []],
   ["rfid", "04a1b2c3d4e5f6", []],
-  ["rfid", "04A1B2", ["number"]],
-  ["rfid", "04A1B2C", ["number"]],
+  ["rfid", "04A1B", ["number"]],
+  ["rfid", "04A1B2G", ["number"]],
   ["pin", "1234", []],
   ["pin", "12a4", ["number"]],
   ["pin", "123", ["number"]],

@@ -182,11 +182,11 @@ export function cardDraft(card: Card | null, time_zone: string): CardDraft {
   };
 }
 
-/** An RFID is 4, 7 or 10 bytes in hexadecimal; readers write it with or without marks between. */
+/** Readers write the number of an RFID card with or without marks between. */
 export function cardProblems(draft: CardDraft, is_new: boolean): Problems {
-  const hex = draft.number.replace(/[\s:-]/g, "");
-  const is_rfid = /^([0-9a-fA-F]{2}){4,10}$/.test(hex);
-  const is_pin = /^\d{4,12}$/.test(draft.number.trim());
+  const plain = draft.number.replace(/[\s:.-]/g, "");
+  const is_rfid = /^[0-9a-fA-F]{6,40}$/.test(plain);
+  const is_pin = /^\d{4,12}$/.test(plain);
   return {
     name: required(draft.name),
     number: !is_new ? undefined : draft.kind === "rfid" ? (is_rfid ? undefined : "form.rfid") : is_pin ? undefined : "form.pin",
@@ -197,7 +197,7 @@ export function cardProblems(draft: CardDraft, is_new: boolean): Problems {
 export function cardBody(draft: CardDraft, before: Card | null, time_zone: string, now_ms: number): CardBody {
   return given({
     kind: draft.kind,
-    number: before === null ? draft.number.replace(/[\s:-]/g, "").toUpperCase() : undefined,
+    number: before === null ? draft.number.replace(/[\s:.-]/g, "").toUpperCase() : undefined,
     name: draft.name.trim(),
     enabled: draft.enabled,
     valid_until_ms: draft.valid_until === "" ? undefined : dayStart(nextDay(draft.valid_until), time_zone),

@@ -14,6 +14,7 @@ export interface Place {
 
 export const PLACES: Place[] = [
   { page: "home", icon: "house", role: "viewer", is_of_site: true },
+  { page: "sessions", icon: "sessions", role: "user", is_of_site: true },
   { page: "vehicles", icon: "cars", role: "user", is_of_site: false },
   { page: "settings", icon: "settings", role: "viewer", is_of_site: true },
 ];

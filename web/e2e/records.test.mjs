@@ -1,0 +1,107 @@
+// Going from page to page, sessions and history, in a real browser against the real binary.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { join } from "node:path";
+import { OUTPUT, until } from "./support.mjs";
+import { axe, openForTests } from "./visits.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+/** How long a debug build may take to make up the past of the demo. */
+const PAST_MS = 300_000;
+
+/** Pages, and what stands on them once they have their answers. */
+const PAGES = {
+  sessions: "[data-sessions]",
+  vehicles: "[data-vehicle], .empty",
+  settings: "[data-tariff]",
+};
+
+const opened = openForTests();
+
+/** Waits until the past of the demo is made up. */
+async function past() {
+  const { visits } = opened;
+  await until("the past of the demo", PAST_MS, async () => {
+    const { totals } = await visits.ask(`/sites/${visits.demo.native.site_id}/sessions?limit=1`);
+    return totals.count >= 10;
+  });
+}
+
+/** @param {Page} page @returns {Promise<string>} */
+const title = (page) => page.locator("#title").innerText();
+
+test("the keyboard goes from page to page, and each says where one is", async () => {
+  const page = await opened.visits.openAt("#/");
+  await page.locator("[data-evse]").first().waitFor();
+  for (const name of ["Sessions", "Vehicles", "Settings"]) {
+    await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).focus();
+    await page.keyboard.press("Enter");
+    await until(`the page ${name}`, 30_000, async () => (await title(page)) === name);
+    await until("the title", 10_000, async () => (await page.title()).startsWith(`${name} · `));
+    assert.equal(await page.evaluate(() => document.activeElement?.id), "main", "the focus goes along");
+    const current = page.getByRole("navigation", { name: "Pages" }).locator("[aria-current=page]");
+    assert.equal((await current.innerText()).split("\n")[0], name);
+  }
+  await page.goBack();
+  await until("the page before", 10_000, async () => (await title(page)) === "Vehicles");
+  await page.context().close();
+});
+
+test("sessions are filtered, counted, opened and exported", async () => {
+  await past();
+  const page = await opened.visits.openAt("#/sessions?span=year");
+  await page.locator(PAGES.sessions).waitFor();
+  const count = async () => Number(await page.locator(".totals dd").nth(2).innerText());
+  await until("a count", 30_000, async () => (await count()) > 0);
+  const all = await count();
+  const select = page.getByRole("combobox", { name: "Charging station" });
+  const first = await select.locator("option").nth(1).getAttribute("value");
+  const name = await select.locator("option").nth(1).innerText();
+  await select.selectOption(first);
+  await until("fewer sessions", 30_000, async () => (await count()) < all);
+  for (const row of await page.locator(`${PAGES.sessions} .who`).allInnerTexts()) assert.ok(row.includes(name), row);
+
+  const href = await page.getByRole("link", { name: "CSV" }).getAttribute("href");
+  assert.ok(href?.includes(`evse=${first}`), `the export has the same filter: ${href}`);
+  const csv = await page.evaluate(async (address) => (await fetch(address)).text(), href ?? "");
+  assert.ok(csv.trim().split("\n").length > 1, "the export has a heading and rows");
+
+  await page.locator(`${PAGES.sessions} a`).last().click();
+  await page.getByText("Meter at the start").first().waitFor();
+  await page.getByText("Where it came from").first().waitFor();
+  assert.deepEqual(await axe(page), []);
+  await page.screenshot({ path: join(OUTPUT, "session.png"), fullPage: true });
+  await page.goBack();
+  await page.getByRole("button", { name: "Show all" }).click();
+  await until("all sessions again", 30_000, async () => (await count()) === all);
+  await page.context().close();
+});
+
+/** @type {[string, import("playwright-core").BrowserContextOptions][]} */
+const looks = [
+  ["desktop", {}],
+  ["desktop-dark", { colorScheme: "dark" }],
+  ["phone", { viewport: { width: 360, height: 760 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true }],
+  ["phone-dark", { viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true, isMobile: true }],
+];
+
+for (const [look, options] of looks) {
+  test(`${look}: every page is usable by everybody and no wider than the screen`, async () => {
+    const page = await opened.visits.openAt("#/", options);
+    for (const [name, ready] of Object.entries(PAGES)) {
+      await page.goto(`${opened.visits.demo.base_url}/#/${name}`);
+      await page.locator(ready).first().waitFor();
+      await page.waitForTimeout(1_000);
+      assert.deepEqual(await axe(page), [], name);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overflow <= 0, `${name} is ${overflow} px too wide`);
+      await page.screenshot({ path: join(OUTPUT, `${name}-${look}.png`), fullPage: true });
+    }
+    await page.context().close();
+  });
+}
+
+test("nothing was asked of strangers, and no script failed", () => {
+  assert.deepEqual(opened.visits.complaints, []);
+});
