@@ -1,7 +1,8 @@
 //! Figures of the embedded history: `history_figures <directory> [days]` prints `name value` lines, and
 //! `history_figures --lines <devices>` prints the first day as JSON lines, for a peer to import.
 //!
-//! The load: 50 devices of 12 series at 1 Hz, noisy, their times off by some milliseconds.
+//! The load: 50 devices of 12 series at 1 Hz, smooth noises and a little white noise, their times off by up to
+//! eight milliseconds.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -74,7 +75,10 @@ async fn import(directory: &Path, days: i64) {
     let power = Device::new(7).series()[0].clone();
     let (from, to) = (Timestamp(START_MS), Timestamp(START_MS + DAY_MS));
     let end = Timestamp(START_MS + days * DAY_MS);
-    print("latest_ms", median(async || assert_eq!(store.latest().await.unwrap().len(), 600)).await);
+    print(
+        "latest_ms",
+        median(async || assert_eq!(store.latest().await.unwrap().len(), 600)).await,
+    );
     print(
         "raw_day_ms",
         median(async || {
@@ -115,7 +119,10 @@ async fn year(directory: &Path) {
     let (from, to) = ("2026-01-01".parse().unwrap(), "2027-01-01".parse().unwrap());
     let book = EnergyBook::default();
     let one = async |book: &EnergyBook, counter: &Series| {
-        let found = book.energies(&*store, counter, &zone, from, to, Per::Day).await.unwrap();
+        let found = book
+            .energies(&*store, counter, &zone, from, to, Per::Day)
+            .await
+            .unwrap();
         assert_eq!(found.rows.len(), 365);
     };
     print(
@@ -172,7 +179,10 @@ async fn live(directory: &Path) {
     }
     pauses.sort_unstable();
     let millis = |pause: Duration| pause.as_secs_f64() * 1e3;
-    print("live_core_percent", (cpu_s() - begun_cpu - generation) / seconds as f64 * 100.0);
+    print(
+        "live_core_percent",
+        (cpu_s() - begun_cpu - generation) / seconds as f64 * 100.0,
+    );
     print("live_append_us", appends.as_secs_f64() * 1e6 / seconds as f64);
     print("live_pause_median_ms", millis(pauses[pauses.len() / 2]));
     print("live_pause_p99_ms", millis(pauses[pauses.len() * 99 / 100]));
@@ -194,7 +204,9 @@ fn rows(file: &Path) {
         let begun = Instant::now();
         let transaction = connection.transaction().unwrap();
         {
-            let mut insert = transaction.prepare("INSERT INTO reading VALUES (?1, ?2, ?3)").unwrap();
+            let mut insert = transaction
+                .prepare("INSERT INTO reading VALUES (?1, ?2, ?3)")
+                .unwrap();
             for (series, rows) in columns.iter().enumerate() {
                 let series = n as i64 * SERIES as i64 + series as i64;
                 for (at, value) in rows {
@@ -206,7 +218,9 @@ fn rows(file: &Path) {
         transaction.commit().unwrap();
         took += begun.elapsed();
     }
-    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    connection
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
     let bytes = std::fs::metadata(file).unwrap().len();
     print("rows_readings_per_s", readings as f64 / took.as_secs_f64());
     print("rows_bytes_per_reading", bytes as f64 / readings as f64);
@@ -216,7 +230,9 @@ fn rows(file: &Path) {
         let mut select = connection
             .prepare_cached("SELECT at, value FROM reading WHERE series = ?1 ORDER BY at")
             .unwrap();
-        let day = select.query_map([7], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let day = select
+            .query_map([7], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
         let day: Vec<(i64, i64)> = day.map(Result::unwrap).collect();
         assert_eq!(day.len(), DAY as usize);
         times.push(begun.elapsed());
@@ -231,7 +247,10 @@ fn lines(devices: u64) {
         let mut device = Device::new(n);
         for (series, rows) in device.series().iter().zip(device.day(START_MS, DAY as usize)) {
             let join = |column: &mut dyn Iterator<Item = i64>| {
-                column.map(|value| value.to_string()).collect::<Vec<_>>().join(",")
+                column
+                    .map(|value| value.to_string())
+                    .collect::<Vec<_>>()
+                    .join(",")
             };
             println!(
                 r#"{{"metric":{{"__name__":"{}","device":"{n}"}},"values":[{}],"timestamps":[{}]}}"#,
@@ -250,12 +269,21 @@ fn series(device: u64, quantity: Quantity) -> Series {
     }
 }
 
-/// A meter: loads that come and go, noise on every value, a counter.
+/// A meter: loads that come and go and drift, voltages that drift, a little noise on every value, a counter.
 struct Device {
     number: u64,
     random: u64,
     load: [i64; 3],
+    /// Of loads, voltages and the frequency.
+    drifts: [Drift; 7],
     counted: i64,
+}
+
+/// A smooth noise: straight from one random value to the next within 20 s.
+#[derive(Clone, Copy, Default)]
+struct Drift {
+    from: i64,
+    to: i64,
 }
 
 impl Device {
@@ -264,6 +292,7 @@ impl Device {
             number,
             random: number * 977 + 13,
             load: [200, 150, 90],
+            drifts: [Drift::default(); 7],
             counted: 3_600_000 * 1_000,
         }
     }
@@ -271,7 +300,9 @@ impl Device {
     fn series(&self) -> Vec<Series> {
         let counted = |quantity: &&Quantity| !matches!(quantity, Quantity::EnergyOut);
         let quantities = Quantity::ALL.iter().filter(counted).take(SERIES);
-        quantities.map(|quantity| series(self.number, *quantity)).collect()
+        quantities
+            .map(|quantity| series(self.number, *quantity))
+            .collect()
     }
 
     /// Uniform in `-spread..=spread`.
@@ -283,6 +314,19 @@ impl Device {
         (self.random >> 40) as i64 % (2 * spread + 1) - spread
     }
 
+    /// The smooth noises at a second of their 20, within ±1000.
+    fn drift(&mut self, second: i64) -> [i64; 7] {
+        if second == 0 {
+            for index in 0..7 {
+                let to = self.noise(1_000);
+                let drift = &mut self.drifts[index];
+                *drift = Drift { from: drift.to, to };
+            }
+        }
+        self.drifts
+            .map(|drift| drift.from + (drift.to - drift.from) * second / 20)
+    }
+
     /// A column of readings for each series, one a second.
     fn day(&mut self, start_ms: i64, seconds: usize) -> Vec<Vec<(Timestamp, i64)>> {
         let mut columns: Vec<_> = (0..SERIES).map(|_| Vec::with_capacity(seconds)).collect();
@@ -292,15 +336,23 @@ impl Device {
                 let phase = self.noise(1).rem_euclid(3) as usize;
                 self.load[phase] = 40 + self.noise(1_500).abs();
             }
-            let powers: Vec<i64> = (0..3).map(|phase| self.load[phase] + self.noise(3)).collect();
-            let volts: Vec<i64> = (0..3).map(|_| 2_301 + self.noise(3)).collect();
+            let drift = self.drift(at.as_seconds() % 20);
+            let powers: Vec<i64> = (0..3)
+                .map(|phase| self.load[phase] + drift[phase] / 50 + self.noise(1))
+                .collect();
+            let volts: Vec<i64> = (3..6).map(|phase| 2_301 + drift[phase] / 50).collect();
             let power: i64 = powers.iter().sum();
             self.counted += power * 1_000;
             let mut values = vec![power];
             values.extend(&powers);
-            values.extend(powers.iter().zip(&volts).map(|(power, volts)| power * 10_000 / volts));
+            values.extend(
+                powers
+                    .iter()
+                    .zip(&volts)
+                    .map(|(power, volts)| power * 10_000 / volts),
+            );
             values.extend(volts.iter().map(|volts| volts * 100));
-            values.extend([50_000 + self.noise(5), self.counted / 3_600_000]);
+            values.extend([50_000 + drift[6] / 200 * 10, self.counted / 3_600_000]);
             for (column, value) in columns.iter_mut().zip(values) {
                 column.push((at, value));
             }
@@ -328,7 +380,10 @@ async fn median(run: impl AsyncFn()) -> f64 {
 
 fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1_024.0
 }
 

@@ -8,6 +8,7 @@ pub mod alarms;
 pub mod auth;
 pub mod body;
 pub mod devices;
+pub mod energy;
 pub mod error;
 pub mod events;
 pub mod evses;
@@ -17,6 +18,7 @@ mod nouns;
 pub mod session;
 pub mod sessions;
 pub mod sites;
+pub mod storage;
 pub mod tariffs;
 pub mod vehicles;
 pub mod wire;
@@ -55,6 +57,10 @@ fn closed() -> OpenApiRouter<State> {
         .routes(routes!(evses::goe))
         .routes(routes!(intents::create))
         .routes(routes!(history::show))
+        .routes(routes!(history::export))
+        .routes(routes!(energy::show))
+        .routes(routes!(storage::show))
+        .routes(routes!(storage::put))
         .routes(routes!(alarms::list))
         .routes(routes!(tariffs::list, tariffs::create))
         .routes(routes!(tariffs::show, tariffs::replace, tariffs::delete))
