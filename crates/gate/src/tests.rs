@@ -374,7 +374,8 @@ async fn a_token_does_what_it_was_made_for_until_it_ends() {
     let admin = house.principal("admin").await;
     let by = By::new(&admin, "native");
     let wanted = Token {
-        sites: Some([SiteId::new("home").unwrap()].into()),
+        role: None,
+        sites: [(SiteId::new("home").unwrap(), Role::Operator)].into(),
         scopes: [Scope::Read].into(),
         expires: Some(Timestamp(2 * DAY.0)),
         ..Token::new("script", Role::Operator)
@@ -397,10 +398,10 @@ async fn a_token_does_what_it_was_made_for_until_it_ends() {
         ),
         (
             Token {
-                sites: Some([].into()),
+                sites: [].into(),
                 ..wanted.clone()
             },
-            "sites",
+            "role",
         ),
     ] {
         let denied = house.gate.create_token(&by, unfit).await.unwrap_err();
