@@ -4,14 +4,19 @@
 //! from here, so that a mistyped API path never gets a page.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
+use axum::Extension;
 use axum::body::Body;
+use axum::extract::{ConnectInfo, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use crate::address::host_of;
 use crate::native::{no_such_method, no_such_route};
+use crate::{State, Transport};
 
 #[derive(RustEmbed)]
 #[folder = "../../web/dist/"]
@@ -38,14 +43,14 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 /// dialects ask is not redirected, since their clients would not follow.
 pub async fn serve(
     Shared(state): Shared<State>,
-    peer: Option<ConnectInfo<SocketAddr>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     transport: Option<Extension<Transport>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let is_plain = !matches!(transport, Some(Extension(Transport::Tls)));
-    let is_foreign = peer.is_some_and(|ConnectInfo(peer)| !peer.ip().to_canonical().is_loopback());
+    let is_foreign = !peer.ip().to_canonical().is_loopback();
     if is_plain
         && is_foreign
         && !is_reserved(&uri)
@@ -59,7 +64,11 @@ pub async fn serve(
 
 /// The same path on the port that speaks TLS. The host has been checked to be ours.
 fn secure_address(host: &str, port: u16, uri: &Uri) -> Option<HeaderValue> {
-    let end = if host.starts_with('[') { host.find(']')? + 1 } else { host.find(':').unwrap_or(host.len()) };
+    let end = if host.starts_with('[') {
+        host.find(']')? + 1
+    } else {
+        host.find(':').unwrap_or(host.len())
+    };
     let name = host.get(..end).filter(|name| !name.is_empty())?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     HeaderValue::from_str(&format!("https://{name}:{port}{path}")).ok()
@@ -307,7 +316,11 @@ mod tests {
     #[test]
     fn the_same_page_over_tls() {
         for (host, uri, expected) in [
-            ("192.168.1.5:8080", "/sites/home?x=1", "https://192.168.1.5:8443/sites/home?x=1"),
+            (
+                "192.168.1.5:8080",
+                "/sites/home?x=1",
+                "https://192.168.1.5:8443/sites/home?x=1",
+            ),
             ("[fd00::1]:8080", "/", "https://[fd00::1]:8443/"),
             ("[fd00::1]", "/", "https://[fd00::1]:8443/"),
             ("ohmstead.local", "/", "https://ohmstead.local:8443/"),

@@ -51,7 +51,9 @@ pub async fn list(
         to: query.to_ms.map(Timestamp),
     };
     let limit = limit_of(query.limit)?;
-    let before = query.cursor.map(|cursor| cursor.parse().map_err(|_| unreadable_cursor()));
+    let before = query
+        .cursor
+        .map(|cursor| cursor.parse().map_err(|_| unreadable_cursor()));
     // One more than shown tells whether there is another page.
     let mut entries = state.store.audit(&filter, before.transpose()?, limit + 1).await?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);

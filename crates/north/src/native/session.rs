@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use axum::{Extension, Json};
 use axum::extract::{ConnectInfo, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use gate::{By, Denied, Grant, NewSession, Principal};
 use model::id::UserId;
 
@@ -154,16 +154,15 @@ pub async fn end_all(
     transport: Option<Extension<Transport>>,
 ) -> Result<Response, ApiError> {
     let by = By::new(&caller, DOOR);
-    state
-        .gate
-        .sign_out_everywhere(&by, own_user(&caller)?)
-        .await?;
+    state.gate.sign_out_everywhere(&by, own_user(&caller)?).await?;
     Ok(with_cookie("", 0, is_tls(transport)))
 }
 
 fn own_user(caller: &Principal) -> Result<&UserId, ApiError> {
     let user = caller.user.as_ref();
-    user.ok_or_else(|| ApiError::not_allowed("only people are signed in, programs show their token each time"))
+    user.ok_or_else(|| {
+        ApiError::not_allowed("only people are signed in, programs show their token each time")
+    })
 }
 
 /// Makes the first administrator of a new installation and signs them in.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::extract::{ConnectInfo, Path, Query, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
-use gate::{Action, By, Past, PasswordChange, Principal, Subject};
+use gate::{Action, By, PasswordChange, Past, Principal, Subject};
 use model::id::UserId;
 use model::message::Message;
 use model::noun::Noun;

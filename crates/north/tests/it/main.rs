@@ -11,5 +11,6 @@ mod rest;
 mod session;
 mod sessions;
 mod tariffs;
+mod users;
 mod vehicles;
 mod world;

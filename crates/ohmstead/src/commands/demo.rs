@@ -12,7 +12,7 @@ use gate::Gate;
 use model::document::Document;
 use model::id::DeviceId;
 use model::money::{Currency, Micros, PerKwh};
-use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Settings};
+use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Settings, TlsSettings};
 use model::site::Site;
 use model::tariff::{Contract, Direction, PriceBook, Prices, Tariff};
 use model::time::Millis;
@@ -106,7 +106,7 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     settle_in(house.store.as_ref(), &settings.sites[0]).await?;
     let past = past(&house, &settings, seed, counters, started.wall).await?;
     let (store, readiness) = (house.store.clone(), house.readiness.clone());
-    let running = Running::start(house, settings.clone(), listener).await?;
+    let running = Running::start(house, settings.clone(), listener, None).await?;
     let making = past.map(|past| {
         readiness.set_waiting_for(vec!["the past 30 days".to_owned()]);
         readiness.set_backfill_progress(0);
@@ -154,6 +154,7 @@ fn settings(
         .collect::<Result<_, model::id::IdError>>()?;
     Ok(Settings {
         listen,
+        tls: TlsSettings::default(),
         host_names: Vec::new(),
         control: ControlSettings::default(),
         goe: GoeSettings {

@@ -61,8 +61,8 @@ pub use site::{
 };
 pub use tariff::{Band, Contract, Direction, PriceList, PriceSpan, Prices, Tariff, TariffList};
 pub use user::{
-    AuditItem, AuditList, Budget, BudgetPer, CardBody, CardKind, CardView, NewToken, Notify, PasswordBody, Role,
-    Scope, TokenBody, TokenList, TokenView, UserBody, UserList, UserView,
+    AuditItem, AuditList, Budget, BudgetPer, CardBody, CardKind, CardView, NewToken, Notify, PasswordBody,
+    Role, Scope, TokenBody, TokenList, TokenView, UserBody, UserList, UserView,
 };
 pub use vehicle::{Soc, SocRequest, SocSource, Vehicle, VehicleList};
 

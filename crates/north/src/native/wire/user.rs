@@ -278,7 +278,11 @@ impl UserBody {
         let given = optional_id("id", self.id.as_ref())?;
         let id = match (path, given) {
             (Some(path), Some(given)) if given != *path => {
-                return Err(ApiError::invalid("id", format!("`{given}`"), format!("`{path}`, as in the path")));
+                return Err(ApiError::invalid(
+                    "id",
+                    format!("`{given}`"),
+                    format!("`{path}`, as in the path"),
+                ));
             }
             (Some(path), _) => path.clone(),
             (None, Some(given)) => given,
