@@ -100,7 +100,7 @@ struct TlsPort(Port);
 struct TlsPeer(SocketAddr);
 
 impl axum::serve::Listener for TlsPort {
-    type Io = links::tls_server::Stream;
+    type Io = tls_server::Stream;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
