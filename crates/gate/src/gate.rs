@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use model::id::UserId;
+use model::id::{CardId, UserId};
 use model::time::Clock;
 use model::user::User;
 use store::{Store, Typed};
@@ -12,6 +12,7 @@ use store::{Store, Typed};
 use crate::aliases::GoeChargers;
 use crate::audit::Refusals;
 use crate::basic::Proven;
+use crate::cards::HeldCard;
 use crate::denied::{Denied, GateError};
 use crate::passwords::{Hashing, is_admin};
 use crate::secrets::{InstallationKey, TokenDigest};
@@ -41,6 +42,7 @@ pub(crate) struct Held {
     pub proven: Proven,
     pub sessions: BTreeMap<TokenDigest, Session>,
     pub tokens: BTreeMap<TokenDigest, Token>,
+    pub cards: BTreeMap<CardId, HeldCard>,
     pub goe: GoeChargers,
     pub tickets: Tickets,
     pub refusals: Refusals,
@@ -68,6 +70,7 @@ impl Gate {
             proven: Proven::default(),
             sessions: crate::sessions::load(&*store, clock.now().wall).await?,
             tokens: crate::tokens::load(&*store, clock.now().wall).await?,
+            cards: crate::cards::load(&*store, &key).await?,
             goe: GoeChargers::load(&*store, &key).await?,
             tickets: Tickets::default(),
             refusals: Refusals::default(),
@@ -98,7 +101,10 @@ impl Gate {
     /// Counts a failed proof of any kind and waits as long as it has to; then the answer may go out. For
     /// doors whose proofs are weaker than a random token.
     pub async fn failed(&self, source: IpAddr, account: &str) -> Denied {
-        let source = Source::from(source);
+        self.wait_out(Source::from(source), account).await
+    }
+
+    pub(crate) async fn wait_out(&self, source: Source, account: &str) -> Denied {
         let verdict = self
             .slow_down()
             .failed(source, account, self.clock.now().monotonic);
@@ -118,7 +124,7 @@ impl Gate {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn slow_down(&self) -> MutexGuard<'_, SlowDown> {
+    pub(crate) fn slow_down(&self) -> MutexGuard<'_, SlowDown> {
         self.slow_down.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

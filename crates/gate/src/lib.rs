@@ -7,6 +7,7 @@
 //! - Passwords are Argon2id, at most two hashes at once ([`passwords`]). Random tokens of 256 bits are kept
 //!   as SHA-256. What a protocol needs in clear (the token of a charger) is sealed with the installation key
 //!   ([`secrets`]).
+//! - Numbers of cards are sealed too, and found by a digest under that key ([`Gate::card_by_number`]).
 //! - Only failures are slowed down ([`slow_down`]): a right credential is never delayed or refused.
 //! - What the gate compares on every request is held in memory, read at [`Gate::open`] and written through.
 //!   One process owns a data directory, so nobody else changes it underneath.
@@ -17,6 +18,7 @@ pub mod address;
 mod aliases;
 mod audit;
 mod basic;
+mod cards;
 mod denied;
 mod gate;
 mod may;
@@ -29,9 +31,11 @@ mod slow_down;
 mod tests;
 mod tickets;
 mod tokens;
+mod users;
 
 pub use aliases::GoeAccess;
 pub use audit::By;
+pub use cards::KnownCard;
 pub use denied::{Denied, GateError};
 pub use gate::Gate;
 pub use may::{Action, Subject, may};
@@ -39,4 +43,6 @@ pub use passwords::PasswordChange;
 pub use principal::{Grant, Principal, Roles, Scope};
 pub use secrets::{InstallationKey, Secret};
 pub use sessions::{NewSession, PageSession};
+pub use slow_down::Source;
 pub use tokens::Token;
+pub use users::Past;

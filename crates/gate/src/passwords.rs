@@ -18,7 +18,7 @@ use crate::secrets::{Secret, random, random_password};
 use crate::sessions::NewSession;
 use crate::slow_down::Source;
 
-const KIND: &str = "password";
+pub(crate) const KIND: &str = "password";
 const SHORTEST: usize = 8;
 /// Longer ones are no passwords but a way to keep us busy.
 const LONGEST_BYTES: usize = 1_024;

@@ -8,7 +8,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use model::id::{EvseId, SiteId};
 use model::time::{Millis, Monotonic};
+
+use crate::secrets::digest;
 
 const WINDOW: Millis = Millis(10 * 60 * 1_000);
 const AT_ONCE: u32 = 30;
@@ -28,17 +31,45 @@ pub enum Verdict {
     Refuse,
 }
 
-/// An address as far as one household or attacker owns it: all of IPv4, the first half of IPv6.
+/// Where a proof comes from: an address as far as one household or attacker owns it (all of IPv4, the first
+/// half of IPv6), the reader of an EVSE, or a whole site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Source(u128);
+pub struct Source(Kind, u128);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Kind {
+    Address,
+    Evse,
+    Site,
+}
 
 impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(v4) => Self(u128::from(u32::from(v4))),
-            IpAddr::V6(v6) => Self((u128::from(v6) >> 64) << 64),
-        }
+        let number = match address.to_canonical() {
+            IpAddr::V4(v4) => u128::from(u32::from(v4)),
+            IpAddr::V6(v6) => (u128::from(v6) >> 64) << 64,
+        };
+        Self(Kind::Address, number)
     }
+}
+
+impl From<&EvseId> for Source {
+    fn from(evse: &EvseId) -> Self {
+        Self(Kind::Evse, number_of(evse.as_str()))
+    }
+}
+
+impl From<&SiteId> for Source {
+    fn from(site: &SiteId) -> Self {
+        Self(Kind::Site, number_of(site.as_str()))
+    }
+}
+
+fn number_of(id: &str) -> u128 {
+    digest(id)
+        .iter()
+        .take(16)
+        .fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
 #[derive(Clone, Copy)]
@@ -82,6 +113,19 @@ impl SlowDown {
             .0
             .saturating_mul(1_i64.checked_shl(slowed.min(30)).unwrap_or(i64::MAX));
         Verdict::After(Millis(wait.min(LONGEST_WAIT.0)))
+    }
+
+    /// Whether so many failures wait that a further one would be refused.
+    pub fn is_full(&self, source: Source) -> bool {
+        self.pending
+            .get(&source)
+            .is_some_and(|pending| *pending >= PENDING_PER_SOURCE)
+    }
+
+    /// Whether there was a failure of late.
+    pub fn has_failed(&self, source: Source, account: &str, now: Monotonic) -> bool {
+        let failures = self.failures.get(&(source, account.to_owned()));
+        failures.is_some_and(|failures| now - failures.since < WINDOW)
     }
 
     /// A failure that waited has been answered, or its asker has gone.

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use model::id::{EvseId, SiteId, UserId};
+use model::id::{CardId, EvseId, SiteId, UserId};
 use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
-use model::user::Role;
+use model::user::{Card, CardKind, Role, User};
 use store::{Sqlite, Store};
 
-use crate::{By, Denied, Gate, Grant, InstallationKey, PasswordChange, Principal, Roles, Scope, Token};
+use crate::{By, Denied, Gate, Grant, InstallationKey, PasswordChange, Past, Principal, Roles, Scope, Token};
 
 const PASSWORD: &str = "correct horse";
 const DAY: Millis = Millis(86_400_000);
@@ -374,7 +374,8 @@ async fn a_token_does_what_it_was_made_for_until_it_ends() {
     let admin = house.principal("admin").await;
     let by = By::new(&admin, "native");
     let wanted = Token {
-        sites: Some([SiteId::new("home").unwrap()].into()),
+        role: None,
+        sites: [(SiteId::new("home").unwrap(), Role::Operator)].into(),
         scopes: [Scope::Read].into(),
         expires: Some(Timestamp(2 * DAY.0)),
         ..Token::new("script", Role::Operator)
@@ -397,10 +398,10 @@ async fn a_token_does_what_it_was_made_for_until_it_ends() {
         ),
         (
             Token {
-                sites: Some([].into()),
+                sites: [].into(),
                 ..wanted.clone()
             },
-            "sites",
+            "role",
         ),
     ] {
         let denied = house.gate.create_token(&by, unfit).await.unwrap_err();
@@ -584,6 +585,269 @@ async fn sessions_are_listed_and_end_together() {
         .unwrap();
     assert!(house.gate.sessions_of(&user, None).is_empty());
     assert!(house.session(first.cookie_value.expose()).await.is_none());
+}
+
+#[tokio::test]
+async fn the_last_administrator_stays() {
+    let house = House::with_admin().await;
+    let admin = house.principal("admin").await;
+    let by = By::new(&admin, "native");
+    let id = UserId::new("admin").unwrap();
+    let with = |change: fn(&mut User)| {
+        let mut user = house.gate.user(&id).unwrap();
+        change(&mut user);
+        user
+    };
+    let demote: fn(&mut User) = |user| user.role = Some(Role::Operator);
+    let disable: fn(&mut User) = |user| user.enabled = false;
+    let only_here: fn(&mut User) = |user| {
+        user.role = None;
+        user.sites.insert(SiteId::new("home").unwrap(), Role::Admin);
+    };
+    for change in [demote, disable, only_here] {
+        let denied = house.gate.change_user(&by, with(change)).await.unwrap_err();
+        assert!(matches!(denied, Denied::LastAdmin), "{denied:?}");
+    }
+    let denied = house.gate.delete_user(&by, &id, Past::Keep).await.unwrap_err();
+    assert!(matches!(denied, Denied::LastAdmin), "{denied:?}");
+
+    let mut other = User::new(UserId::new("zoe").unwrap(), "Zoe", Role::Admin);
+    other.enabled = false;
+    house.gate.create_user(&by, other.clone()).await.unwrap();
+    assert!(house.gate.change_user(&by, with(demote)).await.is_err());
+    other.enabled = true;
+    house.gate.change_user(&by, other).await.unwrap();
+    house.gate.change_user(&by, with(demote)).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_disabled_or_deleted_is_out_at_once() {
+    let mut house = House::with_admin().await;
+    let console = Principal::console();
+    let by = By::new(&console, "console");
+    let zoe = User::new(UserId::new("zoe").unwrap(), "Zoe", Role::Admin);
+    house.gate.create_user(&by, zoe.clone()).await.unwrap();
+    assert!(matches!(
+        house.gate.create_user(&by, zoe.clone()).await,
+        Err(Denied::Taken { .. })
+    ));
+    let set = PasswordChange {
+        password: PASSWORD,
+        current: None,
+        cookie: None,
+        source: home(),
+    };
+    house.gate.set_password(&by, &zoe.id, set).await.unwrap();
+    assert!(house.gate.has_password(&zoe.id));
+    let session = house.gate.sign_in("zoe", PASSWORD, home()).await.unwrap();
+    let as_zoe = session.principal.clone();
+    let token = house
+        .gate
+        .create_token(&By::new(&as_zoe, "native"), Token::new("hers", Role::Admin))
+        .await
+        .unwrap();
+    house.gate.basic("zoe", PASSWORD, home()).await.unwrap();
+
+    let mut changed = zoe.clone();
+    changed.role = Some(Role::Viewer);
+    house.gate.change_user(&by, changed).await.unwrap();
+    let capped = house.gate.principal_of_bearer(token.expose()).await.unwrap();
+    assert_eq!(capped.grant, Grant::Roles(Roles::everywhere(Role::Viewer)));
+
+    let mut disabled = zoe.clone();
+    disabled.enabled = false;
+    house.gate.change_user(&by, disabled).await.unwrap();
+    let ticket = house.gate.sign_in_ticket("zoe").unwrap();
+    for _ in 0..2 {
+        assert!(house.session(session.cookie_value.expose()).await.is_none());
+        assert!(house.gate.principal_of_bearer(token.expose()).await.is_none());
+        assert!(house.gate.basic("zoe", PASSWORD, home()).await.is_err());
+        assert!(house.gate.sign_in("zoe", PASSWORD, home()).await.is_err());
+        assert!(house.gate.use_sign_in_ticket(&ticket).await.is_err());
+        house.restart().await;
+    }
+    house.gate.change_user(&by, zoe.clone()).await.unwrap();
+    assert!(house.session(session.cookie_value.expose()).await.is_none());
+    assert!(house.gate.principal_of_bearer(token.expose()).await.is_some());
+
+    house
+        .gate
+        .delete_user(&by, &zoe.id, Past::Anonymise)
+        .await
+        .unwrap();
+    house.gate.create_user(&by, zoe.clone()).await.unwrap();
+    for _ in 0..2 {
+        assert!(house.gate.principal_of_bearer(token.expose()).await.is_none());
+        assert!(house.gate.sign_in("zoe", PASSWORD, home()).await.is_err());
+        assert!(!house.gate.has_password(&zoe.id));
+        house.restart().await;
+    }
+}
+
+fn card(id: &str, user: &str, kind: CardKind) -> Card {
+    Card {
+        id: CardId::new(id).unwrap(),
+        user: UserId::new(user).unwrap(),
+        kind,
+        name: id.to_owned(),
+        enabled: true,
+        valid_until: None,
+        budget: None,
+        phases: None,
+        tariff: None,
+        vehicle: None,
+        rules: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn cards_are_known_by_number_and_charge_where_their_user_may() {
+    let mut house = House::with_admin().await;
+    let console = Principal::console();
+    let by = By::new(&console, "console");
+    let (at_home, yard) = (SiteId::new("home").unwrap(), SiteId::new("yard").unwrap());
+    let mut zoe = User::new(UserId::new("zoe").unwrap(), "Zoe", Role::User);
+    zoe.sites.insert(yard.clone(), Role::Viewer);
+    house.gate.create_user(&by, zoe.clone()).await.unwrap();
+    let rfid = card("rfid", "zoe", CardKind::Rfid);
+    let made = house
+        .gate
+        .create_card(&by, rfid.clone(), "04:a2:3b:11")
+        .await
+        .unwrap();
+    assert_eq!(made.hint.as_deref(), Some("3B11"));
+    let pin = house
+        .gate
+        .create_card(&by, card("pin", "zoe", CardKind::Pin), "0815")
+        .await
+        .unwrap();
+    assert_eq!(pin.hint, None);
+    for (again, number) in [("rfid", "99999999"), ("other", "04A23B11"), ("other", "08 15")] {
+        let denied = house
+            .gate
+            .create_card(&by, card(again, "admin", CardKind::Rfid), number)
+            .await
+            .unwrap_err();
+        let is_unfit = number == "08 15";
+        assert_eq!(
+            matches!(denied, Denied::Unfit { .. }),
+            is_unfit,
+            "{number} {denied:?}"
+        );
+        assert_eq!(
+            matches!(denied, Denied::Taken { .. }),
+            !is_unfit,
+            "{number} {denied:?}"
+        );
+    }
+    assert!(matches!(
+        house
+            .gate
+            .create_card(&by, card("lost", "nobody", CardKind::Rfid), "88888888")
+            .await,
+        Err(Denied::Unknown { .. })
+    ));
+    let found = async |house: &House, site: &SiteId, number: &str| {
+        let found = house.gate.card_by_number(site, number, home()).await;
+        found.map(|(user, card)| format!("{} {}", user.id, card.id))
+    };
+    for _ in 0..2 {
+        for (site, number, expected) in [
+            (&at_home, "04a23b11", Some("zoe rfid")),
+            (&at_home, "04 A2 3B 11", Some("zoe rfid")),
+            (&at_home, "0815", Some("zoe pin")),
+            (&yard, "0815", None),
+            (&at_home, "0816", None),
+            (&at_home, "", None),
+        ] {
+            assert_eq!(
+                found(&house, site, number).await.as_deref(),
+                expected,
+                "{site} {number}"
+            );
+        }
+        let number = house.gate.card_number(&rfid.id).await.unwrap().unwrap();
+        assert_eq!(number.expose(), "04A23B11");
+        house.restart().await;
+    }
+    for (name, secret) in store::Secrets::secrets(&*house.store, "card").await.unwrap() {
+        let has = |text: &[u8]| secret.bytes.windows(text.len()).any(|part| part == text);
+        assert!(!has(b"04A23B11") && !has(b"0815"), "{name} is kept in clear");
+    }
+
+    let changed = |change: fn(&mut Card)| {
+        let mut card = rfid.clone();
+        change(&mut card);
+        card
+    };
+    let disable: fn(&mut Card) = |card| card.enabled = false;
+    let end: fn(&mut Card) = |card| card.valid_until = Some(Timestamp(0));
+    let same: fn(&mut Card) = |_| {};
+    for (change, expected) in [(disable, None), (end, None), (same, Some("zoe rfid"))] {
+        house.gate.change_card(&by, changed(change), None).await.unwrap();
+        assert_eq!(found(&house, &at_home, "04a23b11").await.as_deref(), expected);
+    }
+    house
+        .gate
+        .change_card(&by, rfid.clone(), Some("11111111"))
+        .await
+        .unwrap();
+    assert_eq!(found(&house, &at_home, "04a23b11").await, None);
+    assert!(found(&house, &at_home, "11111111").await.is_some());
+    zoe.enabled = false;
+    house.gate.change_user(&by, zoe.clone()).await.unwrap();
+    assert_eq!(found(&house, &at_home, "11111111").await, None);
+    zoe.enabled = true;
+    house.gate.change_user(&by, zoe.clone()).await.unwrap();
+    house.gate.delete_card(&by, &zoe.id, "rfid").await.unwrap();
+    assert!(house.gate.delete_card(&by, &zoe.id, "rfid").await.is_err());
+    house.gate.delete_user(&by, &zoe.id, Past::Keep).await.unwrap();
+    house.restart().await;
+    assert_eq!(found(&house, &at_home, "0815").await, None);
+    assert!(house.gate.cards_of(&zoe.id).is_empty());
+    assert!(!house.audit().await.join("\n").contains("04A23B11"));
+}
+
+#[tokio::test]
+async fn tried_pins_wait_for_the_site_and_a_right_one_does_not() {
+    let house = House::with_admin().await;
+    let console = Principal::console();
+    let by = By::new(&console, "console");
+    let site = SiteId::new("home").unwrap();
+    house
+        .gate
+        .create_card(&by, card("pin", "admin", CardKind::Pin), "0815")
+        .await
+        .unwrap();
+    // Thirty sources, one failure each: none of them is slowed down by itself.
+    for n in 0..30 {
+        let source = IpAddr::from([10, 0, 0, n]);
+        assert!(house.gate.card_by_number(&site, "9999", source).await.is_none());
+    }
+    let waiting: Vec<_> = (100..108)
+        .map(|n| {
+            let (gate, site) = (Arc::clone(&house.gate), site.clone());
+            tokio::spawn(async move {
+                gate.card_by_number(&site, "9998", IpAddr::from([10, 0, 0, n]))
+                    .await
+            })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    assert!(waiting.iter().all(|task| !task.is_finished()));
+    let right = async |last| {
+        let source = IpAddr::from([10, 0, 0, last]);
+        house.gate.card_by_number(&site, "0815", source).await.is_some()
+    };
+    assert!(right(200).await, "from where nobody has failed");
+    assert!(!right(100).await, "not looked at, since its source tries numbers");
+    let reader = evse("left");
+    assert!(house.gate.card_by_number(&site, "0815", &reader).await.is_some());
+    for task in waiting {
+        task.abort();
+        let _ = task.await;
+    }
+    assert!(right(100).await);
 }
 
 #[tokio::test]

@@ -22,6 +22,12 @@ pub(crate) struct Tickets {
     sign_in: BTreeMap<UserId, TokenDigest>,
 }
 
+impl Tickets {
+    pub(crate) fn forget(&mut self, user: &UserId) {
+        self.sign_in.remove(user);
+    }
+}
+
 impl Gate {
     /// Makes the ticket for the set-up link; an earlier one is void.
     ///

@@ -31,10 +31,11 @@ const MOST: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
     pub name: String,
-    pub role: Role,
-    /// Only on these; `None`: everywhere.
+    /// On every site that `sites` does not name. `None`: nothing there.
+    pub role: Option<Role>,
+    /// Roles on single sites; they stand above `role`.
     #[serde(default)]
-    pub sites: Option<BTreeSet<SiteId>>,
+    pub sites: BTreeMap<SiteId, Role>,
     pub scopes: BTreeSet<Scope>,
     /// Who made it; `None`: the configuration, or a version that did not know.
     #[serde(default)]
@@ -62,8 +63,8 @@ impl Token {
     pub fn new(name: &str, role: Role) -> Self {
         Self {
             name: name.to_owned(),
-            role,
-            sites: None,
+            role: Some(role),
+            sites: BTreeMap::new(),
             scopes: Scope::all(),
             by: None,
             created: None,
@@ -73,10 +74,9 @@ impl Token {
     }
 
     fn roles(&self) -> Roles {
-        let sites = self.sites.iter().flatten();
         Roles {
-            everywhere: self.sites.is_none().then_some(self.role),
-            sites: sites.map(|site| (site.clone(), self.role)).collect(),
+            everywhere: self.role,
+            sites: self.sites.clone(),
             scopes: self.scopes.clone(),
         }
     }
@@ -226,7 +226,7 @@ impl Gate {
         }
         let digest = digest(token);
         let _changing = self.changing.lock().await;
-        let is_known = |held: &Token| held.name == name && held.role == role;
+        let is_known = |held: &Token| held.name == name && held.role == Some(role);
         if self.held().tokens.get(&digest).is_some_and(is_known) {
             return Ok(());
         }
@@ -296,8 +296,8 @@ fn check(token: &Token, now: Timestamp) -> Result<(), Denied> {
     if token.scopes.is_empty() {
         return unfit("scopes", "at least one of read, steer, administer");
     }
-    if token.sites.as_ref().is_some_and(BTreeSet::is_empty) {
-        return unfit("sites", "at least one site, or none named for all");
+    if token.role.is_none() && token.sites.is_empty() {
+        return unfit("role", "a role, or one on a site");
     }
     Ok(())
 }

@@ -11,8 +11,8 @@ pub mod limits;
 pub mod mail;
 pub mod modbus_tcp;
 pub mod outbound_guard;
-
 mod tls;
+pub mod tls_server;
 
 pub use failure::Failure;
 pub use limits::{Limits, ServerLimits};

@@ -12,6 +12,7 @@ use crate::vehicle::Vehicle;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     pub listen: std::net::SocketAddr,
+    pub tls: TlsSettings,
     /// Names, beside IP literals and `localhost`, under which the server answers. Others are refused, so
     /// that a foreign page cannot read the site by DNS rebinding.
     pub host_names: Vec<String>,
@@ -26,6 +27,18 @@ pub struct Settings {
     pub history: Option<Retention>,
     /// The first one is the default site of dialects that know only one.
     pub sites: Vec<Site>,
+}
+
+/// How the one HTTP port is offered a second time, over TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsSettings {
+    /// `None`: not at all.
+    pub listen: Option<std::net::SocketAddr>,
+    /// PEM files, both or none; without them a self-signed certificate is made.
+    pub certificate: Option<std::path::PathBuf>,
+    pub key: Option<std::path::PathBuf>,
+    /// Lets people of other machines sign in over plain HTTP, for a TLS proxy in front.
+    pub insecure_sign_in: bool,
 }
 
 /// How the control cycle runs. Defaults are those of `docs/guide/control.md`.

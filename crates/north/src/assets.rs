@@ -4,14 +4,19 @@
 //! from here, so that a mistyped API path never gets a page.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
+use axum::Extension;
 use axum::body::Body;
+use axum::extract::{ConnectInfo, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use crate::address::host_of;
 use crate::native::{no_such_method, no_such_route};
+use crate::{State, Transport};
 
 #[derive(RustEmbed)]
 #[folder = "../../web/dist/"]
@@ -34,15 +39,49 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
     <code>npm ci &amp;&amp; npm run build</code> in <code>web/</code> and then <code>cargo build --release</code> \
     again. The API is at <a href=\"/api/v1/openapi.json\">/api/v1</a>.</p></html>\n";
 
-/// Answers whatever no route took.
-pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+/// Answers whatever no route took. From other machines the page is read over TLS where there is TLS; what
+/// dialects ask is not redirected, since their clients would not follow.
+pub async fn serve(
+    Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    transport: Option<Extension<Transport>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let is_plain = !matches!(transport, Some(Extension(Transport::Tls)));
+    let is_foreign = !peer.ip().to_canonical().is_loopback();
+    if is_plain
+        && is_foreign
+        && !is_reserved(&uri)
+        && let Some(tls) = state.settings.tls.listen
+        && let Some(there) = secure_address(host_of(&uri, &headers), tls.port(), &uri)
+    {
+        return (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, there)]).into_response();
+    }
     serve_from::<Dist>(&method, &uri, &headers).await
+}
+
+/// The same path on the port that speaks TLS. The host has been checked to be ours.
+fn secure_address(host: &str, port: u16, uri: &Uri) -> Option<HeaderValue> {
+    let end = if host.starts_with('[') {
+        host.find(']')? + 1
+    } else {
+        host.find(':').unwrap_or(host.len())
+    };
+    let name = host.get(..end).filter(|name| !name.is_empty())?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    HeaderValue::from_str(&format!("https://{name}:{port}{path}")).ok()
+}
+
+fn is_reserved(uri: &Uri) -> bool {
+    let first = uri.path().trim_start_matches('/').split('/').next();
+    RESERVED.contains(&first.unwrap_or_default())
 }
 
 async fn serve_from<Files: RustEmbed>(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
-    let first = path.split('/').next().unwrap_or_default();
-    if RESERVED.contains(&first) {
+    if is_reserved(uri) {
         return no_such_route().await.into_response();
     }
     if *method != Method::GET && *method != Method::HEAD {
@@ -272,6 +311,24 @@ mod tests {
             let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(text))]);
             assert_eq!(takes(&headers, "br"), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn the_same_page_over_tls() {
+        for (host, uri, expected) in [
+            (
+                "192.168.1.5:8080",
+                "/sites/home?x=1",
+                "https://192.168.1.5:8443/sites/home?x=1",
+            ),
+            ("[fd00::1]:8080", "/", "https://[fd00::1]:8443/"),
+            ("[fd00::1]", "/", "https://[fd00::1]:8443/"),
+            ("ohmstead.local", "/", "https://ohmstead.local:8443/"),
+        ] {
+            let found = secure_address(host, 8_443, &uri.parse().unwrap()).unwrap();
+            assert_eq!(found, expected, "{host} {uri}");
+        }
+        assert!(secure_address("", 8_443, &Uri::from_static("/")).is_none());
     }
 
     #[test]

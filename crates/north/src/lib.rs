@@ -33,6 +33,13 @@ use store::Store;
 pub use metrics::Metrics;
 pub use readiness::Readiness;
 
+/// How a request came; the binary puts it among the extensions. Plain when it says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Plain,
+    Tls,
+}
+
 /// What the handlers work with. Cloning it is cheap.
 #[derive(Clone)]
 pub struct State {

@@ -49,10 +49,31 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         state: Option<PathBuf>,
     },
+    /// Look after users while the program is stopped
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
     /// Work on configuration files
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// List the users of a data directory
+    List {
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/ohmstead")]
+        data: PathBuf,
+    },
+    /// Give a user a new password, and print it
+    ResetPassword {
+        /// The id of the user, for example admin
+        name: String,
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/ohmstead")]
+        data: PathBuf,
     },
 }
 

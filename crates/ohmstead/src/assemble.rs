@@ -12,6 +12,7 @@ use bus::Bus;
 use bus::in_process::InProcess;
 use engine::run::Engine;
 use gate::{Gate, InstallationKey};
+use links::tls_server::Certificate;
 use model::id::SiteId;
 use model::settings::{Retention, Settings};
 use model::time::Clock;
@@ -92,11 +93,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts engines, links and the HTTP port.
+    /// Starts engines, links and the HTTP port, and the same over TLS if there is a listener for it.
     ///
     /// # Errors
     /// When something cannot start at all; a device that is off never is such a thing.
-    pub async fn start(house: House, settings: Arc<Settings>, listener: TcpListener) -> anyhow::Result<Self> {
+    pub async fn start(
+        house: House,
+        settings: Arc<Settings>,
+        listener: TcpListener,
+        tls: Option<(TcpListener, Arc<Certificate>)>,
+    ) -> anyhow::Result<Self> {
         let House {
             clock,
             store,
@@ -131,7 +137,16 @@ impl Running {
         tasks.spawn(thin(store.clone(), settings.history, clock.clone(), stop.clone()));
         let state = north::State::new(bus, store.clone(), gate.clone(), clock, settings, readiness);
         tasks.spawn(feed(state.clone(), stop.clone()));
-        tasks.spawn(listen::serve(listener, north::router(state), stop.clone()));
+        let router = north::router(state);
+        if let Some((listener, certificate)) = tls {
+            tasks.spawn(listen::serve_tls(
+                listener,
+                certificate,
+                router.clone(),
+                stop.clone(),
+            ));
+        }
+        tasks.spawn(listen::serve(listener, router, stop.clone()));
         Ok(Self {
             gate,
             epochs,

@@ -10,3 +10,4 @@ mod modbus_client;
 mod modbus_server;
 mod outbound;
 mod peer;
+mod tls_server;

@@ -5,8 +5,10 @@
 //! compares it byte for byte, and `UPDATE_OPENAPI=1 cargo test -p north openapi` writes it anew.
 
 pub mod alarms;
+pub mod audit;
 pub mod auth;
 pub mod body;
+pub mod cards;
 pub mod devices;
 pub mod energy;
 pub mod error;
@@ -15,11 +17,14 @@ pub mod evses;
 pub mod history;
 pub mod intents;
 mod nouns;
+pub mod paging;
 pub mod session;
 pub mod sessions;
 pub mod sites;
 pub mod storage;
 pub mod tariffs;
+pub mod tokens;
+pub mod users;
 pub mod vehicles;
 pub mod wire;
 
@@ -76,6 +81,15 @@ fn closed() -> OpenApiRouter<State> {
             sessions::authorisation::stop
         ))
         .routes(routes!(events::stream))
+        .routes(routes!(session::list, session::end_all))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::change, users::delete))
+        .routes(routes!(users::set_password))
+        .routes(routes!(cards::create))
+        .routes(routes!(cards::change, cards::delete))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(audit::list))
 }
 
 /// Routes for everybody: to become somebody who is signed in.

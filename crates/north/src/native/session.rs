@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use axum::Json;
 use axum::extract::{ConnectInfo, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use gate::{Denied, Grant, NewSession};
+use axum::{Extension, Json};
+use gate::{By, Denied, Grant, NewSession, Principal};
+use model::id::UserId;
 
 use super::auth::{COOKIE, principal_of, session_cookie};
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
-use super::wire::{Role, SessionView, SetUp, SignIn, TicketSignIn};
-use crate::State;
+use super::users::DOOR;
+use super::wire::{PageSessionList, Role, SessionView, SetUp, SignIn, TicketSignIn};
+use crate::{State, Transport};
 
 /// As long as a session lives unused.
 const COOKIE_LIFE_S: u32 = 30 * 24 * 3_600;
@@ -70,13 +72,16 @@ fn roles_of(grant: &Grant) -> (Option<Role>, BTreeMap<String, Role>) {
 pub async fn sign_in(
     Shared(state): Shared<State>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    transport: Option<Extension<Transport>>,
     JsonBody(wanted): JsonBody<SignIn>,
 ) -> Result<Response, ApiError> {
+    let is_tls = is_tls(transport);
+    check_way(&state, peer, is_tls)?;
     let session = state
         .gate
         .sign_in(&wanted.user, &wanted.password, peer.ip())
         .await?;
-    Ok(signed_in(&session))
+    Ok(signed_in(&session, is_tls))
 }
 
 /// Signs in with a one-time ticket.
@@ -91,9 +96,14 @@ pub async fn sign_in(
 ))]
 pub async fn sign_in_by_ticket(
     Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    transport: Option<Extension<Transport>>,
     JsonBody(wanted): JsonBody<TicketSignIn>,
 ) -> Result<Response, ApiError> {
-    Ok(signed_in(&state.gate.use_sign_in_ticket(&wanted.ticket).await?))
+    let is_tls = is_tls(transport);
+    check_way(&state, peer, is_tls)?;
+    let session = state.gate.use_sign_in_ticket(&wanted.ticket).await?;
+    Ok(signed_in(&session, is_tls))
 }
 
 /// Signs out. Without a session this does nothing.
@@ -102,11 +112,57 @@ pub async fn sign_in_by_ticket(
     (status = 403, body = ErrorAnswer),
     (status = 503, body = ErrorAnswer),
 ))]
-pub async fn sign_out(Shared(state): Shared<State>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub async fn sign_out(
+    Shared(state): Shared<State>,
+    transport: Option<Extension<Transport>>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     if let Some(cookie) = session_cookie(&headers) {
         state.gate.sign_out(cookie).await.map_err(Denied::Unavailable)?;
     }
-    Ok(with_cookie("", 0))
+    Ok(with_cookie("", 0, is_tls(transport)))
+}
+
+/// Lists where the caller is signed in.
+#[utoipa::path(get, path = "/session/all", operation_id = "list_page_sessions", tag = "session", responses(
+    (status = 200, body = PageSessionList),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+))]
+pub async fn list(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    headers: HeaderMap,
+) -> Result<Json<PageSessionList>, ApiError> {
+    let sessions = state
+        .gate
+        .sessions_of(own_user(&caller)?, session_cookie(&headers));
+    let items = sessions.into_iter().map(Into::into).collect();
+    Ok(Json(PageSessionList { items }))
+}
+
+/// Signs out everywhere, here as well.
+#[utoipa::path(delete, path = "/session/all", operation_id = "sign_out_everywhere", tag = "session", responses(
+    (status = 204, description = "Signed out; the cookie is gone."),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn end_all(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    transport: Option<Extension<Transport>>,
+) -> Result<Response, ApiError> {
+    let by = By::new(&caller, DOOR);
+    state.gate.sign_out_everywhere(&by, own_user(&caller)?).await?;
+    Ok(with_cookie("", 0, is_tls(transport)))
+}
+
+fn own_user(caller: &Principal) -> Result<&UserId, ApiError> {
+    let user = caller.user.as_ref();
+    user.ok_or_else(|| {
+        ApiError::not_allowed("only people are signed in, programs show their token each time")
+    })
 }
 
 /// Makes the first administrator of a new installation and signs them in.
@@ -121,23 +177,46 @@ pub async fn sign_out(Shared(state): Shared<State>, headers: HeaderMap) -> Resul
 ))]
 pub async fn set_up(
     Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    transport: Option<Extension<Transport>>,
     JsonBody(wanted): JsonBody<SetUp>,
 ) -> Result<Response, ApiError> {
-    Ok(signed_in(
-        &state
-            .gate
-            .use_setup_ticket(&wanted.ticket, &wanted.password)
-            .await?,
+    let is_tls = is_tls(transport);
+    check_way(&state, peer, is_tls)?;
+    let session = state
+        .gate
+        .use_setup_ticket(&wanted.ticket, &wanted.password)
+        .await?;
+    Ok(signed_in(&session, is_tls))
+}
+
+/// Whoever listens on the way must not see a password or a cookie: from other machines only over TLS, unless
+/// the configuration says that somebody else speaks TLS for us.
+fn check_way(state: &State, peer: SocketAddr, is_tls: bool) -> Result<(), ApiError> {
+    let is_local = peer.ip().to_canonical().is_loopback();
+    if is_tls || is_local || state.settings.tls.insecure_sign_in {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::FORBIDDEN,
+        "tls_needed",
+        "passwords and session cookies do not travel over plain HTTP: use the https address of this server",
     ))
 }
 
-fn signed_in(session: &NewSession) -> Response {
-    with_cookie(session.cookie_value.expose(), COOKIE_LIFE_S)
+fn is_tls(transport: Option<Extension<Transport>>) -> bool {
+    matches!(transport, Some(Extension(Transport::Tls)))
 }
 
-/// 204 with the session cookie; no script sees it, no other site sends it.
-fn with_cookie(value: &str, life_s: u32) -> Response {
-    let text = format!("{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={life_s}");
+fn signed_in(session: &NewSession, is_tls: bool) -> Response {
+    with_cookie(session.cookie_value.expose(), COOKIE_LIFE_S, is_tls)
+}
+
+/// 204 with the session cookie; no script sees it, no other site sends it, and one that was given over TLS
+/// never travels without.
+fn with_cookie(value: &str, life_s: u32, is_tls: bool) -> Response {
+    let secure = if is_tls { "; Secure" } else { "" };
+    let text = format!("{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={life_s}{secure}");
     let mut response = StatusCode::NO_CONTENT.into_response();
     if let Ok(text) = HeaderValue::from_str(&text) {
         response.headers_mut().insert(header::SET_COOKIE, text);

@@ -12,5 +12,6 @@ mod rest;
 mod session;
 mod sessions;
 mod tariffs;
+mod users;
 mod vehicles;
 mod world;

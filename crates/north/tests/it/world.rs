@@ -22,7 +22,7 @@ use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::reading::{EvseStatus, Measured, PilotState};
 use model::reason::{Cause, Reason};
 use model::setpoint::ChargeCurrent;
-use model::settings::{ControlSettings, GoeCharger, GoeSettings, Settings};
+use model::settings::{ControlSettings, GoeCharger, GoeSettings, Settings, TlsSettings};
 use model::site::{Circuit, Keeper, Site};
 use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
@@ -373,6 +373,7 @@ fn settings() -> Settings {
     ];
     let yard = ["lost", "barred", "quiet"].map(|id| station(id, id));
     Settings {
+        tls: TlsSettings::default(),
         listen: HOST.parse().unwrap(),
         host_names: vec!["ohmstead.example".into()],
         control: ControlSettings::default(),

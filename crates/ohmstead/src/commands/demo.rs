@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, bail};
 use dialects::goe::Variant;
 use engine::Directory;
-use gate::Gate;
+use gate::{By, Gate, Principal};
 use model::document::Document;
 use model::id::DeviceId;
 use model::money::{Currency, Micros, PerKwh};
-use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Settings};
+use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Settings, TlsSettings};
 use model::site::Site;
 use model::tariff::{Contract, Direction, PriceBook, Prices, Tariff};
 use model::time::Millis;
@@ -103,10 +103,10 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     break_the_yard(&house, &settings.sites[1]).await?;
     let token = open_doors(&house.gate, &data).await?;
 
-    settle_in(house.store.as_ref(), &settings.sites[0]).await?;
+    settle_in(&house, &settings.sites[0]).await?;
     let past = past(&house, &settings, seed, counters, started.wall).await?;
     let (store, readiness) = (house.store.clone(), house.readiness.clone());
-    let running = Running::start(house, settings.clone(), listener).await?;
+    let running = Running::start(house, settings.clone(), listener, None).await?;
     let making = past.map(|past| {
         readiness.set_waiting_for(vec!["the past 30 days".to_owned()]);
         readiness.set_backfill_progress(0);
@@ -154,6 +154,7 @@ fn settings(
         .collect::<Result<_, model::id::IdError>>()?;
     Ok(Settings {
         listen,
+        tls: TlsSettings::default(),
         host_names: Vec::new(),
         control: ControlSettings::default(),
         goe: GoeSettings {
@@ -209,17 +210,23 @@ async fn break_the_yard(house: &House, yard: &Site) -> anyhow::Result<()> {
 }
 
 /// Those who charge at the demo, each with a card, and what their energy costs. What somebody changed stays.
-async fn settle_in(store: &dyn Store, site: &Site) -> anyhow::Result<()> {
-    for (user, name, card) in [
-        ("resident-1", "Resident 1", "white-card"),
-        ("resident-2", "Resident 2", "blue-card"),
-        ("guest", "Guest", "guest-card"),
+async fn settle_in(house: &House, site: &Site) -> anyhow::Result<()> {
+    let (store, gate) = (house.store.as_ref(), &house.gate);
+    let console = Principal::console();
+    let by = By::new(&console, "demo");
+    for (user, name, card, number) in [
+        ("resident-1", "Resident 1", "white-card", "04A1B2C3"),
+        ("resident-2", "Resident 2", "blue-card", "04D4E5F6"),
+        ("guest", "Guest", "guest-card", "0411223344"),
     ] {
         let user = User {
             display: true,
             ..User::new(user.parse()?, name, Role::User)
         };
-        if store.get::<User>(user.id.as_str()).await?.is_some() {
+        if gate.user(&user.id).is_none() {
+            gate.create_user(&by, user.clone()).await?;
+        }
+        if gate.card(&user.id, card).is_some() {
             continue;
         }
         let card = Card {
@@ -235,8 +242,7 @@ async fn settle_in(store: &dyn Store, site: &Site) -> anyhow::Result<()> {
             vehicle: None,
             rules: Vec::new(),
         };
-        store.put(&user).await?;
-        store.put(&card).await?;
+        gate.create_card(&by, card, number).await?;
     }
     if store.list::<Tariff>().await?.is_empty() {
         let contract = Contract {

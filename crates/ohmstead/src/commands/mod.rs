@@ -5,8 +5,9 @@ mod check;
 mod demo;
 mod serve;
 mod sim;
+mod user;
 
-use crate::args::{Command, ConfigCommand};
+use crate::args::{Command, ConfigCommand, UserCommand};
 
 /// Runs the subcommand until it is done, or until Ctrl-C.
 ///
@@ -17,6 +18,10 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve { config, data, listen } => serve::run(&config, data, listen).await,
         Command::Demo { listen, data, seed } => demo::run(listen, data, seed).await,
         Command::Sim { config, state } => sim::run(&config, state).await,
+        Command::User { command } => match command {
+            UserCommand::List { data } => user::list(&data).await,
+            UserCommand::ResetPassword { name, data } => user::reset_password(&name, &data).await,
+        },
         Command::Config {
             command: ConfigCommand::Check { file },
         } => check::run(&file),

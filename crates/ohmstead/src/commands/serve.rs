@@ -34,18 +34,42 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
             .await?;
     }
     let has_admin = house.gate.has_admin();
-    if !has_admin && !settings.listen.ip().is_loopback() {
+    let open = [Some(settings.listen), settings.tls.listen];
+    let open = open
+        .into_iter()
+        .flatten()
+        .find(|address| !address.ip().is_loopback());
+    if !has_admin && let Some(open) = open {
         bail!(
-            "there is no administrator yet, so {} would be open to everybody: start once with --listen 127.0.0.1:{}, \
-             open the set-up link that it prints, then start again",
-            settings.listen,
+            "there is no administrator yet, so {open} would be open to everybody: start once with --listen 127.0.0.1:{} \
+             and without [tls], open the set-up link that it prints, then start again",
             settings.listen.port()
         );
     }
     let listener = listen::bind(settings.listen).await?;
     let local = listener.local_addr().context("cannot tell the own address")?;
-    let running = Running::start(house, Arc::new(settings), listener).await?;
+    let tls = match settings.tls.listen {
+        Some(address) => {
+            let certificate = listen::certificate(&settings, &data)?;
+            let listener = listen::bind(address).await?;
+            // The page is told the port that was really taken.
+            settings.tls.listen = Some(listener.local_addr().context("cannot tell the own address")?);
+            Some((listener, certificate))
+        }
+        None => None,
+    };
+    let secure = settings.tls.listen;
+    if secure.is_none() && !local.ip().is_loopback() && !settings.tls.insecure_sign_in {
+        tracing::warn!(
+            "without [tls] nobody can sign in from another machine: set `listen` there, or `insecure_sign_in` \
+             behind a TLS proxy"
+        );
+    }
+    let running = Running::start(house, Arc::new(settings), listener, tls).await?;
     print(&format!("Ohmstead listens on http://{local}"));
+    if let Some(secure) = secure {
+        print(&format!("and over TLS on https://{secure}"));
+    }
     if !has_admin {
         let ticket = running.gate.setup_ticket()?;
         print(&format!(

@@ -12,7 +12,7 @@ mod vehicle;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Retention, Settings};
+use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Retention, Settings, TlsSettings};
 use model::time::Millis;
 use toml::de::DeTable;
 
@@ -115,6 +115,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             format!("store is no address of a database, expected \"{expected}\""),
         );
     }
+    let tls = root.table("tls").map_or_else(TlsSettings::default, read_tls);
     let host_names = root.texts("host_names");
     let control = root
         .table("control")
@@ -134,6 +135,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
     Some(Config {
         settings: Settings {
             listen,
+            tls,
             host_names,
             control,
             goe,
@@ -148,6 +150,26 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
         store,
         goe_tokens,
     })
+}
+
+fn read_tls(section: Section<'_, '_>) -> TlsSettings {
+    let settings = TlsSettings {
+        listen: section.parsed(
+            "listen",
+            "an address and a port, for example \"0.0.0.0:8443\"",
+            |text| text.parse().ok(),
+        ),
+        certificate: section.text("certificate").map(PathBuf::from),
+        key: section.text("key").map(PathBuf::from),
+        insecure_sign_in: section.boolean("insecure_sign_in", false),
+    };
+    match (&settings.certificate, &settings.key) {
+        (Some(_), None) => section.missing("key", "the PEM file of the certificate's key"),
+        (None, Some(_)) => section.missing("certificate", "the PEM file of the key's certificate"),
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    section.finish();
+    settings
 }
 
 fn read_control(section: Section<'_, '_>) -> ControlSettings {

@@ -55,14 +55,17 @@ pub use evse::{
 };
 pub use history::{EnergyAnswer, EnergyRow, EnergySeries, HistoryAnswer, HistorySeries, Period};
 pub use intent::{IntentAnswer, IntentRequest};
-pub use session::{SessionView, SetUp, SignIn, TicketSignIn};
+pub use session::{PageSessionList, PageSessionView, SessionView, SetUp, SignIn, TicketSignIn};
 pub use site::{
     AlarmCode, AlarmList, AlarmView, CircuitView, CycleView, Flow, Overdraft, Severity, SiteList,
     SiteSummary, SiteView,
 };
 pub use storage::{RetentionSource, RetentionView, StorageView};
 pub use tariff::{Band, Contract, Direction, PriceList, PriceSpan, Prices, Tariff, TariffList};
-pub use user::Role;
+pub use user::{
+    AuditItem, AuditList, Budget, BudgetPer, CardBody, CardKind, CardView, NewToken, Notify, PasswordBody,
+    Role, Scope, TokenBody, TokenList, TokenView, UserBody, UserList, UserView,
+};
 pub use vehicle::{Soc, SocRequest, SocSource, Vehicle, VehicleList};
 
 use serde::{Deserialize, Serialize};

@@ -27,6 +27,32 @@ pub struct SessionView {
     pub setup_needed: Option<bool>,
 }
 
+/// Where somebody is signed in, the place last used first.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PageSessionList {
+    pub items: Vec<PageSessionView>,
+}
+
+/// One browser that is signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PageSessionView {
+    /// To the day.
+    pub last_used_ms: i64,
+    pub expires_ms: i64,
+    /// Whether it is the one that asks.
+    pub is_current: bool,
+}
+
+impl From<gate::PageSession> for PageSessionView {
+    fn from(session: gate::PageSession) -> Self {
+        Self {
+            last_used_ms: session.last_used.0,
+            expires_ms: session.expires.0,
+            is_current: session.is_current,
+        }
+    }
+}
+
 /// A name and a password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
