@@ -24,6 +24,7 @@ mod passwords;
 mod principal;
 mod secrets;
 mod sessions;
+mod signing;
 mod slow_down;
 #[cfg(test)]
 mod tests;
@@ -39,4 +40,5 @@ pub use passwords::PasswordChange;
 pub use principal::{Grant, Principal, Roles, Scope};
 pub use secrets::{InstallationKey, Secret};
 pub use sessions::{NewSession, PageSession};
+pub use signing::SigningKey;
 pub use tokens::Token;

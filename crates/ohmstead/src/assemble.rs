@@ -11,9 +11,13 @@ use bus::Bus;
 use bus::in_process::InProcess;
 use engine::run::Engine;
 use gate::{Gate, InstallationKey};
+use links::mail::{Mailer, Protection, Relay};
+use links::outbound_guard::{Guard, SystemResolver};
 use model::id::SiteId;
-use model::settings::Settings;
+use model::settings::{MailSettings, MailTls, Settings};
 use model::time::Clock;
+use north::outbox::notices::Notifier;
+use north::outbox::{LIMITS, Sender, Ways};
 use store::{Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -123,7 +127,31 @@ impl Running {
             });
         }
         let links = south::Supervisor::start(&settings.sites, bus.clone(), clock.clone(), stop.clone()).await;
-        let state = north::State::new(bus, store.clone(), gate.clone(), clock, settings, readiness);
+        let state = north::State::new(
+            bus,
+            store.clone(),
+            gate.clone(),
+            clock.clone(),
+            settings.clone(),
+            readiness,
+        );
+        let ways = ways_out(&settings, &gate, state.guard.clone()).await?;
+        let sender = Sender::new(store.clone(), clock.clone(), ways);
+        let notifier = Notifier {
+            store: store.clone(),
+            gate: gate.clone(),
+            clock,
+            settings,
+        };
+        let (stop_sender, stop_notifier) = (stop.clone(), stop.clone());
+        tasks.spawn(async move {
+            sender.run(stop_sender).await;
+            Ok(())
+        });
+        tasks.spawn(async move {
+            notifier.run(stop_notifier).await;
+            Ok(())
+        });
         tasks.spawn(feed(state.clone(), stop.clone()));
         tasks.spawn(listen::serve(listener, north::router(state), stop.clone()));
         Ok(Self {
@@ -155,6 +183,45 @@ impl Running {
             .context("cannot write the last readings")?;
         first
     }
+}
+
+/// What the outbox sends by.
+async fn ways_out(settings: &Settings, gate: &Gate, guard: Arc<Guard>) -> anyhow::Result<Ways> {
+    let mailer = match &settings.mail {
+        Some(mail) => Some(Mailer::new(&relay(mail)?).context("cannot set up mail")?),
+        None => None,
+    };
+    Ok(Ways {
+        http: links::http::Client::guarded(LIMITS, guard, Arc::new(SystemResolver))?,
+        mailer,
+        key: gate
+            .signing_key()
+            .await
+            .context("cannot read the key that signs webhooks")?,
+    })
+}
+
+fn relay(mail: &MailSettings) -> anyhow::Result<Relay> {
+    let credentials = match (&mail.user, &mail.password_file) {
+        (Some(user), Some(file)) => {
+            let password = std::fs::read_to_string(file)
+                .with_context(|| format!("cannot read the mail password in {}", file.display()))?;
+            Some((user.clone(), password.trim_end_matches(['\r', '\n']).to_owned()))
+        }
+        (Some(_) | None, _) => None,
+    };
+    Ok(Relay {
+        host: mail.host.clone(),
+        port: mail.port,
+        protection: match mail.tls {
+            MailTls::StartTls => Protection::StartTls,
+            MailTls::Tls => Protection::Tls,
+            MailTls::None => Protection::Nothing,
+        },
+        credentials,
+        from: mail.from.clone(),
+        patience: LIMITS.timeout,
+    })
 }
 
 /// Brings views to those who watch them.

@@ -14,6 +14,7 @@ pub mod evses;
 pub mod history;
 pub mod intents;
 mod nouns;
+pub mod outbox;
 pub mod session;
 pub mod sessions;
 pub mod sites;
@@ -69,6 +70,12 @@ fn closed() -> OpenApiRouter<State> {
             sessions::authorisation::authorise,
             sessions::authorisation::stop
         ))
+        .routes(routes!(alarms::acknowledge))
+        .routes(routes!(outbox::list))
+        .routes(routes!(outbox::retry))
+        .routes(routes!(outbox::delete))
+        .routes(routes!(outbox::signing_key))
+        .routes(routes!(outbox::test))
         .routes(routes!(events::stream))
 }
 

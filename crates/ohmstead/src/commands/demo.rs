@@ -12,7 +12,7 @@ use gate::Gate;
 use model::document::Document;
 use model::id::DeviceId;
 use model::money::{Currency, Micros, PerKwh};
-use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Settings};
+use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, OutboundSettings, Settings};
 use model::site::Site;
 use model::tariff::{Contract, Direction, PriceBook, Prices, Tariff};
 use model::time::Millis;
@@ -169,6 +169,8 @@ fn settings(
         tariffs: Vec::new(),
         vehicles: Vec::new(),
         price_providers: Vec::new(),
+        outbound: OutboundSettings::default(),
+        mail: None,
         sites: vec![demo::home_site(&demo::home(seed), addresses), demo::yard_site()],
     })
 }

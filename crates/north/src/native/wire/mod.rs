@@ -36,6 +36,7 @@ mod event;
 mod evse;
 mod history;
 mod intent;
+mod outbox;
 mod session;
 mod site;
 mod tariff;
@@ -54,10 +55,11 @@ pub use evse::{
 };
 pub use history::{HistoryAnswer, HistorySeries};
 pub use intent::{IntentAnswer, IntentRequest};
+pub use outbox::{ParcelKind, ParcelList, ParcelStateName, ParcelView, SigningKeyView};
 pub use session::{SessionView, SetUp, SignIn, TicketSignIn};
 pub use site::{
-    AlarmCode, AlarmList, AlarmView, CircuitView, CycleView, Flow, Overdraft, Severity, SiteList,
-    SiteSummary, SiteView,
+    AcknowledgedView, Acknowledgement, AlarmCode, AlarmList, AlarmState, AlarmView, CircuitView, CycleView,
+    Flow, Overdraft, Severity, SiteList, SiteSummary, SiteView,
 };
 pub use tariff::{Band, Contract, Direction, PriceList, PriceSpan, Prices, Tariff, TariffList};
 pub use user::Role;
