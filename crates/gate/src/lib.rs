@@ -26,6 +26,7 @@ mod passwords;
 mod principal;
 mod secrets;
 mod sessions;
+mod signing;
 mod slow_down;
 #[cfg(test)]
 mod tests;
@@ -44,5 +45,6 @@ pub use principal::{Grant, Principal, Roles, Scope};
 pub use secrets::{InstallationKey, Secret};
 pub use sessions::{NewSession, PageSession};
 pub use slow_down::Source;
+pub use signing::SigningKey;
 pub use tokens::Token;
 pub use users::Past;

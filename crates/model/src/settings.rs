@@ -25,6 +25,9 @@ pub struct Settings {
     pub price_providers: Vec<PriceProvider>,
     /// How long readings are kept, if the file says so; else it can be changed at run time.
     pub history: Option<Retention>,
+    pub outbound: OutboundSettings,
+    /// Without it no e-mail is sent.
+    pub mail: Option<MailSettings>,
     /// The first one is the default site of dialects that know only one.
     pub sites: Vec<Site>,
 }
@@ -39,6 +42,34 @@ pub struct TlsSettings {
     pub key: Option<std::path::PathBuf>,
     /// Lets people of other machines sign in over plain HTTP, for a TLS proxy in front.
     pub insecure_sign_in: bool,
+}
+
+/// What may be dialled because somebody asked (webhooks), beyond the public internet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboundSettings {
+    /// Networks (`192.168.1.0/24`) and host names.
+    pub allow: Vec<String>,
+}
+
+/// Where e-mail is handed over. The password is in a file of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailSettings {
+    pub host: String,
+    pub port: u16,
+    pub tls: MailTls,
+    pub user: Option<String>,
+    pub password_file: Option<std::path::PathBuf>,
+    /// The sender: `name@example.org`, or `Name <name@example.org>`.
+    pub from: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailTls {
+    /// Begins in clear and changes to TLS before anything is said.
+    StartTls,
+    Tls,
+    None,
 }
 
 /// How the control cycle runs. Defaults are those of `docs/guide/control.md`.

@@ -15,6 +15,7 @@ mod limits;
 pub mod metrics;
 pub mod native;
 mod networks;
+pub mod outbox;
 pub mod readiness;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use bus::Bus;
 use gate::Gate;
+use links::outbound_guard::Guard;
 use model::id::SiteId;
 use model::settings::Settings;
 use model::time::Clock;
@@ -56,6 +58,8 @@ pub struct State {
     pub hub: Arc<events::Hub>,
     /// For dialects that know one site only.
     pub default_site: Option<SiteId>,
+    /// What users may have dialled.
+    pub guard: Arc<Guard>,
     sheets: Arc<goe::Sheets>,
     /// One change of a document at a time, since checks look at several.
     changing: Arc<tokio::sync::Mutex<()>>,
@@ -72,6 +76,8 @@ impl State {
         settings: Arc<Settings>,
         readiness: Arc<Readiness>,
     ) -> Self {
+        // The reader of the settings has refused entries that are none; without one nothing is allowed.
+        let guard = Arc::new(Guard::new(&settings.outbound.allow).unwrap_or_default());
         Self {
             bus,
             store,
@@ -83,6 +89,7 @@ impl State {
             readiness,
             metrics: Arc::default(),
             energies: Arc::default(),
+            guard,
             sheets: Arc::default(),
             changing: Arc::default(),
         }

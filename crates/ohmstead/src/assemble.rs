@@ -14,8 +14,12 @@ use engine::run::Engine;
 use gate::{Gate, InstallationKey};
 use links::tls_server::Certificate;
 use model::id::SiteId;
-use model::settings::{Retention, Settings};
+use model::settings::{MailSettings, MailTls, Retention, Settings};
+use links::mail::{Mailer, Protection, Relay};
+use links::outbound_guard::{Guard, SystemResolver};
 use model::time::Clock;
+use north::outbox::notices::Notifier;
+use north::outbox::{LIMITS, Sender, Ways};
 use store::{Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -135,7 +139,31 @@ impl Running {
         }
         let links = south::Supervisor::start(&settings.sites, bus.clone(), clock.clone(), stop.clone()).await;
         tasks.spawn(thin(store.clone(), settings.history, clock.clone(), stop.clone()));
-        let state = north::State::new(bus, store.clone(), gate.clone(), clock, settings, readiness);
+        let state = north::State::new(
+            bus,
+            store.clone(),
+            gate.clone(),
+            clock.clone(),
+            settings.clone(),
+            readiness,
+        );
+        let ways = ways_out(&settings, &gate, state.guard.clone()).await?;
+        let sender = Sender::new(store.clone(), clock.clone(), ways);
+        let notifier = Notifier {
+            store: store.clone(),
+            gate: gate.clone(),
+            clock,
+            settings,
+        };
+        let (stop_sender, stop_notifier) = (stop.clone(), stop.clone());
+        tasks.spawn(async move {
+            sender.run(stop_sender).await;
+            Ok(())
+        });
+        tasks.spawn(async move {
+            notifier.run(stop_notifier).await;
+            Ok(())
+        });
         tasks.spawn(feed(state.clone(), stop.clone()));
         let router = north::router(state);
         if let Some((listener, certificate)) = tls {
@@ -176,6 +204,45 @@ impl Running {
             .context("cannot write the last readings")?;
         first
     }
+}
+
+/// What the outbox sends by.
+async fn ways_out(settings: &Settings, gate: &Gate, guard: Arc<Guard>) -> anyhow::Result<Ways> {
+    let mailer = match &settings.mail {
+        Some(mail) => Some(Mailer::new(&relay(mail)?).context("cannot set up mail")?),
+        None => None,
+    };
+    Ok(Ways {
+        http: links::http::Client::guarded(LIMITS, guard, Arc::new(SystemResolver))?,
+        mailer,
+        key: gate
+            .signing_key()
+            .await
+            .context("cannot read the key that signs webhooks")?,
+    })
+}
+
+fn relay(mail: &MailSettings) -> anyhow::Result<Relay> {
+    let credentials = match (&mail.user, &mail.password_file) {
+        (Some(user), Some(file)) => {
+            let password = std::fs::read_to_string(file)
+                .with_context(|| format!("cannot read the mail password in {}", file.display()))?;
+            Some((user.clone(), password.trim_end_matches(['\r', '\n']).to_owned()))
+        }
+        (Some(_) | None, _) => None,
+    };
+    Ok(Relay {
+        host: mail.host.clone(),
+        port: mail.port,
+        protection: match mail.tls {
+            MailTls::StartTls => Protection::StartTls,
+            MailTls::Tls => Protection::Tls,
+            MailTls::None => Protection::Nothing,
+        },
+        credentials,
+        from: mail.from.clone(),
+        patience: LIMITS.timeout,
+    })
 }
 
 /// Brings views to those who watch them.

@@ -18,6 +18,7 @@ pub mod history;
 pub mod intents;
 mod nouns;
 pub mod paging;
+pub mod outbox;
 pub mod session;
 pub mod sessions;
 pub mod sites;
@@ -80,6 +81,12 @@ fn closed() -> OpenApiRouter<State> {
             sessions::authorisation::authorise,
             sessions::authorisation::stop
         ))
+        .routes(routes!(alarms::acknowledge))
+        .routes(routes!(outbox::list))
+        .routes(routes!(outbox::retry))
+        .routes(routes!(outbox::delete))
+        .routes(routes!(outbox::signing_key))
+        .routes(routes!(outbox::test))
         .routes(routes!(events::stream))
         .routes(routes!(session::list, session::end_all))
         .routes(routes!(users::list, users::create))

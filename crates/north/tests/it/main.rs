@@ -8,6 +8,7 @@ mod events;
 mod goe;
 mod history;
 mod native;
+mod outbox;
 mod rest;
 mod session;
 mod sessions;

@@ -22,7 +22,7 @@ use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::reading::{EvseStatus, Measured, PilotState};
 use model::reason::{Cause, Reason};
 use model::setpoint::ChargeCurrent;
-use model::settings::{ControlSettings, GoeCharger, GoeSettings, Settings, TlsSettings};
+use model::settings::{ControlSettings, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings};
 use model::site::{Circuit, Keeper, Site};
 use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
@@ -387,6 +387,10 @@ fn settings() -> Settings {
         vehicles: Vec::new(),
         price_providers: Vec::new(),
         history: None,
+        outbound: OutboundSettings {
+            allow: vec!["127.0.0.0/8".into()],
+        },
+        mail: None,
         sites: vec![site("home", home), site("yard", yard.into())],
     }
 }

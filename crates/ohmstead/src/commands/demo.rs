@@ -12,7 +12,7 @@ use gate::{By, Gate, Principal};
 use model::document::Document;
 use model::id::DeviceId;
 use model::money::{Currency, Micros, PerKwh};
-use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Settings, TlsSettings};
+use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings};
 use model::site::Site;
 use model::tariff::{Contract, Direction, PriceBook, Prices, Tariff};
 use model::time::Millis;
@@ -171,6 +171,8 @@ fn settings(
         vehicles: Vec::new(),
         price_providers: Vec::new(),
         history: None,
+        outbound: OutboundSettings::default(),
+        mail: None,
         sites: vec![demo::home_site(&demo::home(seed), addresses), demo::yard_site()],
     })
 }

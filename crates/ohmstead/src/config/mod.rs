@@ -12,7 +12,9 @@ mod vehicle;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Retention, Settings, TlsSettings};
+use links::mail::is_mailbox;
+use links::outbound_guard::Guard;
+use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, MailSettings, MailTls, OutboundSettings, Retention, Settings, TlsSettings};
 use model::time::Millis;
 use toml::de::DeTable;
 
@@ -122,6 +124,10 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
         .map_or_else(ControlSettings::default, read_control);
     let (goe, goe_tokens) = root.table("goe").map_or_else(Default::default, read_goe);
     let history = root.table("history").map(read_history);
+    let outbound = root
+        .table("outbound")
+        .map_or_else(Default::default, read_outbound);
+    let mail = root.table("mail").and_then(read_mail);
     let sites = site::read_all(root);
     check_chargers(root, &goe, &sites);
     let backup = root
@@ -144,6 +150,8 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             vehicles,
             price_providers,
             history,
+            outbound,
+            mail,
             sites,
         },
         data,
@@ -291,6 +299,67 @@ fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, String)>) {
     }
     section.finish();
     (settings, tokens)
+}
+
+fn read_outbound(section: Section<'_, '_>) -> OutboundSettings {
+    let allow = section.texts("allow");
+    for entry in &allow {
+        if let Err(error) = Guard::new(&[entry]) {
+            section.problem("allow", format!("{error} in allow"));
+        }
+    }
+    section.finish();
+    OutboundSettings { allow }
+}
+
+fn read_mail(section: Section<'_, '_>) -> Option<MailSettings> {
+    let host = section.required_text("host", "the name of a mail relay");
+    let tls = section
+        .parsed("tls", "\"starttls\", \"tls\" or \"none\"", |text| match text {
+            "starttls" => Some(MailTls::StartTls),
+            "tls" => Some(MailTls::Tls),
+            "none" => Some(MailTls::None),
+            _ => None,
+        })
+        .unwrap_or(MailTls::StartTls);
+    let usual = match tls {
+        MailTls::StartTls => 587,
+        MailTls::Tls => 465,
+        MailTls::None => 25,
+    };
+    let port = section.scaled("port", 0, 1..=65_535, "a port, 1 to 65535");
+    let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(usual);
+    let user = section.text("user");
+    let password_file = section.text("password_file").map(PathBuf::from);
+    if user.is_some() != password_file.is_some() {
+        section.problem("user", "user and password_file are given together or not at all");
+    }
+    let is_local = host
+        .as_deref()
+        .is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "::1"));
+    if user.is_some() && tls == MailTls::None && !is_local {
+        section.problem(
+            "tls",
+            "tls is \"none\", so the password would travel in clear; expected \"starttls\" or \"tls\"",
+        );
+    }
+    let from = section.required_text("from", "a mailbox, for example \"Ohmstead <hub@example.org>\"");
+    let from = from.filter(|from| {
+        let fits = is_mailbox(from);
+        if !fits {
+            section.problem("from", format!("from is \"{from}\", expected a mailbox"));
+        }
+        fits
+    });
+    section.finish();
+    Some(MailSettings {
+        host: host?,
+        port,
+        tls,
+        user,
+        password_file,
+        from: from?,
+    })
 }
 
 fn check_chargers(root: &Section<'_, '_>, goe: &GoeSettings, sites: &[model::site::Site]) {

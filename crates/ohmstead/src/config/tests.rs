@@ -52,6 +52,7 @@ fn the_commented_lines_of_the_example_are_true_defaults() {
     let without = parse(EXAMPLE).unwrap_or_else(|problems| panic!("{}", list(&problems)));
     assert_eq!(with.settings.control, without.settings.control);
     assert_eq!(with.settings.goe, without.settings.goe);
+    assert_eq!(with.settings.mail, without.settings.mail);
     assert_eq!(with.settings.sites[0].devices, without.settings.sites[0].devices);
 }
 
@@ -271,4 +272,32 @@ fn broken_toml_says_where() {
     let problems = parse("listen = \n[[site]\n").unwrap_err();
     assert!(problems.iter().any(|p| p.line == 1), "{problems:?}");
     assert!(problems.iter().any(|p| p.line == 2), "{problems:?}");
+}
+
+#[test]
+fn mistakes_about_the_outside_are_named() {
+    let text = r#"[outbound]
+allow = ["192.168.1.0/33", "hooks.example.org"]
+[mail]
+host = "mail.example.org"
+tls = "none"
+user = "hub"
+password_file = "/etc/ohmstead/mail"
+from = "nobody"
+"#;
+    let problems = parse(text).unwrap_err();
+    let found: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    for expected in ["192.168.1.0/33", "travel in clear", "expected a mailbox"] {
+        assert!(
+            found.iter().any(|text| text.contains(expected)),
+            "{expected}: {found:?}"
+        );
+    }
+    let fine = text
+        .replace("/33", "/24")
+        .replace("\"none\"", "\"tls\"")
+        .replace("nobody", "hub@example.org");
+    let config = parse(&fine).unwrap_or_else(|problems| panic!("{}", list(&problems)));
+    let mail = config.settings.mail.unwrap();
+    assert_eq!((mail.port, mail.tls), (465, MailTls::Tls));
 }

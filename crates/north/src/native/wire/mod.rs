@@ -36,6 +36,7 @@ mod event;
 mod evse;
 mod history;
 mod intent;
+mod outbox;
 mod session;
 mod site;
 mod storage;
@@ -56,9 +57,10 @@ pub use evse::{
 pub use history::{EnergyAnswer, EnergyRow, EnergySeries, HistoryAnswer, HistorySeries, Period};
 pub use intent::{IntentAnswer, IntentRequest};
 pub use session::{PageSessionList, PageSessionView, SessionView, SetUp, SignIn, TicketSignIn};
+pub use outbox::{ParcelKind, ParcelList, ParcelStateName, ParcelView, SigningKeyView};
 pub use site::{
-    AlarmCode, AlarmList, AlarmView, CircuitView, CycleView, Flow, Overdraft, Severity, SiteList,
-    SiteSummary, SiteView,
+    AcknowledgedView, Acknowledgement, AlarmCode, AlarmList, AlarmState, AlarmView, CircuitView, CycleView,
+    Flow, Overdraft, Severity, SiteList, SiteSummary, SiteView,
 };
 pub use storage::{RetentionSource, RetentionView, StorageView};
 pub use tariff::{Band, Contract, Direction, PriceList, PriceSpan, Prices, Tariff, TariffList};

@@ -176,6 +176,10 @@ impl From<model::view::CycleView> for CycleView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AlarmList {
     pub items: Vec<AlarmView>,
+    /// Cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub next: Option<String>,
 }
 
 /// What somebody should look at.
@@ -191,6 +195,34 @@ pub struct AlarmView {
     pub raised_ms: i64,
     #[schema(required = true)]
     pub cleared_ms: Option<i64>,
+    /// Somebody has seen it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub acknowledged: Option<AcknowledgedView>,
+}
+
+/// Who has seen an alarm, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AcknowledgedView {
+    pub by: String,
+    pub at_ms: i64,
+}
+
+/// Which alarm somebody has seen.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledgement {
+    /// Absent for an alarm of the whole site.
+    pub device: Option<String>,
+    pub code: AlarmCode,
+    pub raised_ms: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmState {
+    Open,
+    All,
 }
 
 impl From<&model::alarm::Alarm> for AlarmView {
@@ -203,6 +235,10 @@ impl From<&model::alarm::Alarm> for AlarmView {
             text: alarm.text.clone(),
             raised_ms: alarm.raised.0,
             cleared_ms: alarm.cleared.map(|at| at.0),
+            acknowledged: alarm.acknowledged.as_ref().map(|seen| AcknowledgedView {
+                by: seen.by.to_string(),
+                at_ms: seen.at.0,
+            }),
         }
     }
 }
@@ -226,6 +262,18 @@ impl From<model::alarm::AlarmCode> for AlarmCode {
             Theirs::NotFollowing => Self::NotFollowing,
             Theirs::LimitExceeded => Self::LimitExceeded,
             Theirs::StoreFailing => Self::StoreFailing,
+        }
+    }
+}
+
+impl From<AlarmCode> for model::alarm::AlarmCode {
+    fn from(code: AlarmCode) -> Self {
+        match code {
+            AlarmCode::DeviceOffline => Self::DeviceOffline,
+            AlarmCode::MeterSilent => Self::MeterSilent,
+            AlarmCode::NotFollowing => Self::NotFollowing,
+            AlarmCode::LimitExceeded => Self::LimitExceeded,
+            AlarmCode::StoreFailing => Self::StoreFailing,
         }
     }
 }

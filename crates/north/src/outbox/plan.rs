@@ -1,0 +1,178 @@
+//! When to try again, and when to give up. Pure: the same parcel and time give the same answer.
+
+use model::outbox::{Parcel, ParcelState};
+use model::time::{Millis, Timestamp};
+use sha2::{Digest, Sha256};
+
+const FIRST: Millis = Millis(30_000);
+const LONGEST: Millis = Millis(3_600_000);
+/// With the pauses above this is a little more than a day.
+const MOST_ATTEMPTS: u32 = 32;
+/// What is older has become useless; it is given up after its next attempt.
+const OLDEST: Millis = Millis(3 * 24 * 3_600_000);
+
+/// Why an attempt brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub why: String,
+    /// It would be the same the next time.
+    pub for_good: bool,
+    /// When the other side wants to be asked again.
+    pub retry_after: Option<Millis>,
+}
+
+/// The parcel as it is stored before an attempt leaves: counted, and to be tried again later should this
+/// process end before it knows what became of it.
+#[must_use]
+pub fn begun(parcel: &Parcel, now: Timestamp) -> Parcel {
+    let attempts = parcel.attempts.saturating_add(1);
+    Parcel {
+        attempts,
+        state: ParcelState::Waiting {
+            next_attempt: now + pause(parcel, attempts),
+        },
+        ..parcel.clone()
+    }
+}
+
+/// The parcel after an attempt that had [`begun`].
+#[must_use]
+pub fn ended(parcel: &Parcel, result: Result<(), Failed>, now: Timestamp) -> Parcel {
+    let (state, last_error) = match result {
+        Ok(()) => (ParcelState::Delivered { at: now }, None),
+        Err(failed) => {
+            let is_over =
+                failed.for_good || parcel.attempts >= MOST_ATTEMPTS || now - parcel.created >= OLDEST;
+            let wanted = failed.retry_after.unwrap_or(Millis::ZERO).min(LONGEST);
+            let state = if is_over {
+                ParcelState::Dead { since: now }
+            } else {
+                ParcelState::Waiting {
+                    next_attempt: now + pause(parcel, parcel.attempts).max(wanted),
+                }
+            };
+            (state, Some(failed.why))
+        }
+    };
+    Parcel {
+        state,
+        last_error,
+        ..parcel.clone()
+    }
+}
+
+/// The parcel as somebody sends it again.
+#[must_use]
+pub fn again(parcel: &Parcel, now: Timestamp) -> Parcel {
+    Parcel {
+        attempts: 0,
+        state: ParcelState::Waiting { next_attempt: now },
+        ..parcel.clone()
+    }
+}
+
+/// Doubles up to an hour, shortened by up to a half; how much hangs on the parcel and the attempt, so that
+/// parcels that failed together do not come back together.
+fn pause(parcel: &Parcel, attempts: u32) -> Millis {
+    let doubled = FIRST.0.saturating_mul(1 << attempts.saturating_sub(1).min(16));
+    let longest = doubled.min(LONGEST.0);
+    let digest = Sha256::digest(format!("{}#{attempts}", parcel.id));
+    let spread = i64::from(u16::from_be_bytes([digest[0], digest[1]]));
+    Millis(longest - longest * spread / (2 * 65_536))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::id::ParcelId;
+    use model::outbox::Content;
+
+    use super::*;
+
+    fn parcel() -> Parcel {
+        Parcel {
+            id: ParcelId::new("alarm-1").unwrap(),
+            target: "x".to_owned(),
+            content: Content::Webhook {
+                url: "https://x.example".to_owned(),
+                body: "{}".to_owned(),
+            },
+            author: None,
+            created: Timestamp(0),
+            attempts: 0,
+            state: ParcelState::Waiting {
+                next_attempt: Timestamp(0),
+            },
+            last_error: None,
+        }
+    }
+
+    fn failed(for_good: bool, retry_after: Option<Millis>) -> Failed {
+        Failed {
+            why: "no".to_owned(),
+            for_good,
+            retry_after,
+        }
+    }
+
+    fn waits(parcel: &Parcel) -> Option<i64> {
+        match parcel.state {
+            ParcelState::Waiting { next_attempt } => Some(next_attempt.0),
+            ParcelState::Dead { .. } | ParcelState::Delivered { .. } => None,
+        }
+    }
+
+    #[test]
+    fn pauses_grow_to_an_hour_and_end_after_a_day() {
+        let mut parcel = parcel();
+        let mut now = Timestamp(0);
+        for attempt in 1..=MOST_ATTEMPTS {
+            parcel = begun(&parcel, now);
+            let planned = waits(&parcel).unwrap();
+            parcel = ended(&parcel, Err(failed(false, None)), now);
+            assert_eq!(parcel.attempts, attempt);
+            if attempt == MOST_ATTEMPTS {
+                break;
+            }
+            // A crash in between waits as long as a failure.
+            assert_eq!(waits(&parcel), Some(planned));
+            let longest = (30_000_i64 << (attempt - 1).min(16)).min(3_600_000);
+            let pause = planned - now.0;
+            assert!(
+                (longest / 2..=longest).contains(&pause),
+                "{attempt}: {pause} of {longest}"
+            );
+            now = Timestamp(planned);
+        }
+        assert_eq!(parcel.state, ParcelState::Dead { since: now });
+        assert!((12..36).contains(&(now.0 / 3_600_000)), "{} h", now.0 / 3_600_000);
+        let again = again(&parcel, now);
+        assert_eq!((again.attempts, waits(&again)), (0, Some(now.0)));
+    }
+
+    #[test]
+    fn what_becomes_of_an_attempt() {
+        let first = begun(&parcel(), Timestamp(0));
+        let late = Timestamp(OLDEST.0);
+        for (name, result, now, waiting, dead) in [
+            ("delivered", Ok(()), Timestamp(9), false, false),
+            (
+                "refused for good",
+                Err(failed(true, None)),
+                Timestamp(9),
+                false,
+                true,
+            ),
+            ("not now", Err(failed(false, None)), Timestamp(9), true, false),
+            ("too old", Err(failed(false, None)), late, false, true),
+            ("old and delivered", Ok(()), late, false, false),
+        ] {
+            let after = ended(&first, result, now);
+            assert_eq!(waits(&after).is_some(), waiting, "{name}");
+            assert_eq!(matches!(after.state, ParcelState::Dead { .. }), dead, "{name}");
+        }
+        let asked = ended(&first, Err(failed(false, Some(Millis(600_000)))), Timestamp(0));
+        assert_eq!(waits(&asked), Some(600_000));
+        let absurd = ended(&first, Err(failed(false, Some(Millis(i64::MAX)))), Timestamp(0));
+        assert_eq!(waits(&absurd), Some(3_600_000));
+    }
+}
