@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::RealClock;
 use crate::config::DatabaseUrl;
-use crate::listen;
+use crate::{listen, nightly, prices};
 
 /// What there is before anything runs: the time, the store, the gate.
 pub struct House {
@@ -29,6 +29,8 @@ pub struct House {
     pub store: Arc<dyn Store>,
     pub gate: Arc<Gate>,
     pub readiness: Arc<north::Readiness>,
+    /// The data directory, when records and history are files in it.
+    data: Option<PathBuf>,
 }
 
 impl House {
@@ -48,6 +50,7 @@ impl House {
             store,
             gate,
             readiness: Arc::new(north::Readiness::default()),
+            data: database.is_none().then(|| data.to_owned()),
         })
     }
 }
@@ -97,6 +100,7 @@ impl Running {
             store,
             gate,
             readiness,
+            data,
         } = house;
         let stop = CancellationToken::new();
         let bus: Arc<dyn Bus> = InProcess::new();
@@ -123,7 +127,29 @@ impl Running {
             });
         }
         let links = south::Supervisor::start(&settings.sites, bus.clone(), clock.clone(), stop.clone()).await;
-        let state = north::State::new(bus, store.clone(), gate.clone(), clock, settings, readiness);
+        let providers = settings.price_providers.clone();
+        let (clock_of, store_of, bus_of) = (clock.clone(), store.clone(), bus.clone());
+        let stop_of = stop.clone();
+        tasks.spawn(async move {
+            prices::run(providers, clock_of, store_of, bus_of, stop_of).await;
+            Ok(())
+        });
+        let mut state = north::State::new(
+            bus,
+            store.clone(),
+            gate.clone(),
+            clock.clone(),
+            settings.clone(),
+            readiness,
+        );
+        if let Some(data) = data {
+            state = state.with_data(&data);
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                nightly::run(data, settings, clock, stop).await;
+                Ok(())
+            });
+        }
         tasks.spawn(feed(state.clone(), stop.clone()));
         tasks.spawn(listen::serve(listener, north::router(state), stop.clone()));
         Ok(Self {

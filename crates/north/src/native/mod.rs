@@ -6,6 +6,7 @@
 
 pub mod alarms;
 pub mod auth;
+pub mod backup;
 pub mod body;
 pub mod devices;
 pub mod error;
@@ -69,6 +70,7 @@ fn closed() -> OpenApiRouter<State> {
             sessions::authorisation::authorise,
             sessions::authorisation::stop
         ))
+        .routes(routes!(backup::create))
         .routes(routes!(events::stream))
 }
 

@@ -1,8 +1,10 @@
 //! One file per subcommand.
 
 mod backfill;
+mod backup;
 mod check;
 mod demo;
+mod doctor;
 mod serve;
 mod sim;
 
@@ -17,6 +19,14 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve { config, data, listen } => serve::run(&config, data, listen).await,
         Command::Demo { listen, data, seed } => demo::run(listen, data, seed).await,
         Command::Sim { config, state } => sim::run(&config, state).await,
+        Command::Backup {
+            config,
+            data,
+            to,
+            with_key,
+        } => backup::run(config.as_deref(), data, to, with_key).await,
+        Command::Restore { file, data } => backup::restore(file, data).await,
+        Command::Doctor { config, data } => doctor::run(config.as_deref(), data).await,
         Command::Config {
             command: ConfigCommand::Check { file },
         } => check::run(&file),
