@@ -63,6 +63,9 @@ pub struct State {
     sheets: Arc<goe::Sheets>,
     /// One change of a document at a time, since checks look at several.
     changing: Arc<tokio::sync::Mutex<()>>,
+    /// The data directory, when records and history are files in it.
+    data: Option<Arc<std::path::Path>>,
+    backing_up: Arc<tokio::sync::Semaphore>,
 }
 
 impl State {
@@ -92,7 +95,16 @@ impl State {
             guard,
             sheets: Arc::default(),
             changing: Arc::default(),
+            data: None,
+            backing_up: Arc::new(tokio::sync::Semaphore::new(1)),
         }
+    }
+
+    /// Names the data directory, so that it can be backed up.
+    #[must_use]
+    pub fn with_data(mut self, data: &std::path::Path) -> Self {
+        self.data = Some(data.into());
+        self
     }
 }
 

@@ -54,6 +54,36 @@ pub enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
+    /// Write records and history into one file, also while the server runs
+    Backup {
+        /// Says where the data is
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Wins over the file
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// The new file, for example backup.tar.gz
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Take in the key that opens sealed secrets; keep such a file as safe as the key itself
+        #[arg(long)]
+        with_key: bool,
+    },
+    /// Unpack a backup into a new data directory
+    Restore {
+        file: PathBuf,
+        /// Must be empty, or not there
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Say what is wrong with this installation and what to do
+    Doctor {
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Wins over the file
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
     /// Work on configuration files
     Config {
         #[command(subcommand)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::RealClock;
 use crate::config::DatabaseUrl;
-use crate::listen;
+use crate::{listen, nightly, prices};
 
 /// Pauses while there are old readings to thin, and when there are none.
 const BETWEEN_BITES: Duration = Duration::from_millis(50);
@@ -39,6 +39,8 @@ pub struct House {
     pub store: Arc<dyn Store>,
     pub gate: Arc<Gate>,
     pub readiness: Arc<north::Readiness>,
+    /// The data directory, when records and history are files in it.
+    data: Option<PathBuf>,
 }
 
 impl House {
@@ -58,6 +60,7 @@ impl House {
             store,
             gate,
             readiness: Arc::new(north::Readiness::default()),
+            data: database.is_none().then(|| data.to_owned()),
         })
     }
 }
@@ -112,6 +115,7 @@ impl Running {
             store,
             gate,
             readiness,
+            data,
         } = house;
         let stop = CancellationToken::new();
         let bus: Arc<dyn Bus> = InProcess::new();
@@ -139,7 +143,14 @@ impl Running {
         }
         let links = south::Supervisor::start(&settings.sites, bus.clone(), clock.clone(), stop.clone()).await;
         tasks.spawn(thin(store.clone(), settings.history, clock.clone(), stop.clone()));
-        let state = north::State::new(
+        let providers = settings.price_providers.clone();
+        let (clock_of, store_of, bus_of) = (clock.clone(), store.clone(), bus.clone());
+        let stop_of = stop.clone();
+        tasks.spawn(async move {
+            prices::run(providers, clock_of, store_of, bus_of, stop_of).await;
+            Ok(())
+        });
+        let mut state = north::State::new(
             bus,
             store.clone(),
             gate.clone(),
@@ -152,8 +163,8 @@ impl Running {
         let notifier = Notifier {
             store: store.clone(),
             gate: gate.clone(),
-            clock,
-            settings,
+            clock: clock.clone(),
+            settings: settings.clone(),
         };
         let (stop_sender, stop_notifier) = (stop.clone(), stop.clone());
         tasks.spawn(async move {
@@ -164,6 +175,14 @@ impl Running {
             notifier.run(stop_notifier).await;
             Ok(())
         });
+        if let Some(data) = data {
+            state = state.with_data(&data);
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                nightly::run(data, settings, clock, stop).await;
+                Ok(())
+            });
+        }
         tasks.spawn(feed(state.clone(), stop.clone()));
         let router = north::router(state);
         if let Some((listener, certificate)) = tls {

@@ -5,7 +5,10 @@ mod assemble;
 mod clock;
 mod commands;
 mod config;
+mod from_file;
 mod listen;
+mod nightly;
+mod prices;
 
 use std::process::ExitCode;
 

@@ -18,6 +18,7 @@ mod health;
 mod link;
 mod modbus;
 mod supervisor;
+pub mod tariff;
 mod transport;
 
 pub use health::Health;

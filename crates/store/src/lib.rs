@@ -7,6 +7,7 @@
 //! Every write of an engine carries its epoch; an older one than the site's newest is refused with
 //! [`StoreError::Fenced`].
 
+pub mod backup;
 pub mod calendar;
 mod columns;
 mod condense;

@@ -7,6 +7,7 @@
 pub mod alarms;
 pub mod audit;
 pub mod auth;
+pub mod backup;
 pub mod body;
 pub mod cards;
 pub mod devices;
@@ -87,6 +88,7 @@ fn closed() -> OpenApiRouter<State> {
         .routes(routes!(outbox::delete))
         .routes(routes!(outbox::signing_key))
         .routes(routes!(outbox::test))
+        .routes(routes!(backup::create))
         .routes(routes!(events::stream))
         .routes(routes!(session::list, session::end_all))
         .routes(routes!(users::list, users::create))

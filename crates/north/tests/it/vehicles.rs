@@ -56,8 +56,7 @@ async fn a_vehicle_is_made_read_replaced_and_deleted() {
     );
 
     // What was read may be sent back; its state of charge has its own path.
-    one["soc_source"] =
-        json!({"kind": "http", "url": "http://192.168.1.9/car", "path": "battery.soc", "every_s": 300});
+    one["soc_source"] = json!({"kind": "pushed"});
     let mut sent = one.clone();
     sent["soc"]["soc_permille"] = json!(999);
     let put = world.put("/api/v1/vehicles/blue-car", &sent.to_string()).await;

@@ -12,12 +12,14 @@ use gate::{By, Gate, Principal};
 use model::document::Document;
 use model::id::DeviceId;
 use model::money::{Currency, Micros, PerKwh};
+use model::phases::Phases;
 use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings};
 use model::site::Site;
-use model::tariff::{Contract, Direction, PriceBook, Prices, Tariff};
+use model::tariff::{Band, Contract, Direction, PriceBook, Prices, Tariff};
 use model::time::Millis;
-use model::units::PerMille;
+use model::units::{MilliAmps, PerMille, WattHours};
 use model::user::{Card, CardKind, Role, User};
+use model::vehicle::{SocSource, Vehicle};
 use serde_json::{Value, json};
 use sim::demo;
 use sim::world::World;
@@ -100,10 +102,11 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
         .await
         .context("cannot open the ports of the virtual devices")?;
     let settings = Arc::new(settings(local, seed, devices.addresses())?);
+    fill_tariffs(house.store.as_ref(), &settings.sites[0]).await?;
     break_the_yard(&house, &settings.sites[1]).await?;
     let token = open_doors(&house.gate, &data).await?;
 
-    settle_in(&house, &settings.sites[0]).await?;
+    settle_in(&house).await?;
     let past = past(&house, &settings, seed, counters, started.wall).await?;
     let (store, readiness) = (house.store.clone(), house.readiness.clone());
     let running = Running::start(house, settings.clone(), listener, None).await?;
@@ -177,6 +180,77 @@ fn settings(
     })
 }
 
+/// What energy costs and which cars there are, unless somebody has changed it.
+async fn fill_tariffs(store: &dyn Store, site: &Site) -> anyhow::Result<()> {
+    let contract = |name: &str, from: &str, until: Option<&str>, prices: Prices| {
+        anyhow::Ok(Contract {
+            name: name.to_owned(),
+            from: from.parse()?,
+            until: until.map(str::parse).transpose()?,
+            currency: Currency::EUR,
+            vat: PerMille(200),
+            monthly_fee: Micros(3_500_000),
+            prices,
+        })
+    };
+    let night = Band {
+        weekdays: Vec::new(),
+        months: Vec::new(),
+        from_minute: 22 * 60,
+        to_minute: 6 * 60,
+        price: PerKwh(168_000),
+    };
+    let by_time = Prices::TimeOfUse {
+        bands: vec![night],
+        otherwise: PerKwh(241_000),
+    };
+    let flat = |price| Prices::Fixed { price: PerKwh(price) };
+    let mut fed_in = contract("Green power", "2025-01-01", None, flat(78_000))?;
+    (fed_in.vat, fed_in.monthly_fee) = (PerMille(0), Micros(0));
+    let tariff = |id: &str, name: &str, direction, contracts| {
+        anyhow::Ok(Tariff {
+            id: id.parse()?,
+            name: name.to_owned(),
+            direction,
+            site: Some(site.id.clone()),
+            contracts,
+        })
+    };
+    if store.list::<Tariff>().await?.is_empty() {
+        let contracts = vec![
+            contract("Flat 2025", "2025-01-01", Some("2025-12-31"), flat(228_000))?,
+            contract("Day and night 2026", "2026-01-01", None, by_time)?,
+        ];
+        let household = tariff("household", "Household", Direction::Import, contracts)?;
+        store.put(&household).await?;
+        let feed_in = tariff("feed-in", "Feed-in", Direction::Export, vec![fed_in])?;
+        store.put(&feed_in).await?;
+    }
+    if store.list::<Vehicle>().await?.is_empty() {
+        for (id, name, capacity, home) in [
+            ("blue-car", "Blue car", 58_000, "left"),
+            ("red-car", "Red car", 39_000, "right"),
+        ] {
+            let vehicle = Vehicle {
+                id: id.parse()?,
+                name: name.to_owned(),
+                capacity: Some(WattHours(capacity)),
+                phases: Phases::Three,
+                min: MilliAmps::from_amps(6),
+                max: None,
+                efficiency: PerMille(900),
+                charge_limit: None,
+                default_mode: None,
+                owner: None,
+                home: Some(home.parse()?),
+                soc_source: SocSource::Manual,
+            };
+            store.put(&vehicle).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes what is broken on purpose: one charger whose link was lost two days ago, one that was switched
 /// off, one that was last heard from two hours ago.
 async fn break_the_yard(house: &House, yard: &Site) -> anyhow::Result<()> {
@@ -211,8 +285,8 @@ async fn break_the_yard(house: &House, yard: &Site) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Those who charge at the demo, each with a card, and what their energy costs. What somebody changed stays.
-async fn settle_in(house: &House, site: &Site) -> anyhow::Result<()> {
+/// Those who charge at the demo, each with a card. What somebody changed stays.
+async fn settle_in(house: &House) -> anyhow::Result<()> {
     let (store, gate) = (house.store.as_ref(), &house.gate);
     let console = Principal::console();
     let by = By::new(&console, "demo");
@@ -245,28 +319,6 @@ async fn settle_in(house: &House, site: &Site) -> anyhow::Result<()> {
             rules: Vec::new(),
         };
         gate.create_card(&by, card, number).await?;
-    }
-    if store.list::<Tariff>().await?.is_empty() {
-        let contract = Contract {
-            name: "Household".to_owned(),
-            from: "2020-01-01".parse()?,
-            until: None,
-            currency: Currency::EUR,
-            vat: PerMille(200),
-            monthly_fee: Micros(3_500_000),
-            prices: Prices::Fixed {
-                price: PerKwh(240_000),
-            },
-        };
-        store
-            .put(&Tariff {
-                id: "household".parse()?,
-                name: "Household".to_owned(),
-                direction: Direction::Import,
-                site: Some(site.id.clone()),
-                contracts: vec![contract],
-            })
-            .await?;
     }
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! One file per subcommand.
 
 mod backfill;
+mod backup;
 mod check;
 mod demo;
+mod doctor;
 mod serve;
 mod sim;
 mod user;
@@ -22,6 +24,14 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             UserCommand::List { data } => user::list(&data).await,
             UserCommand::ResetPassword { name, data } => user::reset_password(&name, &data).await,
         },
+        Command::Backup {
+            config,
+            data,
+            to,
+            with_key,
+        } => backup::run(config.as_deref(), data, to, with_key).await,
+        Command::Restore { file, data } => backup::restore(file, data).await,
+        Command::Doctor { config, data } => doctor::run(config.as_deref(), data).await,
         Command::Config {
             command: ConfigCommand::Check { file },
         } => check::run(&file),

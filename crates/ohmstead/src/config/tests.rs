@@ -208,7 +208,7 @@ min_a = 5
         "43: unit in price provider \"exchange\" is \"EUR\", expected EUR/MWh, EUR/kWh or ct/kWh, or the same in another currency",
         "45: vehicle `car` has a minimum of 5000 mA, expected 6000 to 80000 mA",
         "46: vehicle `car` is at home at EVSE `lft`, which no device has",
-        "47: a state of charge by MQTT cannot be heard by this version yet; use manual, pushed, http or charger",
+        "47: soc in vehicle \"car\" is \"mqtt\", expected manual or pushed",
     ] {
         assert!(
             found.iter().any(|f| f == expected),

@@ -106,40 +106,10 @@ fn read_vehicle(mut section: Section<'_, '_>) -> Option<Vehicle> {
 }
 
 fn read_source(section: &Section<'_, '_>) -> SocSource {
-    let kind = section.text("soc").unwrap_or_else(|| "manual".to_owned());
-    let http = ["soc_url", "soc_path", "soc_every_s"];
-    let (url, path) = (section.text("soc_url"), section.text("soc_path"));
-    let every = section.scaled("soc_every_s", 0, 10..=86_400, "seconds, 10 to 86400");
-    for key in http.into_iter().filter(|key| kind != "http" && section.has(key)) {
-        section.problem(key, format!("{key} makes sense with soc = \"http\" only"));
-    }
-    match kind.as_str() {
-        "manual" => SocSource::Manual,
-        "pushed" => SocSource::Pushed,
-        "charger" => SocSource::Charger,
-        "http" => SocSource::Http {
-            url: url.unwrap_or_default(),
-            path: path.unwrap_or_default(),
-            every_s: every.and_then(|every| u32::try_from(every).ok()).unwrap_or(300),
-        },
-        "mqtt" => {
-            section.problem(
-                "soc",
-                "a state of charge by MQTT cannot be heard by this version yet; use manual, pushed, http or charger",
-            );
-            SocSource::Manual
-        }
-        other => {
-            let known = ["manual", "pushed", "http", "charger"];
-            let hint = nearest(other, &known).map_or_else(String::new, |k| format!("; did you mean `{k}`?"));
-            section.problem(
-                "soc",
-                format!(
-                    "there is no soc source `{other}`, expected {}{hint}",
-                    known.join(", ")
-                ),
-            );
-            SocSource::Manual
-        }
-    }
+    let source = section.parsed("soc", "manual or pushed", |text| match text {
+        "manual" => Some(SocSource::Manual),
+        "pushed" => Some(SocSource::Pushed),
+        _ => None,
+    });
+    source.unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 // A test that panics has failed, which is what it is for.
 #![allow(clippy::unwrap_used)]
 
+mod backup;
 mod bad_starts;
 mod demo;
 mod examples;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::StoreError;
 use crate::database::Database;
 use crate::history::Recorder;
-use schema::{HISTORY, RECORDS};
+pub(crate) use schema::{HISTORY, RECORDS, Schema};
 
 /// A data directory, open; or a database that is gone with its last owner.
 pub type Sqlite = Database<Option<Lock>>;

@@ -42,6 +42,11 @@ pub const HISTORY: Schema = Schema {
 const OPEN: &str = "open the database";
 
 impl Schema {
+    /// The newest version this program knows.
+    pub fn known(&self) -> i64 {
+        i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
+    }
+
     /// The connection that writes. Makes and migrates the file.
     pub fn open_writer(&self, directory: &Path) -> Result<Connection, StoreError> {
         let path = directory.join(self.file);
@@ -84,7 +89,7 @@ impl Schema {
 
     fn migrate(&self, connection: &Connection) -> Result<(), Failure> {
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let known = i64::try_from(self.migrations.len()).unwrap_or(i64::MAX);
+        let known = self.known();
         if found > known {
             return Err(StoreError::TooNew {
                 file: self.file.to_owned(),

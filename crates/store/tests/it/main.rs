@@ -6,6 +6,7 @@
 )]
 
 mod backend;
+mod backup;
 #[path = "../../src/postgres/cluster.rs"]
 mod cluster;
 mod full;

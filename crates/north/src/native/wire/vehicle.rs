@@ -62,11 +62,11 @@ pub enum SocSource {
     Manual {},
     /// Put at this API by a program.
     Pushed {},
-    /// Fetched as JSON; `path` names the member that holds percent.
+    /// Fetched as JSON; `path` names the member that holds percent. Refused by this version.
     Http { url: String, path: String, every_s: u32 },
     /// Heard on a topic, in percent; refused by this version.
     Mqtt { topic: String },
-    /// Told by the charging station.
+    /// Told by the charging station. Refused by this version.
     Charger {},
 }
 

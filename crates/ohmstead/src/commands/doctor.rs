@@ -1,0 +1,339 @@
+//! `ohmstead doctor`: what is wrong with this installation, and what to do.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::bail;
+use jiff::tz::TimeZone;
+use model::device::LinkSettings;
+use model::settings::Settings;
+use model::tariff::{Named, Tariff, problems};
+use model::time::{Clock, Timestamp};
+use store::backup::{inspect, read_nouns};
+
+use super::print;
+use crate::clock::RealClock;
+use crate::config;
+
+/// Nothing of ours is older; a clock that shows less has not been set.
+const FIRST_DAY: i64 = 1_767_225_600_000;
+const LAST_DAY: i64 = 4_102_444_800_000;
+const DAY: i64 = 86_400_000;
+/// Tariffs that end within it are mentioned.
+const SOON: i64 = 30 * DAY;
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// What was looked at and how it is.
+#[derive(Debug, Default)]
+struct Findings {
+    lines: Vec<String>,
+    wrong: usize,
+}
+
+impl Findings {
+    fn good(&mut self, text: impl Into<String>) {
+        self.lines.push(format!("  good   {}", text.into()));
+    }
+
+    /// Worth knowing, and nothing wrong yet.
+    fn note(&mut self, text: impl Into<String>) {
+        self.lines.push(format!("  note   {}", text.into()));
+    }
+
+    fn wrong(&mut self, text: impl Into<String>) {
+        self.wrong += 1;
+        self.lines.push(format!("  WRONG  {}", text.into()));
+    }
+}
+
+pub async fn run(file: Option<&Path>, data: Option<PathBuf>) -> anyhow::Result<()> {
+    let mut found = Findings::default();
+    let now = RealClock::start().now().wall;
+    clock(now, &mut found);
+    let config = match file.map(config::load) {
+        Some(Ok(config)) => {
+            found.good("the config file is right");
+            Some(config)
+        }
+        Some(Err(error)) => {
+            found.wrong(error.to_string());
+            None
+        }
+        None => None,
+    };
+    let data = data.or_else(|| config.as_ref().and_then(|config| config.data.clone()));
+    let in_files = config.as_ref().is_none_or(|config| config.store.is_none());
+    let mut is_running = false;
+    let mut tariffs = Vec::new();
+    match &data {
+        Some(data) if data.is_dir() => {
+            is_running = directory(data, &mut found);
+            if in_files {
+                databases(data, &mut found);
+                // A database that cannot be read has been named already.
+                tariffs = read_nouns::<Tariff>(data).unwrap_or_default();
+            } else {
+                found.note("records are kept in PostgreSQL; its own tools check them");
+            }
+        }
+        Some(data) => found.wrong(format!(
+            "there is no data directory {}; check --data, or start once with `ohmstead serve`",
+            data.display()
+        )),
+        None => found.note("no data directory was given with --data or --config, so none was looked at"),
+    }
+    if let Some(config) = &config {
+        let of_file = &config.settings.tariffs;
+        tariffs.retain(|tariff| !of_file.iter().any(|other| other.id == tariff.id));
+        tariffs.extend(of_file.iter().cloned());
+        contracts(&config.settings, &tariffs, now, &mut found);
+        if is_running {
+            found.good("another process has the data directory open, so the port was not tried");
+        } else {
+            port(&config.settings, &mut found).await;
+        }
+        devices(&config.settings, &mut found).await;
+    }
+    for line in &found.lines {
+        print(line);
+    }
+    if found.wrong > 0 {
+        bail!("{} thing(s) to put right", found.wrong);
+    }
+    Ok(())
+}
+
+fn clock(now: Timestamp, found: &mut Findings) {
+    if (FIRST_DAY..LAST_DAY).contains(&now.0) {
+        found.good(format!("the clock shows {now}"));
+    } else {
+        found.wrong(format!(
+            "the clock shows {now}; set it, and switch on time synchronisation (timedatectl set-ntp true)"
+        ));
+    }
+}
+
+/// Whether another process has it open.
+fn directory(data: &Path, found: &mut Findings) -> bool {
+    for (path, most, what) in [
+        (data.to_owned(), 0o700, "the data directory"),
+        (data.join("key"), 0o600, "the installation key"),
+    ] {
+        match std::fs::metadata(&path) {
+            Ok(about) if about.mode() & 0o777 & !most != 0 => found.wrong(format!(
+                "{what} {} is open to others (mode {:o}); run: chmod {most:o} {}",
+                path.display(),
+                about.mode() & 0o777,
+                path.display()
+            )),
+            Ok(_) => found.good(format!("{what} is private")),
+            Err(error) => found.wrong(format!(
+                "{what} {} cannot be looked at: {error}; restore it from a backup, or check who owns it",
+                path.display()
+            )),
+        }
+    }
+    let lock = std::fs::File::open(data.join("lock"));
+    lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+fn databases(data: &Path, found: &mut Findings) {
+    for database in inspect(data) {
+        let file = database.file;
+        match database.schema {
+            _ if !database.problems.is_empty() => found.wrong(format!(
+                "{file} is damaged: {}; restore a backup into another directory",
+                database.problems.join(", ")
+            )),
+            None => found.wrong(format!(
+                "{file} is not there; check --data, or restore a backup into another directory"
+            )),
+            Some(schema) if schema > database.known => found.wrong(format!(
+                "{file} was written by a newer version (schema {schema}, this program knows {}); update the program",
+                database.known
+            )),
+            Some(schema) if schema < database.known => found.note(format!(
+                "{file} is of schema {schema}; the next start brings it to {}",
+                database.known
+            )),
+            Some(schema) => found.good(format!("{file} is whole, schema {schema}")),
+        }
+    }
+}
+
+fn contracts(settings: &Settings, tariffs: &[Tariff], now: Timestamp, found: &mut Findings) {
+    let named = Named {
+        sites: settings.sites.iter().map(|site| site.id.clone()).collect(),
+        providers: settings.price_providers.iter().map(|p| p.id.clone()).collect(),
+    };
+    let wrong = problems(tariffs, &named);
+    if wrong.is_empty() && !tariffs.is_empty() {
+        found.good("tariffs do not overlap");
+    }
+    for problem in wrong {
+        found.wrong(problem.text);
+    }
+    let zone = |tariff: &Tariff| {
+        let site = settings
+            .sites
+            .iter()
+            .find(|site| tariff.site.as_ref() == Some(&site.id));
+        let site = site.or(settings.sites.first());
+        site.and_then(|site| TimeZone::get(&site.time_zone).ok())
+            .unwrap_or(TimeZone::UTC)
+    };
+    for tariff in tariffs {
+        let zone = zone(tariff);
+        if tariff.contract_at(&zone, now).is_none() {
+            found.note(format!(
+                "tariff `{}` has no contract in force today, so nothing is priced by it",
+                tariff.id
+            ));
+        } else if tariff.contract_at(&zone, Timestamp(now.0 + SOON)).is_none() {
+            found.note(format!(
+                "tariff `{}` ends within 30 days; enter the next contract",
+                tariff.id
+            ));
+        }
+    }
+}
+
+async fn port(settings: &Settings, found: &mut Findings) {
+    match tokio::net::TcpListener::bind(settings.listen).await {
+        Ok(_) => found.good(format!("{} is free", settings.listen)),
+        Err(error) => found.wrong(format!(
+            "cannot listen on {}: {error}; stop the program that uses it, or change `listen`",
+            settings.listen
+        )),
+    }
+}
+
+async fn devices(settings: &Settings, found: &mut Findings) {
+    let devices = settings.sites.iter().flat_map(|site| &site.devices);
+    for device in devices {
+        let address = match &device.link {
+            LinkSettings::Goe { url } => {
+                let host = url.strip_prefix("http://").unwrap_or(url);
+                let host = host.split('/').next().unwrap_or(host);
+                let has_port = host
+                    .rsplit_once(':')
+                    .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+                if has_port {
+                    host.to_owned()
+                } else {
+                    format!("{host}:80")
+                }
+            }
+            LinkSettings::Sunspec { address, .. } | LinkSettings::Modbus { address, .. } => address.clone(),
+            LinkSettings::None => continue,
+        };
+        let connected = tokio::time::timeout(ANSWER_WITHIN, tokio::net::TcpStream::connect(&address)).await;
+        let cause = match connected {
+            Ok(Ok(_)) => {
+                found.good(format!("device `{}` answers at {address}", device.id));
+                continue;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", ANSWER_WITHIN.as_secs()),
+        };
+        found.wrong(format!(
+            "device `{}` cannot be reached at {address}: {cause}; check that it is on, in this network and has this address",
+            device.id
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str = "[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n";
+
+    fn settings(more: &str) -> Settings {
+        let text = format!("{BASE}{more}");
+        config::parse(&text)
+            .unwrap_or_else(|problems| panic!("{problems:?}"))
+            .settings
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_is_wrong() {
+        for (now, wrong) in [(0, 1), (FIRST_DAY, 0), (LAST_DAY, 1)] {
+            let mut found = Findings::default();
+            clock(Timestamp(now), &mut found);
+            assert_eq!(found.wrong, wrong, "{now}");
+        }
+    }
+
+    #[test]
+    fn contracts_that_end_soon_or_overlap_are_named() {
+        let tariff = |id: &str, until: &str| {
+            format!(
+                "[[tariff]]\nid = \"{id}\"\n[[tariff.contract]]\nname = \"C\"\nfrom = \"2026-01-01\"\nuntil = \"{until}\"\nprice = 0.2\n"
+            )
+        };
+        let text =
+            tariff("ended", "2026-01-31") + &tariff("ending", "2026-03-10") + &tariff("long", "2027-01-01");
+        let settings = settings(&text);
+        let mut tariffs = settings.tariffs.clone();
+        // 2026-03-01 00:00 UTC
+        let now = Timestamp(1_772_323_200_000);
+        let mut found = Findings::default();
+        contracts(&settings, &tariffs, now, &mut found);
+        assert_eq!(found.wrong, 0, "{found:?}");
+        let text = found.lines.join("\n");
+        for expected in ["`ended` has no contract in force", "`ending` ends within 30 days"] {
+            assert!(text.contains(expected), "{text}");
+        }
+        assert!(!text.contains("`long`"), "{text}");
+        for tariff in &mut tariffs {
+            tariff.site = Some("home".parse().unwrap());
+        }
+        contracts(&settings, &tariffs, now, &mut found);
+        assert!(
+            found.wrong > 0 && found.lines.join("\n").contains("overlap"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_directory_that_others_may_read_is_wrong() {
+        use std::os::unix::fs::PermissionsExt;
+        let data = tempfile::tempdir().unwrap();
+        std::fs::write(data.path().join("key"), [0; 32]).unwrap();
+        let open = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap()
+        };
+        open(&data.path().join("key"), 0o644);
+        open(data.path(), 0o755);
+        let mut found = Findings::default();
+        directory(data.path(), &mut found);
+        assert_eq!(found.wrong, 2, "{found:?}");
+        assert!(found.lines[1].contains("chmod 600"), "{found:?}");
+        open(&data.path().join("key"), 0o600);
+        open(data.path(), 0o700);
+        let mut found = Findings::default();
+        directory(data.path(), &mut found);
+        assert_eq!(found.wrong, 0, "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn devices_and_ports_are_tried() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let taken = listener.local_addr().unwrap();
+        let device = |id: &str, address: &str| {
+            format!(
+                "[[site.device]]\nid = \"{id}\"\nkind = \"meter\"\ndriver = \"sunspec\"\naddress = \"{address}\"\n"
+            )
+        };
+        let mut settings = settings(&(device("there", &taken.to_string()) + &device("gone", "127.0.0.1:1")));
+        settings.listen = taken;
+        let mut found = Findings::default();
+        devices(&settings, &mut found).await;
+        port(&settings, &mut found).await;
+        assert_eq!(found.wrong, 2, "{found:?}");
+        assert!(found.lines[0].contains("`there` answers"), "{found:?}");
+        assert!(found.lines[1].contains("`gone` cannot be reached"), "{found:?}");
+    }
+}

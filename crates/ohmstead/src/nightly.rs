@@ -1,0 +1,94 @@
+//! The nightly backup.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use model::settings::{BackupSettings, Settings};
+use model::time::{Clock, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+/// How often the clock is looked at: it may jump.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Where nightly backups are.
+pub fn directory(data: &Path, settings: &BackupSettings) -> PathBuf {
+    settings
+        .directory
+        .as_ref()
+        .map_or_else(|| data.join("backups"), PathBuf::from)
+}
+
+/// Backs up every night until `stop`. A night that fails is said in the log and followed by the next.
+pub async fn run(data: PathBuf, settings: Arc<Settings>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let zone = settings.sites.first().map(|site| site.time_zone.as_str());
+    let zone = zone
+        .and_then(|name| TimeZone::get(name).ok())
+        .unwrap_or(TimeZone::UTC);
+    let (directory, keep) = (directory(&data, &settings.backup), settings.backup.keep);
+    let next = |now| next(&zone, settings.backup.at_minute, now);
+    let mut due = next(clock.now().wall);
+    while keep > 0 {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        let now = clock.now().wall;
+        if now < due {
+            // After the clock was set back the old time is too far away.
+            due = due.min(next(now));
+            continue;
+        }
+        due = next(now);
+        let (data, directory) = (data.clone(), directory.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            store::backup::back_up_nightly(&data, &directory, keep, env!("CARGO_PKG_VERSION"), now)
+        });
+        match made.await {
+            Ok(Ok(file)) => tracing::info!("backed up to {}", file.display()),
+            Ok(Err(error)) => tracing::error!("no backup this night: {error}"),
+            Err(error) => tracing::error!("no backup this night: {error}"),
+        }
+    }
+}
+
+/// The first time after `now` at which local clocks show the minute; where that is left out, what comes next.
+fn next(zone: &TimeZone, minute: u16, now: Timestamp) -> Timestamp {
+    let mut day = zone.to_datetime(now.to_jiff()).date();
+    for _ in 0..3 {
+        let hour = i8::try_from(minute / 60).unwrap_or(0);
+        let time = jiff::civil::time(hour, i8::try_from(minute % 60).unwrap_or(0), 0, 0);
+        if let Ok(at) = zone.to_zoned(day.to_datetime(time)) {
+            let at = Timestamp(at.timestamp().as_millisecond());
+            if at > now {
+                return at;
+            }
+        }
+        let Ok(tomorrow) = day.tomorrow() else { break };
+        day = tomorrow;
+    }
+    Timestamp(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_night_by_the_local_clock() {
+        let zone = TimeZone::get("Europe/Vienna").unwrap();
+        let at = |text: &str| Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+        for (minute, now, expected) in [
+            (180, "2026-11-27T02:00+01:00", "2026-11-27T03:00+01:00"),
+            (180, "2026-11-27T03:00+01:00", "2026-11-28T03:00+01:00"),
+            // 02:30 is left out in March and comes twice in October; the first one counts.
+            (150, "2026-03-29T00:00+01:00", "2026-03-29T03:30+02:00"),
+            (150, "2026-10-25T00:00+02:00", "2026-10-25T02:30+02:00"),
+            (150, "2026-10-25T02:30+02:00", "2026-10-26T02:30+01:00"),
+            (0, "2026-12-31T12:00+01:00", "2027-01-01T00:00+01:00"),
+        ] {
+            assert_eq!(next(&zone, minute, at(now)), at(expected), "{minute} {now}");
+        }
+    }
+}
