@@ -1,6 +1,7 @@
 // Vehicles, alarms, tariffs and storage in a real browser against the real binary.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readFileSync } from "node:fs";
 import { until } from "./support.mjs";
 import { axe, openForTests } from "./visits.mjs";
 
@@ -34,6 +35,28 @@ test("a vehicle is edited, and its state of charge set by hand", async () => {
   await page.context().close();
 });
 
+test("an alarm is acknowledged with name and time", async () => {
+  const { items } = await opened.visits.ask("/sites");
+  /** @type {string | null} */
+  const site = await until("an open alarm", 120_000, async () => {
+    for (const { id } of items) {
+      const alarms = await opened.visits.ask(`/sites/${id}/alarms?state=open`);
+      if (alarms.items.some((/** @type {any} */ alarm) => !alarm.acknowledged)) return id;
+    }
+    return null;
+  });
+  const page = await opened.visits.openAt(`#/alarms?site=${site}`);
+  const seen = page.getByText(/^seen by/);
+  await page.getByRole("button", { name: "I have seen it" }).first().waitFor();
+  const before = await seen.count();
+  await page.getByRole("button", { name: "I have seen it" }).first().click();
+  await until("the acknowledgement", 30_000, async () => (await seen.count()) > before);
+  assert.deepEqual(await axe(page), []);
+  await page.locator("label", { hasText: /^\s*Warnings/ }).click();
+  await until("the filter in the address", 10_000, async () => page.url().includes("severity=warning"));
+  await page.context().close();
+});
+
 test("a tariff with a night price is added, shown and removed", async () => {
   const page = await opened.visits.openAt("#/settings");
   await page.getByRole("button", { name: "Add a tariff" }).click();
@@ -51,6 +74,22 @@ test("a tariff with a night price is added, shown and removed", async () => {
   await entry.getByRole("button", { name: "Remove Night test" }).click();
   await page.getByRole("button", { name: "Remove", exact: true }).click();
   await entry.waitFor({ state: "detached" });
+  await page.context().close();
+});
+
+test("what is kept is shown and changed, and a backup comes down", async () => {
+  const page = await opened.visits.openAt("#/settings");
+  await page.getByRole("button", { name: "How long" }).click();
+  await page.getByLabel("Every reading").fill("0");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Please give a number.").waitFor();
+  await page.getByLabel("Every reading").fill("45");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("45 days").waitFor();
+  const coming = page.waitForEvent("download", { timeout: 300_000 });
+  await page.getByRole("button", { name: "Download a backup" }).click();
+  const download = await coming;
+  assert.ok(readFileSync(await download.path()).length > 1_000, "a backup has something in it");
   await page.context().close();
 });
 

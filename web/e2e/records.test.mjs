@@ -1,6 +1,7 @@
 // Going from page to page, sessions and history, in a real browser against the real binary.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { OUTPUT, until } from "./support.mjs";
 import { axe, openForTests } from "./visits.mjs";
@@ -13,7 +14,10 @@ const PAST_MS = 300_000;
 /** Pages, and what stands on them once they have their answers. */
 const PAGES = {
   sessions: "[data-sessions]",
+  history: ".u-wrap",
   vehicles: "[data-vehicle], .empty",
+  users: "[data-user]",
+  alarms: "#past",
   settings: "[data-tariff]",
 };
 
@@ -34,7 +38,7 @@ const title = (page) => page.locator("#title").innerText();
 test("the keyboard goes from page to page, and each says where one is", async () => {
   const page = await opened.visits.openAt("#/");
   await page.locator("[data-evse]").first().waitFor();
-  for (const name of ["Sessions", "Vehicles", "Settings"]) {
+  for (const name of ["Sessions", "History", "Vehicles", "Users", "Alarms", "Settings"]) {
     await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).focus();
     await page.keyboard.press("Enter");
     await until(`the page ${name}`, 30_000, async () => (await title(page)) === name);
@@ -44,7 +48,7 @@ test("the keyboard goes from page to page, and each says where one is", async ()
     assert.equal((await current.innerText()).split("\n")[0], name);
   }
   await page.goBack();
-  await until("the page before", 10_000, async () => (await title(page)) === "Vehicles");
+  await until("the page before", 10_000, async () => (await title(page)) === "Alarms");
   await page.context().close();
 });
 
@@ -75,6 +79,65 @@ test("sessions are filtered, counted, opened and exported", async () => {
   await page.goBack();
   await page.getByRole("button", { name: "Show all" }).click();
   await until("all sessions again", 30_000, async () => (await count()) === all);
+  await page.context().close();
+});
+
+test("a day is zoomed with the keyboard, the mouse and buttons, and compared", async () => {
+  const page = await opened.visits.openAt("#/history");
+  await page.getByRole("button", { name: "Earlier", exact: true }).click();
+  await page.locator(PAGES.history).waitFor();
+  const seen = async () => {
+    const picture = page.locator("[data-from]");
+    return Number(await picture.getAttribute("data-to")) - Number(await picture.getAttribute("data-from"));
+  };
+  const whole = await seen();
+  assert.ok([82_800, 86_400, 90_000].includes(whole), `a day has ${whole} s`);
+  await page.locator(".host").focus();
+  await page.keyboard.press("+");
+  await until("a part of the day", 10_000, async () => (await seen()) < whole);
+  const before = await page.locator("[data-from]").getAttribute("data-from");
+  await page.keyboard.press("Shift+ArrowRight");
+  await until("a later part", 10_000, async () => (await page.locator("[data-from]").getAttribute("data-from")) !== before);
+  await page.keyboard.press("ArrowRight");
+  await until("a point to be told", 10_000, async () => /^at \d\d:\d\d/.test(await page.locator(".where").innerText()));
+  await page.keyboard.press("0");
+  await until("the whole day", 10_000, async () => (await seen()) === whole);
+
+  const box = await page.locator(".u-over").boundingBox();
+  assert.ok(box);
+  await page.mouse.move(box.x + box.width * 0.4, box.y + 40);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, box.y + 60, { steps: 5 });
+  await page.mouse.up();
+  await until("what was dragged over", 10_000, async () => (await seen()) < whole / 3);
+  await page.getByRole("button", { name: "Whole day" }).click();
+  await until("the whole day again", 10_000, async () => (await seen()) === whole);
+
+  await page.getByRole("checkbox", { name: /^Compare with/ }).check();
+  await until("the comparison in the address", 10_000, async () => page.url().includes("compare=1"));
+  await page.screenshot({ path: join(OUTPUT, "history-compare.png"), fullPage: true });
+  await page.context().close();
+});
+
+test("months and years have bars, a table, a picture and a file", async () => {
+  const page = await opened.visits.openAt("#/history?span=month");
+  await page.locator(PAGES.history).waitFor();
+  await page.getByText("As a table").click();
+  await until("rows of days", 30_000, async () => (await page.locator("tbody tr").count()) > 0);
+  assert.deepEqual(await axe(page), []);
+  for (const [name, ending] of /** @type {const} */ ([["Picture", ".png"], ["CSV", ".csv"]])) {
+    const coming = page.waitForEvent("download");
+    await page.getByRole("button", { name }).click();
+    const download = await coming;
+    assert.ok(download.suggestedFilename().endsWith(ending));
+    const content = readFileSync(await download.path());
+    if (ending === ".png") assert.equal(content.subarray(1, 4).toString(), "PNG");
+    else assert.match(content.toString(), /^start,end,complete,from_sun_wh/);
+  }
+  await page.screenshot({ path: join(OUTPUT, "history-month.png"), fullPage: true });
+  await page.locator("label", { hasText: /^\s*Year/ }).click();
+  await until("a year", 30_000, async () => page.url().includes("span=year"));
+  await page.locator(PAGES.history).waitFor();
   await page.context().close();
 });
 

@@ -110,9 +110,3 @@ export interface Storage {
   series: number;
   retention: { raw_days: number; minute_days: number; source?: "file" | "store" };
 }
-
-export interface Setting {
-  key: string;
-  value: unknown;
-  source: "file" | "default";
-}

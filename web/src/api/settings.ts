@@ -1,7 +1,7 @@
-// Calls about tariffs, storage, backups, and what the configuration file says.
+// Calls about tariffs, storage and backups.
 
 import { call, json, ofSite, query } from "./client";
-import type { Page, PriceSpan, Setting, Storage, Tariff } from "./types";
+import type { Page, PriceSpan, Storage, Tariff } from "./types";
 
 const one = (id: string) => `/tariffs/${encodeURIComponent(id)}`;
 
@@ -37,9 +37,5 @@ export async function putRetention(retention: Storage["retention"]): Promise<voi
 export async function backup(): Promise<{ name: string; file: Blob }> {
   const answer = await call("POST", "/backup", undefined, { is_long: true });
   const name = /filename="?([^";]+)/.exec(answer.headers.get("content-disposition") ?? "")?.[1];
-  return { name: name ?? "ohmstead-backup.tar", file: await answer.blob() };
-}
-
-export function settings(): Promise<Page<Setting>> {
-  return json(call("GET", "/settings"));
+  return { name: name ?? "ohmstead-backup.tar.gz", file: await answer.blob() };
 }

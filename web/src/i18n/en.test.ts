@@ -15,7 +15,6 @@ const MADE = [
   "account.theme.",
   "alarms.",
   "budget.per.",
-  "configuration.",
   "device.kind.",
   "device.role.",
   "evse.mode.",

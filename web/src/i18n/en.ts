@@ -544,6 +544,7 @@ export const en = {
   "account.signed_in": "Signed in as {user}",
   "account.current": "Present password",
   "account.new": "New password",
+  "account.others_out": "You stay signed in here and are signed out everywhere else.",
   "account.theme.auto": "As the system",
   "account.theme.light": "Light",
   "account.theme.dark": "Dark",
@@ -616,11 +617,7 @@ export const en = {
   "storage.making": "Making the backup…",
   "storage.backup_done": "The backup is made ({size}).",
 
-  "configuration.title": "From the configuration file",
-  "configuration.intro": "These are changed in the file and take effect when Ohmstead starts again. Secrets are not shown.",
-  "configuration.everything": "With defaults",
   "configuration.file": "from file",
-  "configuration.default": "default",
 
   "list.and": "{first} and {last}",
 } as const;

@@ -15,7 +15,10 @@ export interface Place {
 export const PLACES: Place[] = [
   { page: "home", icon: "house", role: "viewer", is_of_site: true },
   { page: "sessions", icon: "sessions", role: "user", is_of_site: true },
+  { page: "history", icon: "history", role: "viewer", is_of_site: true },
   { page: "vehicles", icon: "cars", role: "user", is_of_site: false },
+  { page: "users", icon: "users", role: "operator", is_of_site: false },
+  { page: "alarms", icon: "alarms", role: "viewer", is_of_site: true },
   { page: "settings", icon: "settings", role: "viewer", is_of_site: true },
 ];
 
