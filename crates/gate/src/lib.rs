@@ -44,7 +44,7 @@ pub use passwords::PasswordChange;
 pub use principal::{Grant, Principal, Roles, Scope};
 pub use secrets::{InstallationKey, Secret};
 pub use sessions::{NewSession, PageSession};
-pub use slow_down::Source;
 pub use signing::SigningKey;
+pub use slow_down::Source;
 pub use tokens::Token;
 pub use users::Past;

@@ -13,7 +13,9 @@ use model::document::Document;
 use model::id::DeviceId;
 use model::money::{Currency, Micros, PerKwh};
 use model::phases::Phases;
-use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings};
+use model::settings::{
+    BackupSettings, ControlSettings, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings,
+};
 use model::site::Site;
 use model::tariff::{Band, Contract, Direction, PriceBook, Prices, Tariff};
 use model::time::Millis;
@@ -287,7 +289,7 @@ async fn break_the_yard(house: &House, yard: &Site) -> anyhow::Result<()> {
 
 /// Those who charge at the demo, each with a card. What somebody changed stays.
 async fn settle_in(house: &House) -> anyhow::Result<()> {
-    let (store, gate) = (house.store.as_ref(), &house.gate);
+    let gate = &house.gate;
     let console = Principal::console();
     let by = By::new(&console, "demo");
     for (user, name, card, number) in [

@@ -14,7 +14,10 @@ use std::path::{Path, PathBuf};
 
 use links::mail::is_mailbox;
 use links::outbound_guard::Guard;
-use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, MailSettings, MailTls, OutboundSettings, Retention, Settings, TlsSettings};
+use model::settings::{
+    BackupSettings, ControlSettings, GoeCharger, GoeSettings, MailSettings, MailTls, OutboundSettings,
+    Retention, Settings, TlsSettings,
+};
 use model::time::Millis;
 use toml::de::DeTable;
 

@@ -56,8 +56,8 @@ pub use evse::{
 };
 pub use history::{EnergyAnswer, EnergyRow, EnergySeries, HistoryAnswer, HistorySeries, Period};
 pub use intent::{IntentAnswer, IntentRequest};
-pub use session::{PageSessionList, PageSessionView, SessionView, SetUp, SignIn, TicketSignIn};
 pub use outbox::{ParcelKind, ParcelList, ParcelStateName, ParcelView, SigningKeyView};
+pub use session::{PageSessionList, PageSessionView, SessionView, SetUp, SignIn, TicketSignIn};
 pub use site::{
     AcknowledgedView, Acknowledgement, AlarmCode, AlarmList, AlarmState, AlarmView, CircuitView, CycleView,
     Flow, Overdraft, Severity, SiteList, SiteSummary, SiteView,
