@@ -10,7 +10,6 @@ use model::id::DeviceId;
 use model::intent::{Intent, Wanted};
 use model::time::Timestamp;
 use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::auth::allow;
 use super::body::JsonBody;
@@ -22,7 +21,7 @@ use crate::State;
 const LIMIT: u32 = 50;
 const MOST: u32 = 500;
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AlarmQuery {

@@ -8,7 +8,6 @@ use gate::{Action, Principal, Subject};
 use model::id::{ParcelId, UserId};
 use model::outbox::{Parcel, ParcelState};
 use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::auth::allow;
 use super::error::{ApiError, ErrorAnswer};
@@ -19,7 +18,7 @@ use crate::outbox::{notices, plan};
 const LIMIT: u32 = 50;
 const MOST: u32 = 500;
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct OutboxQuery {
