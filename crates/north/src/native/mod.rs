@@ -47,7 +47,7 @@ pub const BASE: &str = "/api/v1";
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Ohmstead native API", description = "Sites, devices and EVSEs: read and steer. Units are in the names; positive flows into the thing named; times are milliseconds since 1970."),
-    components(schemas(wire::Patch, wire::Backfill, wire::Period)),
+    components(schemas(wire::Patch, wire::Backfill, wire::Period, wire::AlarmState)),
     servers((url = "/api/v1"))
 )]
 struct Document;
