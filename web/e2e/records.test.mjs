@@ -103,6 +103,9 @@ test("a day is zoomed with the keyboard, the mouse and buttons, and compared", a
   await page.keyboard.press("0");
   await until("the whole day", 10_000, async () => (await seen()) === whole);
 
+  // The curve of the whole day is asked for once more; a hand does not drag before it is there.
+  await page.waitForTimeout(1_500);
+  await page.locator(".u-over").scrollIntoViewIfNeeded();
   const box = await page.locator(".u-over").boundingBox();
   assert.ok(box);
   await page.mouse.move(box.x + box.width * 0.4, box.y + 40);
