@@ -204,7 +204,14 @@ impl Engine {
                         });
                     }
                 }
-                other => later.push(other),
+                other @ (Record::Samples(_)
+                | Record::Setpoints(_)
+                | Record::Wish { .. }
+                | Record::Alarm(_)
+                | Record::Device { .. }
+                | Record::Document { .. }
+                | Record::Session { boundary: false, .. }
+                | Record::Ledger(_)) => later.push(other),
             }
         }
         if ran {

@@ -27,6 +27,8 @@ use plan::Failed;
 
 /// Attempts under way at once; more wait for the next look.
 const AT_ONCE: usize = 32;
+/// So many due ones are looked at that those under way do not hide the others.
+const LOOKED_AT: u32 = 64;
 /// How often the store is asked what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What was delivered is forgotten after a week.
@@ -106,8 +108,7 @@ impl Sender {
         while let Some(ended) = self.under_way.try_join_next() {
             self.note_ended(ended.ok());
         }
-        // So many that those under way do not hide the others.
-        for parcel in self.store.due_parcels(now, 2 * AT_ONCE as u32).await? {
+        for parcel in self.store.due_parcels(now, LOOKED_AT).await? {
             if self.under_way.len() >= AT_ONCE {
                 break;
             }
@@ -151,9 +152,8 @@ async fn note(store: &dyn Store, parcel: Parcel) {
         tracing::info!(parcel.id = %parcel.id, attempts = parcel.attempts, "a parcel was not delivered: {why}");
     }
     // It was deleted meanwhile: deleted it stays.
-    match store.parcel(&parcel.id).await {
-        Ok(None) => return,
-        Ok(Some(_)) | Err(_) => {}
+    if let Ok(None) = store.parcel(&parcel.id).await {
+        return;
     }
     if let Err(error) = store.put_parcel(&parcel).await {
         tracing::error!(parcel.id = %parcel.id, %error, "cannot note what became of a parcel; it is tried again");
