@@ -1,7 +1,7 @@
 //! The closed loop: a world, the dialect clients and the engine's core under stepped time.
 
 // Figures of a day are for people to read.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod bad_days;
 mod closed_loop;
