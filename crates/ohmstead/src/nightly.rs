@@ -27,9 +27,12 @@ pub async fn run(data: PathBuf, settings: Arc<Settings>, clock: Arc<dyn Clock>, 
         .and_then(|name| TimeZone::get(name).ok())
         .unwrap_or(TimeZone::UTC);
     let (directory, keep) = (directory(&data, &settings.backup), settings.backup.keep);
+    if keep == 0 {
+        return;
+    }
     let next = |now| next(&zone, settings.backup.at_minute, now);
     let mut due = next(clock.now().wall);
-    while keep > 0 {
+    loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
