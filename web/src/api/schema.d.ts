@@ -118,7 +118,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the newest alarms of a site, at most 200. */
+        /** Lists the alarms of a site, the newest first. */
         get: operations["list_alarms"];
         put?: never;
         post?: never;
@@ -427,6 +427,176 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sites/{site}/energy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads energies of periods in the local time of the site. */
+        get: operations["show_energy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/history.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Exports history as CSV, of any length: one series after the other, one line a row. */
+        get: operations["export_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows how much is stored, from when, and for how long. */
+        get: operations["show_storage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets how long readings are kept; what is older is thinned in the background. */
+        put: operations["set_retention"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/outbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the newest parcels. */
+        get: operations["list_outbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/outbox/signing-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the key with which webhooks are signed, for whoever sets up a receiver. */
+        get: operations["show_signing_key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/outbox/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets a parcel, whatever its state. */
+        delete: operations["delete_parcel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/outbox/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a parcel again that was given up, or that waits for its next attempt. */
+        post: operations["retry_parcel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/alarms/acknowledgement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says that somebody has seen an open alarm. */
+        post: operations["acknowledge_alarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/notify/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a test by every way the notification settings of a user name: one's own, or as an administrator. */
+        post: operations["test_notification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -436,9 +606,13 @@ export interface components {
         /** @description Alarms of a site, the newest first. */
         AlarmList: {
             items: components["schemas"]["AlarmView"][];
+            /** @description Cursor of the next page; absent on the last one. */
+            next?: string;
         };
         /** @description What somebody should look at. */
         AlarmView: {
+            /** @description Somebody has seen it. */
+            acknowledged?: components["schemas"]["AcknowledgedView"];
             /** Format: int64 */
             cleared_ms: number | null;
             code: components["schemas"]["AlarmCode"];
@@ -643,13 +817,18 @@ export interface components {
         };
         /** @description Rows of several series over one span of time. */
         HistoryAnswer: {
+            /**
+             * Format: int32
+             * @description Into how many columns the time was divided, if it was.
+             */
+            columns?: number;
             /** Format: int64 */
             from_ms: number;
             /** @description In the order asked for. */
             series: components["schemas"]["HistorySeries"][];
             /**
              * Format: int32
-             * @description 0: every stored reading.
+             * @description 0: every stored reading, or columns.
              */
             step_s: number;
             /** Format: int64 */
@@ -658,7 +837,11 @@ export interface components {
         /** @description One quantity of one subject. */
         HistorySeries: {
             quantity: string;
-            /** @description Each row: time in ms since 1970, mean, minimum, maximum, last. Empty when there is no data. */
+            /**
+             * @description Each row: time in ms since 1970, mean, minimum, maximum, last; of columns time, first, minimum, maximum,
+             *     last. Where readings were thinned, what is left of them: minutes, then quarter-hours. Empty when there is
+             *     no data.
+             */
             rows: number[][];
             /** @description `device:<id>`, `evse:<id>` or `site:<id>`. */
             subject: string;
@@ -1204,6 +1387,130 @@ export interface components {
             mode: components["schemas"]["ChargeMode"];
             phases: components["schemas"]["Phases"] | null;
         };
+        /** @description Energies of several series in the local time of a site. */
+        EnergyAnswer: {
+            /** @description In the order asked for. */
+            items: components["schemas"]["EnergySeries"][];
+            /** @description The zone that days are of, `Europe/Vienna`. */
+            time_zone: string;
+        };
+        /** @description The energy of a period, which is cut to the days asked for. */
+        EnergyRow: {
+            /** @description Readings reach over the whole period, without a long gap. */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description Not included.
+             */
+            end_ms: number;
+            /** Format: int64 */
+            energy_wh: number;
+            /** Format: int64 */
+            start_ms: number;
+        };
+        /** @description Energies of one series. */
+        EnergySeries: {
+            /** @description There is no counter: summed up from the power. */
+            estimated: boolean;
+            /** @description Every period in order, also those of which nothing is known. */
+            rows: components["schemas"]["EnergyRow"][];
+            /** @description As it was asked for. */
+            series: string;
+        };
+        /**
+         * @description What energies are given for.
+         * @enum {string}
+         */
+        Period: "hour" | "day" | "month" | "year";
+        /** @enum {string} */
+        RetentionSource: "file" | "store";
+        /** @description How long readings are kept, and how finely; quarter-hours and days stay for ever. */
+        RetentionView: {
+            /**
+             * Format: int32
+             * @description A row a minute in their place, counted from the reading; at least `raw_days`.
+             */
+            minute_days: number;
+            /**
+             * Format: int32
+             * @description Every reading.
+             */
+            raw_days: number;
+            /** @description Who says so. In a request it is not looked at. */
+            source?: components["schemas"]["RetentionSource"];
+        };
+        /** @description How much is stored. */
+        StorageView: {
+            /**
+             * Format: int64
+             * @description Readings.
+             */
+            history_bytes: number;
+            /** Format: int64 */
+            newest_ms?: number;
+            /**
+             * Format: int64
+             * @description The oldest reading there is something of.
+             */
+            oldest_ms?: number;
+            /**
+             * Format: int64
+             * @description Configuration, sessions, logs.
+             */
+            records_bytes: number;
+            retention: components["schemas"]["RetentionView"];
+            /** @description How many series there are. */
+            series: number;
+        };
+        /** @description Who has seen an alarm, and when. */
+        AcknowledgedView: {
+            /** Format: int64 */
+            at_ms: number;
+            by: string;
+        };
+        /** @description Which alarm somebody has seen. */
+        Acknowledgement: {
+            code: components["schemas"]["AlarmCode"];
+            /** @description Absent for an alarm of the whole site. */
+            device?: string | null;
+            /** Format: int64 */
+            raised_ms: number;
+        };
+        /** @enum {string} */
+        ParcelKind: "webhook" | "email";
+        /** @description The newest first. */
+        ParcelList: {
+            items: components["schemas"]["ParcelView"][];
+        };
+        /** @enum {string} */
+        ParcelStateName: "waiting" | "dead" | "delivered";
+        /** @description A webhook or an e-mail, without what it says. */
+        ParcelView: {
+            /**
+             * Format: int64
+             * @description The next attempt while it waits; else when it was given up or delivered.
+             */
+            at_ms: number;
+            /** Format: int32 */
+            attempts: number;
+            /** @description For whom, or on whose behalf. */
+            author?: string;
+            /** Format: int64 */
+            created_ms: number;
+            id: string;
+            kind: components["schemas"]["ParcelKind"];
+            last_error?: string;
+            state: components["schemas"]["ParcelStateName"];
+            subject?: string;
+            /** @description The host of a webhook (its path may be a secret), or the mailbox. */
+            target: string;
+        };
+        /** @description With what webhooks are signed. */
+        SigningKeyView: {
+            key: string;
+        };
+        /** @enum {string} */
+        AlarmState: "open" | "all";
     };
     responses: never;
     parameters: never;
@@ -1596,7 +1903,14 @@ export interface operations {
     };
     list_alarms: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description All when absent. Open ones come on one page. */
+                state?: components["schemas"]["AlarmState"];
+                /** @description At most so many, 1 to 500; 50 when absent. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 site: string;
@@ -1622,6 +1936,14 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2029,6 +2351,11 @@ export interface operations {
                 to_ms: number;
                 /** @description 0 gives every stored reading. */
                 step_s?: number;
+                /**
+                 * @description Divides the time into so many columns, as a chart has, instead of steps: of each that has readings the first,
+                 *     least, greatest and last. 1 to 4000.
+                 */
+                columns?: number;
             };
             header?: never;
             path: {
@@ -3146,6 +3473,616 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_energy: {
+        parameters: {
+            query: {
+                /**
+                 * @description Comma separated `<subject>.<quantity>` as in the history, of the quantities `energy_in`, `energy_out`
+                 *     (from the power, where there is no counter) and `power` (what went in less what went out). At most 20.
+                 */
+                series: string;
+                /** @description First local day, `2026-11-01`. */
+                from: string;
+                /** @description The local day after the last. */
+                to: string;
+                per: components["schemas"]["Period"];
+            };
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnergyAnswer"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The site or a subject is unknown. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A value makes no sense, or the answer would be too long. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    export_history: {
+        parameters: {
+            query: {
+                /** @description As in the history. */
+                series: string;
+                /** @description Included. */
+                from_ms: number;
+                /** @description Not included. */
+                to_ms: number;
+                /** @description 0 gives every stored reading. */
+                step_s?: number;
+            };
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The site or a subject is unknown. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A series makes no sense. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_storage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    set_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionView"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The configuration file says it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_outbox: {
+        parameters: {
+            query?: {
+                /** @description Only these. */
+                state?: components["schemas"]["ParcelStateName"];
+                /** @description At most so many, 1 to 500; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParcelList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_signing_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningKeyView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_parcel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    retry_parcel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParcelView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It has been delivered. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    acknowledge_alarm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Acknowledgement"];
+            };
+        };
+        responses: {
+            /** @description Stored; the site shows it. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No such alarm is open. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    test_notification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description On their way; the outbox shows what became of them. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParcelList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The user has neither e-mail nor webhook. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The address may not be dialled. */
             422: {
                 headers: {
                     [name: string]: unknown;
