@@ -181,8 +181,37 @@ async function serve() {
   await stop(sim);
 }
 
+/** The embedded history: an import, queries, live writing, and rows of plain SQLite. */
+function history() {
+  const days = 3;
+  const command = `history_figures, ${days} days`;
+  const args = ["run", "--release", "--quiet", "--package", "store", "--example", "history_figures", "--", join(dir, "history"), String(days)];
+  const out = execFileSync("cargo", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  const figure = Object.fromEntries(out.trim().split("\n").map((line) => line.split(" ")).map(([name, value]) => [name, Number(value)]));
+  const limited = (what, value, limit, unit) =>
+    row(`history: ${what}`, `${value.toPrecision(3)} ${unit}`, `${(value / limit).toFixed(2)} x the limit of ${limit} ${unit}`, command);
+  const f = figure;
+  const times = (a, b) => `${(a / b).toFixed(1)} x SQLite rows (${b.toPrecision(3)})`;
+  row("history: import, million readings/s", (f.import_readings_per_s / 1e6).toFixed(1), `wanted 10; ${times(f.import_readings_per_s, f.rows_readings_per_s)}`, command);
+  limited("on disk", f.import_bytes_per_reading, 0.6, "B per reading");
+  row("history: on disk beside rows", f.import_bytes_per_reading.toPrecision(3), times(f.import_bytes_per_reading, f.rows_bytes_per_reading), command);
+  limited("peak memory of the import", f.import_peak_mib, 150, "MiB");
+  limited("last value of 600 series", f.latest_ms, 0.1, "ms");
+  limited("a day of one series, raw", f.raw_day_ms, 2, "ms");
+  row("history: a day raw beside rows", `${f.raw_day_ms.toPrecision(3)} ms`, times(f.raw_day_ms, f.rows_raw_day_ms), command);
+  limited(`${days} days of quarter-hours`, f.quarters_ms, 0.5, "ms");
+  limited("a day in 1,000 columns", f.chart_day_ms, 5, "ms");
+  limited("a year of daily energies, from memory", f.year_ms, 0.1, "ms");
+  row("history: the same, the first time", `${f.year_first_ms.toPrecision(3)} ms`, "", command);
+  limited("the same of 50 devices, from memory", f.year_50_ms, 2, "ms");
+  limited("600 series at 1 Hz, share of a core", f.live_core_percent, 1, "%");
+  limited("longest write of 1,350", f.live_pause_most_ms, 20, "ms");
+  row("history: median write", `${f.live_pause_median_ms.toPrecision(3)} ms`, "", command);
+}
+
 try {
   control();
+  history();
   await status();
   await serve();
   const machine = `${cpus().length} x ${cpus()[0].model.trim()}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;

@@ -22,6 +22,8 @@ pub struct Settings {
     pub tariffs: Vec<Tariff>,
     pub vehicles: Vec<Vehicle>,
     pub price_providers: Vec<PriceProvider>,
+    /// How long readings are kept, if the file says so; else it can be changed at run time.
+    pub history: Option<Retention>,
     /// The first one is the default site of dialects that know only one.
     pub sites: Vec<Site>,
 }
@@ -59,6 +61,37 @@ impl Default for ControlSettings {
             ack_timeout: Millis(10_000),
             station_timeout: Millis(15_000),
         }
+    }
+}
+
+/// How long readings are kept, and how finely. Quarter-hours and days stay for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// Every reading.
+    pub raw_days: u32,
+    /// Minutes in their place, counted from the reading; so at least as long.
+    pub minute_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            raw_days: 90,
+            minute_days: 730,
+        }
+    }
+}
+
+impl Retention {
+    /// What either may be.
+    pub const DAYS: std::ops::RangeInclusive<u32> = 1..=36_500;
+}
+
+impl crate::noun::Noun for Retention {
+    const KIND: &'static str = "setting";
+
+    fn id(&self) -> &str {
+        "retention"
     }
 }
 

@@ -43,6 +43,8 @@ pub struct State {
     pub settings: Arc<Settings>,
     pub readiness: Arc<Readiness>,
     pub metrics: Arc<Metrics>,
+    /// Remembers energies of days that are over.
+    pub energies: Arc<store::EnergyBook>,
     /// Fed by [`events::Hub::run`], a task of the binary.
     pub hub: Arc<events::Hub>,
     /// For dialects that know one site only.
@@ -73,6 +75,7 @@ impl State {
             settings,
             readiness,
             metrics: Arc::default(),
+            energies: Arc::default(),
             sheets: Arc::default(),
             changing: Arc::default(),
         }

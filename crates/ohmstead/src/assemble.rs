@@ -5,6 +5,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use bus::Bus;
@@ -12,7 +13,7 @@ use bus::in_process::InProcess;
 use engine::run::Engine;
 use gate::{Gate, InstallationKey};
 use model::id::SiteId;
-use model::settings::Settings;
+use model::settings::{Retention, Settings};
 use model::time::Clock;
 use store::{Sqlite, Store};
 use tokio::net::TcpListener;
@@ -22,6 +23,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::RealClock;
 use crate::config::DatabaseUrl;
 use crate::listen;
+
+/// Pauses while there are old readings to thin, and when there are none.
+const BETWEEN_BITES: Duration = Duration::from_millis(50);
+const BETWEEN_ROUNDS: Duration = Duration::from_secs(900);
 
 /// What there is before anything runs: the time, the store, the gate.
 pub struct House {
@@ -123,6 +128,7 @@ impl Running {
             });
         }
         let links = south::Supervisor::start(&settings.sites, bus.clone(), clock.clone(), stop.clone()).await;
+        tasks.spawn(thin(store.clone(), settings.history, clock.clone(), stop.clone()));
         let state = north::State::new(bus, store.clone(), gate.clone(), clock, settings, readiness);
         tasks.spawn(feed(state.clone(), stop.clone()));
         tasks.spawn(listen::serve(listener, north::router(state), stop.clone()));
@@ -164,4 +170,29 @@ async fn feed(state: north::State, stop: CancellationToken) -> anyhow::Result<()
         () = state.hub.clone().run(state.bus, state.readiness) => tracing::warn!("the bus has gone; live events have ended"),
     }
     Ok(())
+}
+
+/// Thins old readings, a bite at a time, so that live ones never wait for long.
+async fn thin(
+    store: Arc<dyn Store>,
+    from_file: Option<Retention>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    loop {
+        let now = clock.now().wall;
+        let bite = async { store.thin(store::retention(&*store, from_file).await?, now).await };
+        let pause = match bite.await {
+            Ok(true) => BETWEEN_BITES,
+            Ok(false) => BETWEEN_ROUNDS,
+            Err(error) => {
+                tracing::warn!(%error, "old readings are not thinned for now");
+                BETWEEN_ROUNDS
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
 }

@@ -5,8 +5,8 @@
 //! An hour ends at the next full hour by the clock that it began with: where clocks change by half an hour,
 //! one hour of that day is half as long.
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
+pub use jiff::civil::Date;
+pub use jiff::tz::TimeZone;
 use model::time::Timestamp;
 
 /// What energies are given for.
@@ -23,6 +23,12 @@ pub enum Per {
 pub struct Period {
     pub start: Timestamp,
     pub end: Timestamp,
+}
+
+/// A zone by its name in the time zone database, `None` when there is none of that name.
+#[must_use]
+pub fn zone(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).ok()
 }
 
 /// The first moment of a local day.
@@ -107,7 +113,7 @@ mod tests {
     use super::*;
 
     fn zone(name: &str) -> TimeZone {
-        TimeZone::get(name).unwrap()
+        super::zone(name).unwrap()
     }
 
     fn date(text: &str) -> Date {

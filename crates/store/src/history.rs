@@ -8,7 +8,8 @@ mod recorder;
 
 use async_trait::async_trait;
 use model::reading::Quantity;
-use model::time::{Millis, Timestamp};
+use model::settings::Retention;
+use model::time::Timestamp;
 
 use crate::StoreError;
 pub use crate::condense::Bucket;
@@ -64,32 +65,6 @@ pub struct Latest {
 pub struct Size {
     pub records: u64,
     pub history: u64,
-}
-
-/// How long readings are kept, and how finely. Quarter-hours and days stay for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Every reading.
-    pub raw_days: u32,
-    /// Minutes in their place, counted from the reading; so at least as long.
-    pub minute_days: u32,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            raw_days: 90,
-            minute_days: 730,
-        }
-    }
-}
-
-impl Retention {
-    /// Up to when readings are thinned, and up to when minutes are removed.
-    fn ends(self, now: Timestamp) -> (Timestamp, Timestamp) {
-        let before = |days: u32| now - Millis(i64::from(days.max(1)) * 86_400_000);
-        (before(self.raw_days), before(self.minute_days.max(self.raw_days)))
-    }
 }
 
 #[async_trait]

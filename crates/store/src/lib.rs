@@ -20,6 +20,7 @@ mod nouns;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod records;
+mod retention;
 mod sessions;
 mod sql;
 mod sqlite;
@@ -37,10 +38,11 @@ use model::time::Timestamp;
 
 pub use columns::{Column, columns};
 pub use energies::{Energies, EnergyBook, EnergyRow};
-pub use history::{Bucket, History, Latest, Retention, Row, Sample, Series, Size, Step};
+pub use history::{Bucket, History, Latest, Row, Sample, Series, Size, Step};
 pub use nouns::{Nouns, Typed};
 #[cfg(feature = "postgres")]
 pub use postgres::Postgres;
+pub use retention::retention;
 pub use sessions::{SessionCursor, SessionFilter, SessionTotals, Sessions};
 pub use sqlite::Sqlite;
 

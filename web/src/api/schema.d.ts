@@ -162,6 +162,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sites/{site}/energy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads energies of periods in the local time of the site. */
+        get: operations["show_energy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sites/{site}/evses": {
         parameters: {
             query?: never;
@@ -240,6 +257,23 @@ export interface paths {
         };
         /** Reads history, condensed to one row per step. */
         get: operations["show_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/history.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Exports history as CSV, of any length: one series after the other, one line a row. */
+        get: operations["export_history"];
         put?: never;
         post?: never;
         delete?: never;
@@ -329,6 +363,40 @@ export interface paths {
         /** Shows one session. */
         get: operations["show_session"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows how much is stored, from when, and for how long. */
+        get: operations["show_storage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets how long readings are kept; what is older is thinned in the background. */
+        put: operations["set_retention"];
         post?: never;
         delete?: never;
         options?: never;
@@ -704,6 +772,36 @@ export interface components {
             name: string;
             role: components["schemas"]["MeterRole"] | null;
         };
+        /** @description Energies of several series in the local time of a site. */
+        EnergyAnswer: {
+            /** @description In the order asked for. */
+            items: components["schemas"]["EnergySeries"][];
+            /** @description The zone that days are of, `Europe/Vienna`. */
+            time_zone: string;
+        };
+        /** @description The energy of a period, which is cut to the days asked for. */
+        EnergyRow: {
+            /** @description Readings reach over the whole period, without a long gap. */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description Not included.
+             */
+            end_ms: number;
+            /** Format: int64 */
+            energy_wh: number;
+            /** Format: int64 */
+            start_ms: number;
+        };
+        /** @description Energies of one series. */
+        EnergySeries: {
+            /** @description There is no counter: summed up from the power. */
+            estimated: boolean;
+            /** @description Every period in order, also those of which nothing is known. */
+            rows: components["schemas"]["EnergyRow"][];
+            /** @description As it was asked for. */
+            series: string;
+        };
         /** @description The body of every error. */
         ErrorAnswer: {
             error: components["schemas"]["ErrorBody"];
@@ -973,6 +1071,11 @@ export interface components {
             l3: number;
         };
         /**
+         * @description What energies are given for.
+         * @enum {string}
+         */
+        Period: "hour" | "day" | "month" | "year";
+        /**
          * @description How many phases a charge uses.
          * @enum {string}
          */
@@ -1022,6 +1125,23 @@ export interface components {
              */
             since_ms: number;
             text: string;
+        };
+        /** @enum {string} */
+        RetentionSource: "file" | "store";
+        /** @description How long readings are kept, and how finely; quarter-hours and days stay for ever. */
+        RetentionView: {
+            /**
+             * Format: int32
+             * @description A row a minute in their place, counted from the reading; at least `raw_days`.
+             */
+            minute_days: number;
+            /**
+             * Format: int32
+             * @description Every reading.
+             */
+            raw_days: number;
+            /** @description Who says so. In a request it is not looked at. */
+            source?: components["schemas"]["RetentionSource"];
         };
         /**
          * @description What somebody may do, from least to most.
@@ -1194,6 +1314,29 @@ export interface components {
          * @enum {string}
          */
         StopReason: "unplugged" | "asked" | "budget_used_up" | "withdrawn" | "replaced" | "lost";
+        /** @description How much is stored. */
+        StorageView: {
+            /**
+             * Format: int64
+             * @description Readings.
+             */
+            history_bytes: number;
+            /** Format: int64 */
+            newest_ms?: number;
+            /**
+             * Format: int64
+             * @description The oldest reading there is something of.
+             */
+            oldest_ms?: number;
+            /**
+             * Format: int64
+             * @description Configuration, sessions, logs.
+             */
+            records_bytes: number;
+            retention: components["schemas"]["RetentionView"];
+            /** @description How many series there are. */
+            series: number;
+        };
         /** @description What energy costs, from one day to another. Amounts are without VAT. */
         Tariff: {
             /** @description They do not overlap. */
@@ -2052,6 +2195,80 @@ export interface operations {
             };
         };
     };
+    show_energy: {
+        parameters: {
+            query: {
+                /**
+                 * @description Comma separated `<subject>.<quantity>` as in the history, of the quantities `energy_in`, `energy_out`
+                 *     (from the power, where there is no counter) and `power` (what went in less what went out). At most 20.
+                 */
+                series: string;
+                /** @description First local day, `2026-11-01`. */
+                from: string;
+                /** @description The local day after the last. */
+                to: string;
+                per: components["schemas"]["Period"];
+            };
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnergyAnswer"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The site or a subject is unknown. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A value makes no sense, or the answer would be too long. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     list_evses: {
         parameters: {
             query?: never;
@@ -2399,6 +2616,78 @@ export interface operations {
                 };
             };
             /** @description A series makes no sense, or the answer would be too long. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    export_history: {
+        parameters: {
+            query: {
+                /** @description As in the history. */
+                series: string;
+                /** @description Included. */
+                from_ms: number;
+                /** @description Not included. */
+                to_ms: number;
+                /** @description 0 gives every stored reading. */
+                step_s?: number;
+            };
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The site or a subject is unknown. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A series makes no sense. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2780,6 +3069,121 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_storage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    set_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionView"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The configuration file says it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

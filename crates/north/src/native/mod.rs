@@ -8,6 +8,7 @@ pub mod alarms;
 pub mod auth;
 pub mod body;
 pub mod devices;
+pub mod energy;
 pub mod error;
 pub mod events;
 pub mod evses;
@@ -17,6 +18,7 @@ mod nouns;
 pub mod session;
 pub mod sessions;
 pub mod sites;
+pub mod storage;
 pub mod tariffs;
 pub mod vehicles;
 pub mod wire;
@@ -38,7 +40,7 @@ pub const BASE: &str = "/api/v1";
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Ohmstead native API", description = "Sites, devices and EVSEs: read and steer. Units are in the names; positive flows into the thing named; times are milliseconds since 1970."),
-    components(schemas(wire::Patch, wire::Backfill)),
+    components(schemas(wire::Patch, wire::Backfill, wire::Period)),
     servers((url = "/api/v1"))
 )]
 struct Document;
@@ -55,6 +57,10 @@ fn closed() -> OpenApiRouter<State> {
         .routes(routes!(evses::goe))
         .routes(routes!(intents::create))
         .routes(routes!(history::show))
+        .routes(routes!(history::export))
+        .routes(routes!(energy::show))
+        .routes(routes!(storage::show))
+        .routes(routes!(storage::put))
         .routes(routes!(alarms::list))
         .routes(routes!(tariffs::list, tariffs::create))
         .routes(routes!(tariffs::show, tariffs::replace, tariffs::delete))

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cfos;
+mod energy;
 mod events;
 mod goe;
 mod history;

@@ -385,6 +385,7 @@ fn settings() -> Settings {
         tariffs: Vec::new(),
         vehicles: Vec::new(),
         price_providers: Vec::new(),
+        history: None,
         sites: vec![site("home", home), site("yard", yard.into())],
     }
 }

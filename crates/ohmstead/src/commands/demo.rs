@@ -169,6 +169,7 @@ fn settings(
         tariffs: Vec::new(),
         vehicles: Vec::new(),
         price_providers: Vec::new(),
+        history: None,
         sites: vec![demo::home_site(&demo::home(seed), addresses), demo::yard_site()],
     })
 }

@@ -12,7 +12,7 @@ mod vehicle;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Settings};
+use model::settings::{BackupSettings, ControlSettings, GoeCharger, GoeSettings, Retention, Settings};
 use model::time::Millis;
 use toml::de::DeTable;
 
@@ -120,6 +120,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
         .table("control")
         .map_or_else(ControlSettings::default, read_control);
     let (goe, goe_tokens) = root.table("goe").map_or_else(Default::default, read_goe);
+    let history = root.table("history").map(read_history);
     let sites = site::read_all(root);
     check_chargers(root, &goe, &sites);
     let backup = root
@@ -140,6 +141,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             tariffs,
             vehicles,
             price_providers,
+            history,
             sites,
         },
         data,
@@ -187,6 +189,29 @@ fn read_backup(section: Section<'_, '_>) -> BackupSettings {
     };
     section.finish();
     settings
+}
+
+fn read_history(section: Section<'_, '_>) -> Retention {
+    let default = Retention::default();
+    let days = |key, default| {
+        let range = i64::from(*Retention::DAYS.start())..=i64::from(*Retention::DAYS.end());
+        let expected = format!("{} to {} days", range.start(), range.end());
+        let days = section.scaled(key, 0, range, &expected);
+        days.and_then(|days| u32::try_from(days).ok()).unwrap_or(default)
+    };
+    let raw_days = days("raw_days", default.raw_days);
+    let minute_days = days("minute_days", default.minute_days.max(raw_days));
+    if minute_days < raw_days {
+        section.problem(
+            "minute_days",
+            format!("minute_days is {minute_days}, expected at least raw_days ({raw_days})"),
+        );
+    }
+    section.finish();
+    Retention {
+        raw_days,
+        minute_days,
+    }
 }
 
 fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, String)>) {

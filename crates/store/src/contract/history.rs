@@ -3,10 +3,11 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::reading::Quantity;
+use model::settings::Retention;
 use model::time::{Millis, Timestamp};
 
 use crate::calendar::{self, Per};
-use crate::{EnergyBook, Retention, Row, Sample, Series, Step, Store, columns};
+use crate::{EnergyBook, Row, Sample, Series, Step, Store, columns};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;

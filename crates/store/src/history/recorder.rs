@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use model::reading::Quantity;
+use model::settings::Retention;
 use model::time::Timestamp;
 
 use super::block::{self, Reading, Rollup};
@@ -21,9 +22,10 @@ use super::open::{Open, Plan};
 use super::{clock, hot};
 use crate::condense::{self, Bucket, Condenser, END_OF_TIME_S, is_storable};
 use crate::database::Database;
+use crate::retention;
 use crate::sql::{Failure, Sql, params};
 use crate::worker::{Manner, Worker};
-use crate::{History, Latest, Retention, Row, Sample, Series, Size, Step, StoreError};
+use crate::{History, Latest, Row, Sample, Series, Size, Step, StoreError};
 
 /// How long a reading may be in memory alone; a second less than what is promised.
 const FLUSH_EVERY: Duration = Duration::from_secs(4);
@@ -478,7 +480,7 @@ impl<G: Send + Sync> History for Database<G> {
 
     async fn thin(&self, retention: Retention, now: Timestamp) -> Result<bool, StoreError> {
         let shared = Arc::clone(&self.history.shared);
-        let (raw_until, minutes_until) = retention.ends(now);
+        let (raw_until, minutes_until) = retention::ends(retention, now);
         self.history
             .writer
             .call("thin old readings", move |sql| {

@@ -4,12 +4,13 @@ use std::os::unix::fs::PermissionsExt;
 
 use model::id::SiteId;
 use model::reading::Quantity;
+use model::settings::Retention;
 use model::time::Timestamp;
 use tempfile::TempDir;
 
 use super::*;
 use crate::sql::Sql;
-use crate::{Audit, AuditEntry, History, Retention, Sample, Series, Sites, Step, contract};
+use crate::{Audit, AuditEntry, History, Sample, Series, Sites, Step, contract};
 
 fn directory() -> TempDir {
     tempfile::tempdir().unwrap()

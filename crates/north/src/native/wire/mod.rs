@@ -38,6 +38,7 @@ mod history;
 mod intent;
 mod session;
 mod site;
+mod storage;
 mod tariff;
 mod user;
 mod vehicle;
@@ -52,13 +53,14 @@ pub use evse::{
     ChargeMode, EvseList, EvseView, Force, GoeView, Phases, PilotState, ReasonView, Wish,
     of_site as evses_of, station_of,
 };
-pub use history::{HistoryAnswer, HistorySeries};
+pub use history::{EnergyAnswer, EnergyRow, EnergySeries, HistoryAnswer, HistorySeries, Period};
 pub use intent::{IntentAnswer, IntentRequest};
 pub use session::{SessionView, SetUp, SignIn, TicketSignIn};
 pub use site::{
     AlarmCode, AlarmList, AlarmView, CircuitView, CycleView, Flow, Overdraft, Severity, SiteList,
     SiteSummary, SiteView,
 };
+pub use storage::{RetentionSource, RetentionView, StorageView};
 pub use tariff::{Band, Contract, Direction, PriceList, PriceSpan, Prices, Tariff, TariffList};
 pub use user::Role;
 pub use vehicle::{Soc, SocRequest, SocSource, Vehicle, VehicleList};

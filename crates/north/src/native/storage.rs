@@ -1,0 +1,108 @@
+//! What the store takes of the disk, and how long readings are kept.
+
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use gate::{Action, Principal, Subject};
+use model::settings::Retention;
+use store::Typed;
+
+use super::auth::allow;
+use super::body::JsonBody;
+use super::error::{ApiError, ErrorAnswer};
+use super::wire::{RetentionSource, RetentionView, StorageView};
+use crate::State;
+
+/// Shows how much is stored, from when, and for how long.
+#[utoipa::path(get, path = "/storage", operation_id = "show_storage", tag = "storage", responses(
+    (status = 200, body = StorageView),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn show(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+) -> Result<Json<StorageView>, ApiError> {
+    allow(&caller, &Action::SeeSettings, &Subject::Installation)?;
+    let size = state.store.size().await?;
+    let span = state.store.span().await?;
+    Ok(Json(StorageView {
+        records_bytes: size.records,
+        history_bytes: size.history,
+        oldest_ms: span.map(|(oldest, _)| oldest.0),
+        newest_ms: span.map(|(_, newest)| newest.0),
+        series: state.store.series().await?.len(),
+        retention: retention(&state).await?,
+    }))
+}
+
+async fn retention(state: &State) -> Result<RetentionView, ApiError> {
+    let from_file = state.settings.history;
+    let Retention {
+        raw_days,
+        minute_days,
+    } = store::retention(&*state.store, from_file).await?;
+    let source = if from_file.is_some() {
+        RetentionSource::File
+    } else {
+        RetentionSource::Store
+    };
+    Ok(RetentionView {
+        raw_days,
+        minute_days,
+        source: Some(source),
+    })
+}
+
+/// Sets how long readings are kept; what is older is thinned in the background.
+#[utoipa::path(put, path = "/storage/retention", operation_id = "set_retention", tag = "storage",
+    request_body = RetentionView, responses(
+    (status = 200, body = RetentionView),
+    (status = 400, body = ErrorAnswer),
+    (status = 401, body = ErrorAnswer),
+    (status = 403, body = ErrorAnswer),
+    (status = 409, body = ErrorAnswer, description = "The configuration file says it."),
+    (status = 422, body = ErrorAnswer),
+    (status = 503, body = ErrorAnswer),
+))]
+pub async fn put(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Principal>,
+    JsonBody(wanted): JsonBody<RetentionView>,
+) -> Result<Json<RetentionView>, ApiError> {
+    allow(&caller, &Action::Administer, &Subject::Installation)?;
+    if state.settings.history.is_some() {
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "from_file",
+            "the section [history] of the configuration file says how long readings are kept; change it there",
+        ));
+    }
+    let most = *Retention::DAYS.end();
+    if !Retention::DAYS.contains(&wanted.raw_days) {
+        return Err(ApiError::invalid(
+            "raw_days",
+            wanted.raw_days,
+            format!("1 to {most}"),
+        ));
+    }
+    if !(wanted.raw_days..=most).contains(&wanted.minute_days) {
+        let expected = format!("raw_days ({}) to {most}", wanted.raw_days);
+        return Err(ApiError::invalid("minute_days", wanted.minute_days, expected));
+    }
+    let retention_wanted = Retention {
+        raw_days: wanted.raw_days,
+        minute_days: wanted.minute_days,
+    };
+    state.store.put(&retention_wanted).await?;
+    let action = format!(
+        "keep readings {} days and minutes {} days",
+        wanted.raw_days, wanted.minute_days
+    );
+    // The change is made; that the log failed is in the server's own.
+    if let Err(error) = state.gate.audit(&caller.name, "native", &action, "done").await {
+        tracing::error!(%error, "a change of the retention is not in the audit log");
+    }
+    Ok(Json(retention(&state).await?))
+}
