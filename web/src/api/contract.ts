@@ -74,23 +74,6 @@ export interface AuditEntry {
   outcome: string;
 }
 
-export interface EnergyRow {
-  start_ms: number;
-  end_ms: number;
-  energy_wh: number;
-  complete: boolean;
-}
-
-export interface EnergySeries {
-  series: string;
-  rows: EnergyRow[];
-}
-
-export interface Energy {
-  time_zone: string;
-  items: EnergySeries[];
-}
-
 export interface Parcel {
   id: string;
   target: string;
@@ -100,13 +83,4 @@ export interface Parcel {
   state: "waiting" | "dead" | "delivered";
   at_ms?: Maybe<number>;
   last_error?: Maybe<string>;
-}
-
-export interface Storage {
-  records_bytes: number;
-  history_bytes: number;
-  oldest_ms?: Maybe<number>;
-  newest_ms?: Maybe<number>;
-  series: number;
-  retention: { raw_days: number; minute_days: number; source?: "file" | "store" };
 }

@@ -1,7 +1,7 @@
 // Calls about history: energy of local days, and power reduced to pixels.
 
 import { call, inParts, json, ofSite, query } from "./client";
-import type { Energy, HistoryColumns } from "./types";
+import type { Energy, History, HistorySeries } from "./types";
 
 export type Per = "hour" | "day" | "month" | "year";
 
@@ -20,9 +20,9 @@ export async function columns(
   from_ms: number,
   to_ms: number,
   count: number,
-): Promise<HistoryColumns[]> {
+): Promise<HistorySeries[]> {
   const parts = await inParts(series, (part) =>
-    json<{ series: HistoryColumns[] }>(
+    json<History>(
       call("GET", ofSite(site, `history${query({ series: part, from_ms, to_ms, columns: count })}`)),
     ),
   );

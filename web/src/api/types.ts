@@ -41,10 +41,8 @@ export type Contract = Schemas["TariffContract"];
 export type Band = Schemas["TariffBand"];
 export type PriceSpan = Schemas["PriceSpan"];
 
-export interface HistoryColumns {
-  subject: string;
-  quantity: string;
-  /** Each row: time in ms, first, least, greatest, last. */
-  rows: number[][];
-}
+export type EnergySeries = Schemas["EnergySeries"];
+export type Energy = Schemas["EnergyAnswer"];
+export type Storage = Schemas["StorageView"];
+
 export type * from "./contract";

@@ -1,6 +1,6 @@
 // The curve of a day: history of many devices folded into five lines, and the energy below them. Pure.
 
-import type { Flow, HistoryColumns, HistorySeries, SiteView } from "../api/types";
+import type { Flow, HistorySeries, SiteView } from "../api/types";
 import type { Accent } from "./flow";
 
 export const LINES: Accent[] = ["sun", "house", "cars", "battery", "grid"];
@@ -143,9 +143,9 @@ const GAP_MS = 20 * 60_000;
  * Curves out of pixel columns, on one grid of times so that series can be added. A column shows the middle
  * between its least and its greatest value; between rows that are wider than a column the line goes straight.
  */
-export function fromColumns(series: HistoryColumns[], lines: Record<Accent, string[]>, grid: Grid): Curve {
+export function fromColumns(series: HistorySeries[], lines: Record<Accent, string[]>, grid: Grid): Curve {
   const step_ms = (grid.to_ms - grid.from_ms) / grid.count;
-  const onGrid = ({ subject, rows }: HistoryColumns): HistorySeries => {
+  const onGrid = ({ subject, rows }: HistorySeries): HistorySeries => {
     const points: number[][] = [];
     let before: [index: number, value: number] | null = null;
     for (const [at_ms = 0, , least = 0, greatest = least] of rows) {
