@@ -190,8 +190,18 @@ impl Engine {
         }
         let mut later = Vec::new();
         while let Some(record) = core.poll_record() {
-            match record {
-                Record::Session {
+            let Record::Session {
+                session,
+                boundary: true,
+            } = record
+            else {
+                later.push(record);
+                continue;
+            };
+            // Nobody is shown a transaction that a power cut could undo.
+            if let Err(why) = within(self.store.put_session(core.epoch(), &session)).await {
+                tracing::error!(site.id = %self.site.id, session.id = %session.id, %why, "cannot write a session yet");
+                later.push(Record::Session {
                     session,
                     boundary: true,
                 } => {
