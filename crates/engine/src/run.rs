@@ -203,25 +203,8 @@ impl Engine {
                 tracing::error!(site.id = %self.site.id, session.id = %session.id, %why, "cannot write a session yet");
                 later.push(Record::Session {
                     session,
-                    boundary: true,
-                } => {
-                    // Nobody is shown a transaction that a power cut could undo.
-                    if let Err(why) = within(self.store.put_session(core.epoch(), &session)).await {
-                        tracing::error!(site.id = %self.site.id, session.id = %session.id, %why, "cannot write a session yet");
-                        later.push(Record::Session {
-                            session,
-                            boundary: false,
-                        });
-                    }
-                }
-                other @ (Record::Samples(_)
-                | Record::Setpoints(_)
-                | Record::Wish { .. }
-                | Record::Alarm(_)
-                | Record::Device { .. }
-                | Record::Document { .. }
-                | Record::Session { boundary: false, .. }
-                | Record::Ledger(_)) => later.push(other),
+                    boundary: false,
+                });
             }
         }
         if ran {

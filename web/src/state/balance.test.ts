@@ -16,6 +16,7 @@ const site = {
 
 const series = (name: string, values: number[], complete = true): EnergySeries => ({
   series: name,
+  estimated: false,
   rows: values.map((energy_wh, hour) => ({ start_ms: hour * HOUR_MS, end_ms: (hour + 1) * HOUR_MS, energy_wh, complete: complete && hour < 2 })),
 });
 

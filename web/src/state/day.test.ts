@@ -78,8 +78,8 @@ test("columns of several series come onto one grid, with what is between rows an
   const lines = { sun: [], house: [], cars: ["evse:left", "evse:right"], battery: [], grid: [] };
   const curve = fromColumns(
     [
-      { subject: "evse:left", quantity: "power", rows: [row(0, 100, 300), row(4, 600, 600), row(90, 50, 50)] },
-      { subject: "evse:right", quantity: "power", rows: [row(2, 1_000, 1_000)] },
+      { subject: "evse:left", quantity: "power", unit: "W", rows: [row(0, 100, 300), row(4, 600, 600), row(90, 50, 50)] },
+      { subject: "evse:right", quantity: "power", unit: "W", rows: [row(2, 1_000, 1_000)] },
     ],
     lines,
     grid,

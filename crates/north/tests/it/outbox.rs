@@ -332,7 +332,7 @@ async fn an_alarm_is_told_once_to_whom_it_concerns() {
         "all@example.org".to_owned(),
         "HOME: grid does not answer".to_owned(),
     );
-    assert_eq!(mails(&world).await, [raised.clone()]);
+    assert_eq!(mails(&world).await, std::slice::from_ref(&raised));
     // It comes and goes within a minute: nobody is bothered.
     world
         .store
@@ -343,7 +343,7 @@ async fn an_alarm_is_told_once_to_whom_it_concerns() {
     notifier(&world).await.look().await.unwrap();
     world.store.put_alarm(&alarm(begin, None)).await.unwrap();
     notifier(&world).await.look().await.unwrap();
-    assert_eq!(mails(&world).await, [raised.clone()]);
+    assert_eq!(mails(&world).await, std::slice::from_ref(&raised));
     // Over for a minute.
     world
         .store
