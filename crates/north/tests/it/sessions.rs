@@ -166,6 +166,27 @@ async fn the_right_to_charge_is_shown_at_the_desk() {
             .await;
         assert_eq!(answer.status, status, "{token}");
     }
+    let zoe = r#"{"id":"zoe","name":"Resident 1","role":"user"}"#;
+    assert_eq!(world.post("/api/v1/users", zoe).await.status, 201);
+    for card in [
+        r#"{"kind":"rfid","name":"Key ring","number":"04:a2:3b:11"}"#,
+        r#"{"kind":"pin","name":"Door","number":"08155180"}"#,
+    ] {
+        assert_eq!(
+            world.post("/api/v1/users/zoe/cards", card).await.status,
+            201,
+            "{card}"
+        );
+    }
+    for (body, status) in [
+        (r#"{"kind":"rfid","number":"04A23B11"}"#, 202),
+        (r#"{"kind":"pin","number":"08155180"}"#, 202),
+        (r#"{"kind":"rfid","number":"04A23B12"}"#, 403),
+        (r#"{"kind":"app","number":"04A23B11"}"#, 422),
+        (r#"{"kind":"pin"}"#, 422),
+    ] {
+        assert_eq!(world.post(path, body).await.status, status, "{body}");
+    }
     let nowhere = "/api/v1/sites/home/evses/attic/authorisation";
     assert_eq!(
         world.post(nowhere, r#"{"kind":"app"}"#).await.error(),

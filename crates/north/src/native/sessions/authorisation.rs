@@ -16,13 +16,14 @@ use crate::native::error::{ApiError, ErrorAnswer};
 use crate::native::sites::readable;
 use crate::native::wire::{AuthorisationRequest, IntentAnswer};
 
-/// Authorises the car at an EVSE, or for a minute the next one that is plugged in there.
+/// Authorises the car at an EVSE, or for a minute the next one that is plugged in there. The number of a
+/// card or PIN that charges there already ends its charge.
 #[utoipa::path(post, path = "/sites/{site}/evses/{evse}/authorisation", operation_id = "authorise", tag = "sessions",
     params(("site" = String, Path), ("evse" = String, Path)), request_body = AuthorisationRequest, responses(
     (status = 202, body = IntentAnswer, description = "Accepted and stored."),
     (status = 400, body = ErrorAnswer),
     (status = 401, body = ErrorAnswer),
-    (status = 403, body = ErrorAnswer, description = "Your role does not allow it, or you may not charge here."),
+    (status = 403, body = ErrorAnswer, description = "Nobody who may charge here has this number, or your role does not allow it."),
     (status = 404, body = ErrorAnswer),
     (status = 413, body = ErrorAnswer),
     (status = 503, body = ErrorAnswer),
@@ -35,11 +36,17 @@ pub async fn authorise(
 ) -> Result<(StatusCode, Json<IntentAnswer>), ApiError> {
     let (site, evse) = steered(&state, &caller, &site, &evse)?;
     let authorisation = match request {
-        AuthorisationRequest::App => Authorisation {
+        AuthorisationRequest::App {} => Authorisation {
             kind: AuthorisationKind::App,
             user: caller.user.clone(),
             card: None,
         },
+        AuthorisationRequest::Rfid { number } => {
+            by_number(&state, &site, &evse, AuthorisationKind::Rfid, &number).await?
+        }
+        AuthorisationRequest::Pin { number } => {
+            by_number(&state, &site, &evse, AuthorisationKind::Pin, &number).await?
+        }
     };
     file(&state, site, caller, Wanted::Authorise { evse, authorisation }).await
 }
@@ -68,6 +75,23 @@ fn steered(state: &State, caller: &Principal, site: &str, evse: &str) -> Result<
     let evse = EvseId::new(evse).map_err(|_| ApiError::unknown("evse", evse))?;
     allow(caller, &Action::Steer, &Subject::Evse(&site, &evse))?;
     Ok((site, evse))
+}
+
+async fn by_number(
+    state: &State,
+    site: &SiteId,
+    evse: &EvseId,
+    kind: AuthorisationKind,
+    number: &str,
+) -> Result<Authorisation, ApiError> {
+    let found = state.gate.card_by_number(site, number, evse).await;
+    let (user, card) =
+        found.ok_or_else(|| ApiError::not_allowed("nobody who may charge here has this number"))?;
+    Ok(Authorisation {
+        kind,
+        user: Some(user.id),
+        card: Some(card.id),
+    })
 }
 
 async fn file(

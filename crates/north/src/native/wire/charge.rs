@@ -206,7 +206,13 @@ pub struct SessionTotals {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum AuthorisationRequest {
     /// By being signed in.
-    App,
+    App {},
+    Rfid {
+        number: String,
+    },
+    Pin {
+        number: String,
+    },
 }
 
 impl From<&m::Session> for Session {
