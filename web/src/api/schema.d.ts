@@ -359,7 +359,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Authorises the car at an EVSE, or for a minute the next one that is plugged in there. */
+        /**
+         * Authorises the car at an EVSE, or for a minute the next one that is plugged in there. The number of a
+         *     card or PIN that charges there already ends its charge.
+         */
         post: operations["authorise"];
         /** Ends the running transaction; the car stays plugged in and gets no more current. */
         delete: operations["stop_transaction"];
@@ -848,6 +851,14 @@ export interface components {
         AuthorisationRequest: {
             /** @enum {string} */
             kind: "app";
+        } | {
+            /** @enum {string} */
+            kind: "rfid";
+            number: string;
+        } | {
+            /** @enum {string} */
+            kind: "pin";
+            number: string;
         };
         /** @description How far past history is made up. */
         Backfill: {
@@ -3114,7 +3125,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Your role does not allow it, or you may not charge here. */
+            /** @description Nobody who may charge here has this number, or your role does not allow it. */
             403: {
                 headers: {
                     [name: string]: unknown;
