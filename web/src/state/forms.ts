@@ -5,16 +5,17 @@ import type {
   Budget,
   BudgetPer,
   Card,
+  CardBody,
   Contract,
   PhaseChoice,
   Scope,
   SocSource,
   Tariff,
-  Token,
+  TokenBody,
   User,
+  UserBody,
   Vehicle,
 } from "../api/types";
-import type { CardBody, UserBody } from "../api/users";
 import type { VehicleBody } from "../api/vehicles";
 import type { Key } from "../i18n";
 import { dayStart, localDate, minuteOfDay, typable, typed } from "../units";
@@ -236,7 +237,7 @@ export function tokenProblems(draft: TokenDraft, taken: string[]): Problems {
   };
 }
 
-export function tokenBody(draft: TokenDraft, time_zone: string): Token {
+export function tokenBody(draft: TokenDraft, time_zone: string): TokenBody {
   return given({
     name: draft.name.trim(),
     role: draft.role,
