@@ -36,24 +36,28 @@ test("a vehicle is edited, and its state of charge set by hand", async () => {
 });
 
 test("an alarm is acknowledged with name and time", async () => {
-  const { items } = await opened.visits.ask("/sites");
-  /** @type {string | null} */
-  const site = await until("an open alarm", 120_000, async () => {
-    for (const { id } of items) {
-      const alarms = await opened.visits.ask(`/sites/${id}/alarms?state=open`);
-      if (alarms.items.some((/** @type {any} */ alarm) => !alarm.acknowledged)) return id;
-    }
-    return null;
+  // Nothing goes wrong in the demo by itself: the list is made up, what the page asks for is looked at.
+  const raised_ms = Date.now() - 60_000;
+  const alarm = { site: "home", device: "grid", code: "meter_silent", severity: "error", text: "The meter is silent.", raised_ms, cleared_ms: null };
+  /** @type {any} */
+  let asked = null;
+  const page = await opened.visits.openAt("#/");
+  await page.route("**/alarms?state=*", (route) => {
+    const acknowledged = asked === null ? {} : { acknowledged: { by: "admin", at_ms: Date.now() } };
+    return route.fulfill({ json: { items: [{ ...alarm, ...acknowledged }] } });
   });
-  const page = await opened.visits.openAt(`#/alarms?site=${site}`);
-  const seen = page.getByText(/^seen by/);
-  await page.getByRole("button", { name: "I have seen it" }).first().waitFor();
-  const before = await seen.count();
-  await page.getByRole("button", { name: "I have seen it" }).first().click();
-  await until("the acknowledgement", 30_000, async () => (await seen.count()) > before);
+  await page.route("**/alarms/acknowledgement", (route) => {
+    asked = route.request().postDataJSON();
+    return route.fulfill({ status: 204 });
+  });
+  await page.goto(`${opened.visits.demo.base_url}/#/alarms`);
+  await page.getByRole("button", { name: "I have seen it" }).click();
+  await page.getByText(/^seen by/).first().waitFor();
+  assert.deepEqual(asked, { device: "grid", code: "meter_silent", raised_ms });
   assert.deepEqual(await axe(page), []);
   await page.locator("label", { hasText: /^\s*Warnings/ }).click();
   await until("the filter in the address", 10_000, async () => page.url().includes("severity=warning"));
+  await page.getByText("Nothing needs attention.").waitFor();
   await page.context().close();
 });
 

@@ -1,9 +1,9 @@
 // Calls about alarms and about what is owed to the outside.
 
 import { call, json, ofSite, query } from "./client";
-import type { Alarm, Page, Parcel } from "./types";
+import type { Alarm, AlarmList, Parcel, ParcelList } from "./types";
 
-export function alarms(site: string, state: "open" | "all", cursor: string | null): Promise<Page<Alarm>> {
+export function alarms(site: string, state: "open" | "all", cursor: string | null): Promise<AlarmList> {
   return json(call("GET", ofSite(site, `alarms${query({ state, cursor })}`)));
 }
 
@@ -12,7 +12,7 @@ export async function acknowledge(site: string, alarm: Alarm): Promise<void> {
   await call("POST", ofSite(site, "alarms/acknowledgement"), { ...(device === null ? {} : { device }), code, raised_ms });
 }
 
-export function outbox(state: Parcel["state"], cursor: string | null): Promise<Page<Parcel>> {
+export function outbox(state: Parcel["state"], cursor: string | null): Promise<ParcelList> {
   return json(call("GET", `/outbox${query({ state, cursor })}`));
 }
 

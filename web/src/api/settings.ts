@@ -1,11 +1,11 @@
 // Calls about tariffs, storage and backups.
 
 import { call, json, ofSite, query } from "./client";
-import type { Page, PriceSpan, Storage, Tariff } from "./types";
+import type { PriceList, Storage, Tariff, TariffList } from "./types";
 
 const one = (id: string) => `/tariffs/${encodeURIComponent(id)}`;
 
-export function tariffs(): Promise<Page<Tariff>> {
+export function tariffs(): Promise<TariffList> {
   return json(call("GET", "/tariffs"));
 }
 
@@ -21,7 +21,7 @@ export async function deleteTariff(id: string): Promise<void> {
   await call("DELETE", one(id));
 }
 
-export function prices(site: string, from_ms: number, to_ms: number): Promise<Page<PriceSpan>> {
+export function prices(site: string, from_ms: number, to_ms: number): Promise<PriceList> {
   return json(call("GET", ofSite(site, `prices${query({ from_ms, to_ms })}`)));
 }
 

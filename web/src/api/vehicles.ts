@@ -1,11 +1,11 @@
 // Calls about cars.
 
 import { call, json } from "./client";
-import type { Page, Vehicle } from "./types";
+import type { Vehicle, VehicleList } from "./types";
 
 const one = (id: string) => `/vehicles/${encodeURIComponent(id)}`;
 
-export function vehicles(): Promise<Page<Vehicle>> {
+export function vehicles(): Promise<VehicleList> {
   return json(call("GET", "/vehicles"));
 }
 

@@ -491,7 +491,7 @@ export const en = {
   "token.kept": "I have it",
   "token.revoke": "Revoke",
   "token.revoke_sure": "Whatever uses {name} is refused from now on.",
-  "token.name_hint": "What it is for, for example Home automation.",
+  "token.name_hint": "What it is for. “Home automation” becomes home-automation.",
   "token.until": "Expires after",
   "token.until_hint": "Empty: never.",
   "token.used": "last used {date}",

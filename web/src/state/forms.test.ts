@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Tariff, User, Vehicle } from "../api/types";
+import type { Card, Tariff, User, Vehicle } from "../api/types";
 import * as forms from "./forms";
 
 const ZONE = "Europe/Berlin";
@@ -25,7 +25,6 @@ const user: User = {
   display: false,
   budget: { energy_wh: 12_500, per: "total", since_ms: 5 },
   phases: "one",
-  tariff: null,
   rules: ["kept"],
   notify: { email: "r@example.org", webhook: null, alarms_from: "error" },
   has_password: true,
@@ -85,17 +84,18 @@ test("a card is valid to the end of its last local day, through the change of cl
   const body = forms.cardBody(draft, null, ZONE, NOW);
   expect(body.number).toBe("04A1B2C3");
   expect(new Date(body.valid_until_ms ?? 0).toISOString()).toBe("2026-10-25T23:00:00.000Z");
-  const again = forms.cardDraft({ ...body, id: "c", enabled: true }, ZONE);
+  const card: Card = { id: "c", kind: "rfid", name: "Blue", enabled: true, valid_until_ms: body.valid_until_ms ?? 0, rules: [] };
+  const again = forms.cardDraft(card, ZONE);
   expect(again.valid_until).toBe("2026-10-25");
-  expect(forms.cardBody(again, { ...body, id: "c", enabled: true }, ZONE, NOW)).not.toHaveProperty("number");
+  expect(forms.cardBody(again, card, ZONE, NOW)).not.toHaveProperty("number");
 });
 
 test("a token needs a name of its own and something it may do", () => {
-  const draft = { ...forms.tokenDraft(), name: "Home" };
-  expect(wrong(forms.tokenProblems(draft, ["Home"]))).toEqual(["name"]);
+  const draft = { ...forms.tokenDraft(), name: "Home automation" };
+  expect(wrong(forms.tokenProblems(draft, ["home-automation"]))).toEqual(["name"]);
   expect(wrong(forms.tokenProblems({ ...draft, scopes: { read: false, steer: false, administer: false } }, []))).toEqual(["scopes"]);
   expect(forms.tokenBody({ ...draft, until: "2026-12-31" }, ZONE)).toEqual({
-    name: "Home",
+    name: "home-automation",
     role: "viewer",
     scopes: ["read"],
     expires_ms: Date.parse("2026-12-31T23:00:00Z"),

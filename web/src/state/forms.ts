@@ -5,16 +5,17 @@ import type {
   Budget,
   BudgetPer,
   Card,
+  CardBody,
   Contract,
   PhaseChoice,
   Scope,
   SocSource,
   Tariff,
-  Token,
+  TokenBody,
   User,
+  UserBody,
   Vehicle,
 } from "../api/types";
-import type { CardBody, UserBody } from "../api/users";
 import type { VehicleBody } from "../api/vehicles";
 import type { Key } from "../i18n";
 import { dayStart, localDate, minuteOfDay, typable, typed } from "../units";
@@ -231,14 +232,14 @@ export function tokenDraft(): TokenDraft {
 
 export function tokenProblems(draft: TokenDraft, taken: string[]): Problems {
   return {
-    name: required(draft.name) ?? (taken.includes(draft.name.trim()) ? "form.taken" : undefined),
+    name: required(idOf(draft.name)) ?? (taken.includes(idOf(draft.name)) ? "form.taken" : undefined),
     scopes: SCOPES.some((scope) => draft.scopes[scope]) ? undefined : "form.scope",
   };
 }
 
-export function tokenBody(draft: TokenDraft, time_zone: string): Token {
+export function tokenBody(draft: TokenDraft, time_zone: string): TokenBody {
   return given({
-    name: draft.name.trim(),
+    name: idOf(draft.name),
     role: draft.role,
     scopes: SCOPES.filter((scope) => draft.scopes[scope]),
     expires_ms: draft.until === "" ? undefined : dayStart(nextDay(draft.until), time_zone),
