@@ -284,6 +284,11 @@ tls = "none"
 user = "hub"
 password_file = "/etc/ohmstead/mail"
 from = "nobody"
+[[site]]
+id = "home"
+[[site.circuit]]
+id = "house"
+limit_a = 35
 "#;
     let problems = parse(text).unwrap_err();
     let found: Vec<String> = problems.iter().map(ToString::to_string).collect();
