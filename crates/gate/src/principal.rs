@@ -123,9 +123,9 @@ impl Principal {
         }
     }
 
-    pub(crate) fn token(name: &str, roles: Roles) -> Self {
+    pub(crate) fn token(name: String, roles: Roles) -> Self {
         Self {
-            name: format!("token:{name}"),
+            name,
             user: None,
             grant: Grant::Roles(roles),
         }

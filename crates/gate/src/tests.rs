@@ -621,6 +621,36 @@ async fn the_last_administrator_stays() {
 }
 
 #[tokio::test]
+async fn what_a_token_makes_ends_with_the_person_behind_it() {
+    let house = House::with_admin().await;
+    let console = Principal::console();
+    let by = By::new(&console, "console");
+    let zoe = UserId::new("zoe").unwrap();
+    house
+        .gate
+        .create_user(&by, User::new(zoe.clone(), "Zoe", Role::Admin))
+        .await
+        .unwrap();
+    let mut maker = house.principal("zoe").await;
+    let mut made = Vec::new();
+    for name in ["first", "second", "third"] {
+        let wanted = Token::new(name, Role::Admin);
+        let token = house
+            .gate
+            .create_token(&By::new(&maker, "native"), wanted)
+            .await
+            .unwrap();
+        maker = house.gate.principal_of_bearer(token.expose()).await.unwrap();
+        made.push(token);
+    }
+    house.gate.delete_user(&by, &zoe, Past::Keep).await.unwrap();
+    for token in made {
+        assert_eq!(house.gate.principal_of_bearer(token.expose()).await, None);
+    }
+    assert!(house.gate.tokens().is_empty());
+}
+
+#[tokio::test]
 async fn who_is_disabled_or_deleted_is_out_at_once() {
     let mut house = House::with_admin().await;
     let console = Principal::console();

@@ -93,7 +93,11 @@ impl Token {
             }
             None => self.roles(),
         };
-        Some(Principal::token(&self.name, roles))
+        Some(Principal::token(self.principal_name(), roles))
+    }
+
+    fn principal_name(&self) -> String {
+        format!("token:{}", self.name)
     }
 }
 
@@ -165,7 +169,7 @@ impl Gate {
                 }
             }
             let token = Token {
-                by: by.principal.user.clone(),
+                by: self.maker(by.principal),
                 created: Some(now),
                 last_used: None,
                 ..wanted
@@ -175,6 +179,20 @@ impl Gate {
             Ok(Secret::new(text))
         })
         .await
+    }
+
+    /// The person behind what somebody makes: a token made with a token is its maker's too, so that it does
+    /// not outlive them.
+    fn maker(&self, principal: &Principal) -> Option<UserId> {
+        if principal.user.is_some() {
+            return principal.user.clone();
+        }
+        let held = self.held();
+        let made_by = held
+            .tokens
+            .values()
+            .find(|token| token.principal_name() == principal.name)?;
+        made_by.by.clone()
     }
 
     /// Ends a token now.
@@ -260,8 +278,10 @@ impl Gate {
         let Some(mut token) = token else { return };
         let name = token.name.clone();
         token.last_used = Some(now - Millis(now.0.rem_euclid(USE_NOTED_EVERY.0)));
-        if let Err(error) = self.keep_token(*digest, token).await {
+        if let Err(error) = self.keep_token(*digest, token.clone()).await {
             tracing::warn!("cannot note that token `{name}` was used: {error}");
+            // Noted in memory all the same, so that a full disk is not tried again with every request.
+            self.held().tokens.insert(*digest, token);
         }
     }
 
