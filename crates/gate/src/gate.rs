@@ -48,6 +48,14 @@ pub(crate) struct Held {
     pub refusals: Refusals,
 }
 
+impl Held {
+    /// Who can sign in to administer.
+    pub(crate) fn administrators(&self) -> impl Iterator<Item = &User> {
+        let all = self.users.values();
+        all.filter(|user| is_admin(user) && self.passwords.contains(&user.id))
+    }
+}
+
 impl Gate {
     /// Reads users, sessions, tokens and aliases from the store.
     ///
@@ -86,10 +94,11 @@ impl Gate {
         }))
     }
 
-    /// Whether somebody may administer already. Before that, nothing but loopback should be listened on.
+    /// Whether somebody can sign in to administer already. Before that, nothing but loopback should be
+    /// listened on.
     #[must_use]
     pub fn has_admin(&self) -> bool {
-        self.held().users.values().any(is_admin)
+        self.held().administrators().next().is_some()
     }
 
     /// Every user, ordered by id.

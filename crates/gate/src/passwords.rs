@@ -24,6 +24,9 @@ const SHORTEST: usize = 8;
 const LONGEST_BYTES: usize = 1_024;
 /// Each hash takes 19 MiB and a core for some ten milliseconds.
 const HASHES_AT_ONCE: usize = 2;
+/// Passwords of one source that wait for their turn: what can be hashed while a request waits for its answer.
+/// Further ones are refused without a look.
+const WAITING_PER_SOURCE: usize = 1_000;
 
 impl Gate {
     /// Makes an administrator, or gives an existing user that role and this password. With the password they
@@ -47,6 +50,11 @@ impl Gate {
             false => Some(self.hashing.hash(password).await?),
         };
         let _changing = self.changing.lock().await;
+        // The password first: an administrator who is there can sign in, whenever the power goes.
+        if let Some(hash) = hash {
+            self.keep_password(&id, hash).await?;
+            self.end_sessions_of(&id, None).await?;
+        }
         let mut user = self.held().users.get(&id).cloned();
         if !user.as_ref().is_some_and(is_admin) {
             let made = User {
@@ -57,10 +65,6 @@ impl Gate {
             self.store.put(&made).await?;
             self.held().users.insert(id.clone(), made.clone());
             user = Some(made);
-        }
-        if let Some(hash) = hash {
-            self.keep_password(&id, hash).await?;
-            self.end_sessions_of(&id, None).await?;
         }
         user.as_ref().map(Principal::user).ok_or(Denied::Wrong)
     }
@@ -85,7 +89,10 @@ impl Gate {
         source: IpAddr,
     ) -> Result<(User, Vec<u8>), Denied> {
         let id = UserId::new(user).ok();
-        let stored = self.store.secret(KIND, user).await?;
+        let stored = match &id {
+            Some(id) => self.store.secret(KIND, id.as_str()).await?,
+            None => None,
+        };
         let hash = stored.as_ref().map(|secret| secret.bytes.as_slice());
         let is_right = self
             .hashing
@@ -255,23 +262,23 @@ impl Hashing {
         source: Option<Source>,
         password: &str,
         hash: Option<&[u8]>,
-    ) -> Result<bool, GateError> {
+    ) -> Result<bool, Denied> {
         let hash = hash.map(|hash| String::from_utf8_lossy(hash).into_owned());
         let end = password.floor_char_boundary(LONGEST_BYTES);
         let (password, is_whole) = (password[..end].to_owned(), end == password.len());
-        let turn = source.map(|source| Turn::new(self, source));
+        let turn = source.map(|source| Turn::new(self, source)).transpose()?;
         let _turn = match &turn {
             Some(turn) => turn.semaphore.acquire().await.ok(),
             None => None,
         };
-        self.run(move || match hash {
+        let is_right = self.run(move || match hash {
             Some(hash) => Ok(Argon2::default()
                 .verify_password(password.as_bytes(), hash.as_str())
                 .is_ok()
                 && is_whole),
             None => hashed(&password).map(|_| false),
-        })
-        .await
+        });
+        Ok(is_right.await?)
     }
 
     async fn hash(&self, password: &str) -> Result<Vec<u8>, GateError> {
@@ -312,14 +319,18 @@ struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    fn new(hashing: &'a Hashing, source: Source) -> Self {
+    fn new(hashing: &'a Hashing, source: Source) -> Result<Self, Denied> {
         let mut turns = hashing.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        let semaphore = Arc::clone(turns.entry(source).or_insert_with(|| Arc::new(Semaphore::new(1))));
-        Self {
+        let queue = turns.entry(source).or_insert_with(|| Arc::new(Semaphore::new(1)));
+        // One reference in the map and one of each who stands in it.
+        if Arc::strong_count(queue) > WAITING_PER_SOURCE {
+            return Err(Denied::TooMany { retry_after_s: 5 });
+        }
+        Ok(Self {
             hashing,
             source,
-            semaphore,
-        }
+            semaphore: Arc::clone(queue),
+        })
     }
 }
 
@@ -330,5 +341,26 @@ impl Drop for Turn<'_> {
         if Arc::strong_count(&self.semaphore) == 2 {
             turns.remove(&self.source);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queue_of_a_source_has_an_end_and_is_its_own() {
+        let hashing = Hashing::default();
+        let source = |last| Source::from(IpAddr::from([10, 0, 0, last]));
+        let mut turns: Vec<_> = (0..WAITING_PER_SOURCE)
+            .map(|_| Turn::new(&hashing, source(1)).unwrap())
+            .collect();
+        let refused = Turn::new(&hashing, source(1)).err();
+        assert!(matches!(refused, Some(Denied::TooMany { .. })), "{refused:?}");
+        assert!(Turn::new(&hashing, source(2)).is_ok());
+        turns.pop();
+        assert!(Turn::new(&hashing, source(1)).is_ok());
+        turns.clear();
+        assert!(hashing.turns.lock().unwrap().is_empty());
     }
 }

@@ -616,8 +616,37 @@ async fn the_last_administrator_stays() {
     house.gate.create_user(&by, other.clone()).await.unwrap();
     assert!(house.gate.change_user(&by, with(demote)).await.is_err());
     other.enabled = true;
-    house.gate.change_user(&by, other).await.unwrap();
+    house.gate.change_user(&by, other.clone()).await.unwrap();
+    let denied = house.gate.change_user(&by, with(demote)).await.unwrap_err();
+    assert!(
+        matches!(denied, Denied::LastAdmin),
+        "the other has no password: {denied:?}"
+    );
+    house.gate.reset_password(&by, &other.id).await.unwrap();
     house.gate.change_user(&by, with(demote)).await.unwrap();
+}
+
+/// The power went between the two halves of making the first administrator, in a version that wrote the user
+/// first.
+#[tokio::test]
+async fn an_administrator_who_cannot_sign_in_is_none() {
+    let mut house = House::new().await;
+    let half = User::new(UserId::new("admin").unwrap(), "admin", Role::Admin);
+    store::Typed::put(&*house.store, &half).await.unwrap();
+    house.restart().await;
+    assert!(!house.gate.has_admin());
+    let ticket = house.gate.setup_ticket().unwrap();
+    house.gate.use_setup_ticket(&ticket, PASSWORD).await.unwrap();
+    house.gate.sign_in("admin", PASSWORD, home()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_set_up_that_was_broken_off_can_be_begun_again() {
+    let house = House::new().await;
+    let ticket = house.gate.setup_ticket().unwrap();
+    let begun = house.gate.use_setup_ticket(&ticket, PASSWORD);
+    assert!(tokio::time::timeout(Millis(0).to_std(), begun).await.is_err());
+    house.gate.use_setup_ticket(&ticket, PASSWORD).await.unwrap();
 }
 
 #[tokio::test]

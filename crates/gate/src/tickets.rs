@@ -62,11 +62,12 @@ impl Gate {
             }
             held.tickets.setup = None;
         }
-        let made = self.create_admin(FIRST_ADMIN, password).await;
-        if made.is_err() {
-            self.held().tickets.setup = Some(given);
-        }
-        made?;
+        let mut in_use = InUse {
+            gate: self,
+            ticket: Some(given),
+        };
+        self.create_admin(FIRST_ADMIN, password).await?;
+        in_use.ticket = None;
         self.note(FIRST_ADMIN, "set up", "done").await;
         self.signed_in(FIRST_ADMIN).await
     }
@@ -116,5 +117,19 @@ impl Gate {
     async fn signed_in(&self, user: &str) -> Result<NewSession, Denied> {
         let user = self.held().users.get(user).cloned().ok_or(Denied::Wrong)?;
         self.open_session(&user, None).await
+    }
+}
+
+/// Gives the ticket back when it has not worked, also when whoever used it goes away meanwhile.
+struct InUse<'a> {
+    gate: &'a Gate,
+    ticket: Option<TokenDigest>,
+}
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.gate.held().tickets.setup.get_or_insert(ticket);
+        }
     }
 }

@@ -120,8 +120,8 @@ impl Gate {
     fn check_other_admin(&self, but: &UserId) -> Result<(), Denied> {
         let held = self.held();
         let is_one = held.users.get(but).is_some_and(is_admin);
-        let are_others = held.users.values().any(|user| user.id != *but && is_admin(user));
-        if is_one && !are_others {
+        let mut others = held.administrators().filter(|user| user.id != *but);
+        if is_one && others.next().is_none() {
             return Err(Denied::LastAdmin);
         }
         Ok(())
