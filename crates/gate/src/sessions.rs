@@ -97,8 +97,14 @@ impl Gate {
     /// # Errors
     /// When the store fails; the session is over for this process all the same.
     pub async fn sign_out(&self, cookie: &str) -> Result<(), GateError> {
+        let digest = digest(cookie);
         let _changing = self.changing.lock().await;
-        self.end_session(&digest(cookie)).await
+        let session = self.held().sessions.get(&digest).cloned();
+        // Nothing is written for who has no session: anybody may ask.
+        let Some(session) = session else { return Ok(()) };
+        self.end_session(&digest).await?;
+        self.note(session.user.as_str(), "sign out", "done").await;
+        Ok(())
     }
 
     /// The page sessions of a user, the one last used first. `cookie` is that of the one who asks.

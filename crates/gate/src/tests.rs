@@ -650,6 +650,15 @@ async fn a_set_up_that_was_broken_off_can_be_begun_again() {
 }
 
 #[tokio::test]
+async fn signing_out_is_noted_and_a_made_up_cookie_is_not() {
+    let house = House::with_admin().await;
+    let session = house.gate.sign_in("admin", PASSWORD, home()).await.unwrap();
+    house.gate.sign_out("made up").await.unwrap();
+    house.gate.sign_out(session.cookie_value.expose()).await.unwrap();
+    assert_eq!(house.audit().await, ["admin sign in done", "admin sign out done"]);
+}
+
+#[tokio::test]
 async fn what_a_token_makes_ends_with_the_person_behind_it() {
     let house = House::with_admin().await;
     let console = Principal::console();
