@@ -1,6 +1,7 @@
 //! TLS in front of a port of ours: certificates from PEM files, read anew when they change, and an acceptor
 //! that lets nobody wait for somebody else's handshake.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -13,14 +14,15 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// Whoever has not shaken hands by then is cut off.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
-/// Handshakes at a time; further connections wait in the queue of the operating system.
+/// Handshakes at a time. When there are more, the eldest is cut off: those that do nothing must not keep others
+/// out.
 const HANDSHAKES: usize = 64;
 /// When the system has no file handle left, accepting again at once would only burn the processor.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
@@ -145,12 +147,16 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let draft = path.with_extension("new");
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&draft)
+    // One that a crash left behind may be open to others.
+    let cleared = match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    };
+    let written = cleared
+        .and_then(|()| {
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create_new(true).mode(mode).open(&draft)
+        })
         .and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.sync_all()
@@ -172,6 +178,8 @@ pub struct Port {
     listener: TcpListener,
     certificate: Arc<Certificate>,
     handshakes: JoinSet<Option<(Stream, SocketAddr)>>,
+    /// The same in order of age, ended ones among them.
+    by_age: VecDeque<AbortHandle>,
 }
 
 impl Port {
@@ -181,6 +189,7 @@ impl Port {
             listener,
             certificate,
             handshakes: JoinSet::new(),
+            by_age: VecDeque::new(),
         }
     }
 
@@ -193,14 +202,13 @@ impl Port {
     /// The next connection whose handshake is done. Those that fail are dropped.
     pub async fn accept(&mut self) -> (Stream, SocketAddr) {
         loop {
-            let has_room = self.handshakes.len() < HANDSHAKES;
             tokio::select! {
                 Some(done) = self.handshakes.join_next() => {
                     if let Ok(Some(connection)) = done {
                         return connection;
                     }
                 }
-                accepted = self.listener.accept(), if has_room => match accepted {
+                accepted = self.listener.accept() => match accepted {
                     Ok((stream, peer)) => self.shake_hands(stream, peer),
                     Err(error) => {
                         tracing::warn!("cannot accept a connection: {error}");
@@ -212,8 +220,14 @@ impl Port {
     }
 
     fn shake_hands(&mut self, stream: TcpStream, peer: SocketAddr) {
+        self.by_age.retain(|handshake| !handshake.is_finished());
+        if self.by_age.len() >= HANDSHAKES
+            && let Some(eldest) = self.by_age.pop_front()
+        {
+            eldest.abort();
+        }
         let acceptor = TlsAcceptor::from(self.certificate.held().config.clone());
-        self.handshakes.spawn(async move {
+        let handshake = self.handshakes.spawn(async move {
             match timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => Some((stream, peer)),
                 Ok(Err(error)) => {
@@ -223,5 +237,6 @@ impl Port {
                 Err(_) => None,
             }
         });
+        self.by_age.push_back(handshake);
     }
 }

@@ -81,6 +81,45 @@ async fn a_replaced_certificate_is_used_and_a_bad_one_is_not() {
     serving.abort();
 }
 
+#[tokio::test]
+async fn those_who_say_nothing_keep_nobody_out() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let dir = tempfile::tempdir().unwrap();
+    let [certificate, key] = make(dir.path(), "used");
+    let held = Certificate::open(&certificate, &key).unwrap();
+    let port = Port::new(TcpListener::bind("127.0.0.1:0").await.unwrap(), held);
+    let number = port.local_addr().unwrap().port();
+    let serving = tokio::spawn(serve(port));
+    let mut silent = Vec::new();
+    for _ in 0..64 {
+        silent.push(
+            tokio::net::TcpStream::connect(("127.0.0.1", number))
+                .await
+                .unwrap(),
+        );
+    }
+    assert_eq!(ask(number, &certificate).await.as_deref(), Ok("hi"));
+    // The eldest made room; nobody had to run out of time for it.
+    let mut byte = [0];
+    assert!(matches!(silent[0].read(&mut byte).await, Ok(0) | Err(_)));
+    let last = silent[63].try_read(&mut byte);
+    assert!(
+        last.as_ref()
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock),
+        "{last:?}"
+    );
+    serving.abort();
+}
+
+#[test]
+fn a_key_is_private_whatever_was_there_before() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.new"), "left behind by a crash, open to others").unwrap();
+    let [_, key] = make(dir.path(), "a");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&key).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+}
+
 #[test]
 fn a_certificate_that_is_not_there_is_said() {
     let dir = tempfile::tempdir().unwrap();
