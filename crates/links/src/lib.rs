@@ -11,6 +11,7 @@ pub mod limits;
 pub mod mail;
 pub mod modbus_tcp;
 pub mod outbound_guard;
+pub mod places;
 mod tls;
 pub mod tls_server;
 

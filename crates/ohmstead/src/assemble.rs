@@ -185,15 +185,17 @@ impl Running {
         }
         tasks.spawn(feed(state.clone(), stop.clone()));
         let router = north::router(state);
+        let places = listen::places();
         if let Some((listener, certificate)) = tls {
             tasks.spawn(listen::serve_tls(
                 listener,
                 certificate,
                 router.clone(),
+                places.clone(),
                 stop.clone(),
             ));
         }
-        tasks.spawn(listen::serve(listener, router, stop.clone()));
+        tasks.spawn(listen::serve(listener, router, places, stop.clone()));
         Ok(Self {
             gate,
             epochs,

@@ -11,13 +11,16 @@ use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::serve::IncomingStream;
+use links::places::{Placed, Places};
 use links::tls_server::{self, Certificate, Port};
 use model::settings::Settings;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 /// How long open connections may take to end.
 const GRACE: Duration = Duration::from_secs(2);
+/// After that long without a byte in either direction a connection ends. Event streams send one every 15 s.
+const SILENCE: Duration = Duration::from_secs(300);
 /// How often the files of the certificate are looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -31,17 +34,25 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Room for the connections of all HTTP ports together.
+pub fn places() -> Places {
+    Places::of_this_process(SILENCE)
+}
+
 /// Answers requests until `stop`, then lets open ones end.
 pub async fn serve(
     listener: TcpListener,
     router: axum::Router,
+    places: Places,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let server = axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .with_graceful_shutdown(stop.clone().cancelled_owned());
+    let door = Door {
+        port: listener,
+        places,
+    };
+    let router = router.layer(from_fn(note_peer));
+    let server = axum::serve(door, router.into_make_service_with_connect_info::<Peer>())
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
     until(server.into_future(), stop).await
 }
 
@@ -50,11 +61,13 @@ pub async fn serve_tls(
     listener: TcpListener,
     certificate: Arc<Certificate>,
     router: axum::Router,
+    places: Places,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let port = TlsPort(Port::new(listener, certificate.clone()));
-    let router = router.layer(from_fn(mark));
-    let server = axum::serve(port, router.into_make_service_with_connect_info::<TlsPeer>())
+    let port = Port::new(listener, certificate.clone());
+    let door = Door { port, places };
+    let router = router.layer(from_fn(note_tls)).layer(from_fn(note_peer));
+    let server = axum::serve(door, router.into_make_service_with_connect_info::<Peer>())
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::select! {
         ended = until(server.into_future(), stop) => ended,
@@ -87,33 +100,65 @@ async fn keep_fresh(certificate: &Certificate) -> anyhow::Result<()> {
     }
 }
 
-/// Tells the handlers who calls, and that nobody on the way reads along.
-async fn mark(ConnectInfo(peer): ConnectInfo<TlsPeer>, mut request: Request, next: Next) -> Response {
+/// Tells the handlers who calls.
+async fn note_peer(ConnectInfo(peer): ConnectInfo<Peer>, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(ConnectInfo(peer.0));
+    next.run(request).await
+}
+
+/// Tells the handlers that nobody on the way reads along.
+async fn note_tls(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(north::Transport::Tls);
     next.run(request).await
 }
 
-struct TlsPort(Port);
+/// A port with a bound on its connections.
+struct Door<P> {
+    port: P,
+    places: Places,
+}
 
 #[derive(Clone, Copy)]
-struct TlsPeer(SocketAddr);
+struct Peer(SocketAddr);
 
-impl axum::serve::Listener for TlsPort {
-    type Io = tls_server::Stream;
+impl axum::serve::Listener for Door<TcpListener> {
+    type Io = Placed<TcpStream>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
-        self.0.accept().await
+        let place = self.places.take().await;
+        let (stream, peer) = axum::serve::Listener::accept(&mut self.port).await;
+        (place.hold(stream), peer)
     }
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.port.local_addr()
     }
 }
 
-impl Connected<IncomingStream<'_, TlsPort>> for TlsPeer {
-    fn connect_info(stream: IncomingStream<'_, TlsPort>) -> Self {
+impl axum::serve::Listener for Door<Port> {
+    type Io = Placed<tls_server::Stream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        let place = self.places.take().await;
+        let (stream, peer) = self.port.accept().await;
+        (place.hold(stream), peer)
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.port.local_addr()
+    }
+}
+
+impl Connected<IncomingStream<'_, Door<TcpListener>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Door<TcpListener>>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+impl Connected<IncomingStream<'_, Door<Port>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Door<Port>>) -> Self {
         Self(*stream.remote_addr())
     }
 }
