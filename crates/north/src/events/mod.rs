@@ -9,7 +9,7 @@
 
 pub mod journal;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bus::{Bus, Received, Topic};
@@ -27,6 +27,8 @@ use journal::{Journal, Message};
 const RING: usize = 64;
 /// Clients at the same time.
 const MAX_CLIENTS: usize = 1_000;
+/// Of one caller, so that nobody shuts out the others.
+const MAX_OF_ONE: usize = 100;
 
 /// Which sites a client wants and may see.
 pub type Wants = Arc<dyn Fn(&SiteId) -> bool + Send + Sync>;
@@ -37,6 +39,8 @@ pub struct Hub {
     clock: Arc<dyn Clock>,
     journal: Mutex<Journal>,
     sender: broadcast::Sender<Message>,
+    /// How many clients each caller has.
+    callers: Mutex<BTreeMap<String, usize>>,
     closed: CancellationToken,
 }
 
@@ -45,12 +49,13 @@ impl Hub {
     pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
         let boot = format!("{:x}", clock.now().wall.0);
         let (sender, _) = broadcast::channel(RING);
-        let (journal, closed) = (Mutex::default(), CancellationToken::new());
+        let (journal, callers, closed) = (Mutex::default(), Mutex::default(), CancellationToken::new());
         Arc::new(Self {
             boot,
             clock,
             journal,
             sender,
+            callers,
             closed,
         })
     }
@@ -126,12 +131,13 @@ impl Hub {
         }
     }
 
-    /// A new client. `last` is the id of the last message it saw; one of another process, or an old one,
-    /// counts as none. `None` when there are too many clients.
-    pub fn open(self: &Arc<Self>, last: Option<&str>, wants: Wants) -> Option<Client> {
+    /// A new client of a caller. `last` is the id of the last message it saw; one of another process, or an
+    /// old one, counts as none. `None` when there are too many clients.
+    pub fn open(self: &Arc<Self>, caller: &str, last: Option<&str>, wants: Wants) -> Option<Client> {
         if self.sender.receiver_count() >= MAX_CLIENTS {
             return None;
         }
+        let place = Place::take(self, caller)?;
         let last = last.and_then(|last| self.number_of(last));
         let (receiver, queue) = self.begin(last, &wants);
         Some(Client {
@@ -139,6 +145,7 @@ impl Hub {
             receiver,
             queue,
             wants,
+            _place: place,
         })
     }
 
@@ -167,6 +174,38 @@ pub struct Client {
     receiver: broadcast::Receiver<Message>,
     queue: VecDeque<Message>,
     wants: Wants,
+    _place: Place,
+}
+
+/// One of the clients that a caller may have.
+struct Place {
+    hub: Arc<Hub>,
+    caller: String,
+}
+
+impl Place {
+    fn take(hub: &Arc<Hub>, caller: &str) -> Option<Self> {
+        let mut callers = hub.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = callers.entry(caller.to_owned()).or_default();
+        if *taken >= MAX_OF_ONE {
+            return None;
+        }
+        *taken += 1;
+        let (hub, caller) = (Arc::clone(hub), caller.to_owned());
+        Some(Self { hub, caller })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut callers = self.hub.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = callers.get_mut(&self.caller) {
+            *taken -= 1;
+            if *taken == 0 {
+                callers.remove(&self.caller);
+            }
+        }
+    }
 }
 
 impl Client {

@@ -11,7 +11,6 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, Stream};
 use gate::{Action, Principal, Subject};
 use model::id::SiteId;
-use model::time::{Millis, Monotonic};
 use serde::Deserialize;
 
 use super::auth::principal_of;
@@ -21,8 +20,6 @@ use crate::State;
 use crate::events::{Client, Wants};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How often an open stream asks whether its caller is still signed in.
-const RECHECK: Millis = Millis(30_000);
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -51,24 +48,23 @@ pub async fn stream(
         .site
         .map(|site| readable(&state, &caller, &site))
         .transpose()?;
+    let who = caller.clone();
     let wants: Wants = Arc::new(move |site: &SiteId| {
-        only.as_ref().is_none_or(|only| only == site)
-            && gate::may(&caller, &Action::Read, &Subject::Site(site))
+        only.as_ref().is_none_or(|only| only == site) && gate::may(&who, &Action::Read, &Subject::Site(site))
     });
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let client = state.hub.open(last, wants).ok_or_else(|| {
+    let client = state.hub.open(&caller.name, last, wants).ok_or_else(|| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "busy",
-            "too many event streams are open",
+            "too many event streams are open, by you or by all together",
         )
     })?;
-    let checked = state.clock.now().monotonic;
     let watcher = Watcher {
         client,
         state,
         headers,
-        checked,
+        caller,
     };
     Ok(Sse::new(watcher.into_stream()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
@@ -78,14 +74,15 @@ struct Watcher {
     client: Client,
     state: State,
     headers: HeaderMap,
-    checked: Monotonic,
+    /// Who it proved, with what they might see then.
+    caller: Principal,
 }
 
 impl Watcher {
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
         stream::unfold(self, |mut watcher| async {
             let (id, message) = watcher.client.next().await?;
-            if !watcher.is_still_signed_in().await {
+            if !watcher.is_still_the_same().await {
                 return None;
             }
             let event = Event::default()
@@ -96,12 +93,9 @@ impl Watcher {
         })
     }
 
-    async fn is_still_signed_in(&mut self) -> bool {
-        let now = self.state.clock.now().monotonic;
-        if now - self.checked < RECHECK {
-            return true;
-        }
-        self.checked = now;
-        principal_of(&self.state.gate, &self.headers).await.is_some()
+    /// Whoever has signed out or may see something else by now has to ask anew.
+    async fn is_still_the_same(&self) -> bool {
+        let now = principal_of(&self.state.gate, &self.headers).await;
+        now.is_some_and(|now| now == self.caller)
     }
 }

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use axum::body::{Body, BodyDataStream};
 use futures_util::StreamExt;
+use gate::{By, Principal};
 use http::Request;
+use model::id::UserId;
 use model::units::Watts;
+use model::user::{Role, User};
 use north::native::wire::{Patch, SiteView};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::world::{HOST, TOKEN, World, bearer, device_id};
+use crate::world::{HOST, TOKEN, World, bearer, device_id, site_id};
 
 /// A connected client that reads events as a browser does.
 struct Watch {
@@ -78,7 +81,7 @@ async fn running() -> World {
     tokio::spawn(hub.run(bus, Arc::clone(&world.state.readiness)));
     // The hub reads the latest views before anything else; this client sees them once it has.
     loop {
-        let mut client = world.state.hub.open(None, Arc::new(|_| true)).unwrap();
+        let mut client = world.state.hub.open("x", None, Arc::new(|_| true)).unwrap();
         if let Ok(Some(_)) = tokio::time::timeout(std::time::Duration::from_millis(1), client.next()).await {
             return world;
         }
@@ -128,7 +131,11 @@ async fn a_client_resumes_with_one_patch_of_what_it_missed() {
     drop(watch);
 
     // Somebody else stays and sees each change, so that none of them waits for the next.
-    let mut other = world.state.hub.open(Some(&seen.id), Arc::new(|_| true)).unwrap();
+    let mut other = world
+        .state
+        .hub
+        .open("x", Some(&seen.id), Arc::new(|_| true))
+        .unwrap();
     draw(&world, 1_000, 5_000).await;
     other.next().await.unwrap();
     world.step(1_000);
@@ -207,13 +214,13 @@ async fn a_slow_client_starts_over_with_whole_views() {
     let mut slow = world
         .state
         .hub
-        .open(None, Arc::new(|site| site.as_str() == "home"))
+        .open("x", None, Arc::new(|site| site.as_str() == "home"))
         .unwrap();
     slow.next().await.unwrap();
     let mut quick = world
         .state
         .hub
-        .open(None, Arc::new(|site| site.as_str() == "home"))
+        .open("x", None, Arc::new(|site| site.as_str() == "home"))
         .unwrap();
     quick.next().await.unwrap();
     for watts in 0..100 {
@@ -247,7 +254,7 @@ async fn streams_end_when_their_task_is_ended() {
     let (hub, bus) = (Arc::clone(&world.state.hub), world.bus.clone());
     let task = tokio::spawn(hub.run(bus, Arc::clone(&world.state.readiness)));
     tokio::task::yield_now().await;
-    let mut client = world.state.hub.open(None, Arc::new(|_| true)).unwrap();
+    let mut client = world.state.hub.open("x", None, Arc::new(|_| true)).unwrap();
     task.abort();
     assert!(task.await.unwrap_err().is_cancelled());
     assert!(client.next().await.is_some());
@@ -275,11 +282,55 @@ async fn streams_end_with_the_hub_and_with_the_session() {
     let mut body = response.into_body().into_data_stream();
     assert!(body.next().await.is_some());
     world.state.gate.sign_out(cookie).await.unwrap();
-    draw(&world, 31_000, 1).await;
+    draw(&world, 1_000, 1).await;
     assert!(body.next().await.is_none());
 
     let mut watch = Watch::open(&world, "/api/v1/events?site=home", None).await;
     watch.next().await;
     world.state.hub.close();
     assert!(watch.body.next().await.is_none());
+}
+
+#[tokio::test]
+async fn who_may_see_something_else_by_now_has_to_ask_anew() {
+    let world = running().await;
+    let gate = &world.state.gate;
+    gate.create_admin("admin", "correct horse battery").await.unwrap();
+    let console = Principal::console();
+    let by = By::new(&console, "console");
+    let (home, yard) = (site_id("home"), site_id("yard"));
+    let mut user = User::new(UserId::new("zoe").unwrap(), "Resident 1", Role::Viewer);
+    user.role = None;
+    user.sites = [(home, Role::Viewer), (yard.clone(), Role::Viewer)].into();
+    gate.create_user(&by, user.clone()).await.unwrap();
+    let ticket = gate.sign_in_ticket("zoe").unwrap();
+    let session = gate.use_sign_in_ticket(&ticket).await.unwrap();
+    let request = Request::get("/api/v1/events?site=home")
+        .header("host", HOST)
+        .header(
+            "cookie",
+            format!("ohmstead_session={}", session.cookie_value.expose()),
+        )
+        .body(Body::empty())
+        .unwrap();
+    let response = world.app.clone().oneshot(request).await.unwrap();
+    let mut body = response.into_body().into_data_stream();
+    assert!(body.next().await.is_some());
+    user.sites = [(yard, Role::Viewer)].into();
+    gate.change_user(&by, user).await.unwrap();
+    draw(&world, 1_000, 1).await;
+    assert!(body.next().await.is_none());
+}
+
+#[tokio::test]
+async fn nobody_takes_the_streams_of_all() {
+    let world = running().await;
+    let hub = &world.state.hub;
+    let mut open: Vec<_> = (0..100)
+        .map(|_| hub.open("token:display", None, Arc::new(|_| true)).unwrap())
+        .collect();
+    assert!(hub.open("token:display", None, Arc::new(|_| true)).is_none());
+    assert!(hub.open("admin", None, Arc::new(|_| true)).is_some());
+    open.pop();
+    assert!(hub.open("token:display", None, Arc::new(|_| true)).is_some());
 }
