@@ -15,6 +15,8 @@ use crate::native::error::ApiError;
 
 /// The largest request body.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// The largest body of somebody who has not proved who they are: they may send many at a time.
+pub const MAX_OPEN_BODY: usize = 16 * 1024;
 /// What of a refused body is still read, so that a client which sends first and reads then gets to see the
 /// refusal instead of a broken connection.
 const MAX_DRAIN: usize = 16 * 1024 * 1024;
@@ -22,14 +24,14 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 /// From the request's head to the answer's head; an event stream has its own life after that.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// What is said to a body above [`MAX_BODY`].
+/// What is said to a body above the bound.
 pub fn too_large() -> ApiError {
     ApiError::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too_large",
-        "the request body is larger than 1 MiB",
+        "the request body is too large",
     )
-    .at("body", "at most 1048576 bytes")
+    .at("body", "at most 1048576 bytes, 16384 to sign in")
 }
 
 /// Refuses a request that announces too large a body. Those that do not announce their length are cut off

@@ -30,6 +30,7 @@ pub mod users;
 pub mod vehicles;
 pub mod wire;
 
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
@@ -38,7 +39,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::{State, address};
+use crate::{State, address, limits};
 use error::ApiError;
 
 /// Where the API lives.
@@ -121,6 +122,7 @@ pub fn document() -> OpenApi {
 /// Everything below [`BASE`].
 pub fn router(state: &State) -> Router<State> {
     let (open, _) = open().split_for_parts();
+    let open = open.route_layer(DefaultBodyLimit::max(limits::MAX_OPEN_BODY));
     let (closed, _) = closed().split_for_parts();
     let closed = closed.route_layer(from_fn_with_state(state.clone(), auth::require));
     let document = document();

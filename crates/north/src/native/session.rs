@@ -17,8 +17,9 @@ use super::users::DOOR;
 use super::wire::{PageSessionList, Role, SessionView, SetUp, SignIn, TicketSignIn};
 use crate::{State, Transport};
 
-/// As long as a session lives unused.
-const COOKIE_LIFE_S: u32 = 30 * 24 * 3_600;
+/// As long as browsers keep one. The gate ends a session that is not used much earlier, and a browser does not
+/// hear of it when one is prolonged.
+const COOKIE_LIFE_S: u32 = 400 * 24 * 3_600;
 
 /// Says who the caller is.
 #[utoipa::path(get, path = "/session", operation_id = "show_session", tag = "session", responses(
@@ -73,6 +74,7 @@ pub async fn sign_in(
     Shared(state): Shared<State>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     transport: Option<Extension<Transport>>,
+    headers: HeaderMap,
     JsonBody(wanted): JsonBody<SignIn>,
 ) -> Result<Response, ApiError> {
     let is_tls = is_tls(transport);
@@ -81,7 +83,7 @@ pub async fn sign_in(
         .gate
         .sign_in(&wanted.user, &wanted.password, peer.ip())
         .await?;
-    Ok(signed_in(&session, is_tls))
+    Ok(signed_in(&session, is_secure(is_tls, &headers)))
 }
 
 /// Signs in with a one-time ticket.
@@ -98,12 +100,13 @@ pub async fn sign_in_by_ticket(
     Shared(state): Shared<State>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     transport: Option<Extension<Transport>>,
+    headers: HeaderMap,
     JsonBody(wanted): JsonBody<TicketSignIn>,
 ) -> Result<Response, ApiError> {
     let is_tls = is_tls(transport);
     check_way(&state, peer, is_tls)?;
     let session = state.gate.use_sign_in_ticket(&wanted.ticket).await?;
-    Ok(signed_in(&session, is_tls))
+    Ok(signed_in(&session, is_secure(is_tls, &headers)))
 }
 
 /// Signs out. Without a session this does nothing.
@@ -120,7 +123,7 @@ pub async fn sign_out(
     if let Some(cookie) = session_cookie(&headers) {
         state.gate.sign_out(cookie).await.map_err(Denied::Unavailable)?;
     }
-    Ok(with_cookie("", 0, is_tls(transport)))
+    Ok(with_cookie("", 0, is_secure(is_tls(transport), &headers)))
 }
 
 /// Lists where the caller is signed in.
@@ -152,10 +155,11 @@ pub async fn end_all(
     Shared(state): Shared<State>,
     Extension(caller): Extension<Principal>,
     transport: Option<Extension<Transport>>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let by = By::new(&caller, DOOR);
     state.gate.sign_out_everywhere(&by, own_user(&caller)?).await?;
-    Ok(with_cookie("", 0, is_tls(transport)))
+    Ok(with_cookie("", 0, is_secure(is_tls(transport), &headers)))
 }
 
 fn own_user(caller: &Principal) -> Result<&UserId, ApiError> {
@@ -179,6 +183,7 @@ pub async fn set_up(
     Shared(state): Shared<State>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     transport: Option<Extension<Transport>>,
+    headers: HeaderMap,
     JsonBody(wanted): JsonBody<SetUp>,
 ) -> Result<Response, ApiError> {
     let is_tls = is_tls(transport);
@@ -187,12 +192,12 @@ pub async fn set_up(
         .gate
         .use_setup_ticket(&wanted.ticket, &wanted.password)
         .await?;
-    Ok(signed_in(&session, is_tls))
+    Ok(signed_in(&session, is_secure(is_tls, &headers)))
 }
 
 /// Whoever listens on the way must not see a password or a cookie: from other machines only over TLS, unless
 /// the configuration says that somebody else speaks TLS for us.
-fn check_way(state: &State, peer: SocketAddr, is_tls: bool) -> Result<(), ApiError> {
+pub(super) fn check_way(state: &State, peer: SocketAddr, is_tls: bool) -> Result<(), ApiError> {
     let is_local = peer.ip().to_canonical().is_loopback();
     if is_tls || is_local || state.settings.tls.insecure_sign_in {
         return Ok(());
@@ -204,18 +209,26 @@ fn check_way(state: &State, peer: SocketAddr, is_tls: bool) -> Result<(), ApiErr
     ))
 }
 
-fn is_tls(transport: Option<Extension<Transport>>) -> bool {
+pub(super) fn is_tls(transport: Option<Extension<Transport>>) -> bool {
     matches!(transport, Some(Extension(Transport::Tls)))
 }
 
-fn signed_in(session: &NewSession, is_tls: bool) -> Response {
-    with_cookie(session.cookie_value.expose(), COOKIE_LIFE_S, is_tls)
+/// Whether the browser speaks TLS, with us or with a proxy before us: then its page stands at an https address.
+fn is_secure(is_tls: bool, headers: &HeaderMap) -> bool {
+    let origin = headers
+        .get(header::ORIGIN)
+        .and_then(|origin| origin.to_str().ok());
+    is_tls || origin.is_some_and(|origin| origin.starts_with("https://"))
+}
+
+fn signed_in(session: &NewSession, is_secure: bool) -> Response {
+    with_cookie(session.cookie_value.expose(), COOKIE_LIFE_S, is_secure)
 }
 
 /// 204 with the session cookie; no script sees it, no other site sends it, and one that was given over TLS
 /// never travels without.
-fn with_cookie(value: &str, life_s: u32, is_tls: bool) -> Response {
-    let secure = if is_tls { "; Secure" } else { "" };
+fn with_cookie(value: &str, life_s: u32, is_secure: bool) -> Response {
+    let secure = if is_secure { "; Secure" } else { "" };
     let text = format!("{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={life_s}{secure}");
     let mut response = StatusCode::NO_CONTENT.into_response();
     if let Ok(text) = HeaderValue::from_str(&text) {

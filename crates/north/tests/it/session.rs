@@ -29,7 +29,12 @@ async fn a_password_opens_a_session_and_signing_out_ends_it() {
     let answer = post(&world, "/api/v1/session", &body).await;
     assert_eq!(answer.status, 204, "{}", answer.text);
     let set = answer.header("set-cookie").unwrap();
-    for part in ["; HttpOnly", "; SameSite=Strict", "; Path=/", "; Max-Age=2592000"] {
+    for part in [
+        "; HttpOnly",
+        "; SameSite=Strict",
+        "; Path=/",
+        "; Max-Age=34560000",
+    ] {
         assert!(set.contains(part), "{set}");
     }
     let cookie = format!("theme=dark; {}", cookie_of(&answer));
@@ -111,6 +116,36 @@ async fn tickets_work_once() {
         post(&world, "/api/v1/session/ticket", &body).await.error(),
         (401, "wrong_credentials".into())
     );
+}
+
+#[tokio::test]
+async fn a_cookie_that_was_given_over_tls_never_travels_without() {
+    let world = World::new().await;
+    world.state.gate.create_admin("admin", PASSWORD).await.unwrap();
+    let body = format!(r#"{{"user":"admin","password":"{PASSWORD}"}}"#);
+    // A proxy before us may speak TLS; then the page stands at an https address.
+    for (origin, expected) in [("http://127.0.0.1:8080", false), ("https://127.0.0.1:8080", true)] {
+        let headers = [JSON, ("origin", origin)];
+        let inside = world
+            .ask(request("POST", "/api/v1/session", &headers, &body))
+            .await;
+        assert_eq!(inside.status, 204, "{}", inside.text);
+        let outside = world
+            .ask(request("DELETE", "/api/v1/session", &headers, ""))
+            .await;
+        for answer in [inside, outside] {
+            let set = answer.header("set-cookie").unwrap();
+            assert_eq!(set.contains("; Secure"), expected, "{origin}: {set}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_nobody_yet_sends_little() {
+    let world = World::new().await;
+    let body = format!(r#"{{"user":"admin","password":"{}"}}"#, "x".repeat(16 * 1024));
+    let answer = post(&world, "/api/v1/session", &body).await;
+    assert_eq!(answer.error(), (413, "too_large".into()));
 }
 
 #[tokio::test]
