@@ -16,6 +16,7 @@ use model::time::Timestamp;
 use store::backup::{BackupError, back_up, nightly_name};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::audit::note;
 use super::auth::allow;
 use super::error::{ApiError, ErrorAnswer};
 use crate::State;
@@ -56,11 +57,9 @@ pub async fn create(
         )
     })?;
     // It is noted before: the download may take long and may break off.
-    if let Err(error) = state.gate.audit(&caller.name, "native", "back up", "begun").await {
-        tracing::warn!(%error, "cannot write to the audit log that {} took a backup", caller.name);
-    }
+    note(&state, &caller, "back up", "begun").await;
     let now = state.clock.now().wall;
-    let (chunks, mut body) = mpsc::channel(WAITING);
+    let (chunks, body) = mpsc::channel(WAITING);
     let (told, made) = oneshot::channel();
     let work = Work {
         data: data.as_ref().to_owned(),
@@ -77,11 +76,12 @@ pub async fn create(
             error.to_string(),
         ));
     }
-    let first = body.recv().await;
-    let stream = unfold((first, body), async |(next, mut body)| {
-        let chunk = next?;
-        let following = if chunk.is_ok() { body.recv().await } else { None };
-        Some((chunk, (following, body)))
+    let stream = unfold(Some(body), async |body| {
+        let mut body = body?;
+        let chunk = body.recv().await?;
+        // What failed ends here.
+        let rest = chunk.is_ok().then_some(body);
+        Some((chunk, rest))
     });
     let mut response = Response::new(Body::from_stream(stream));
     let headers = response.headers_mut();

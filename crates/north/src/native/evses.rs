@@ -4,6 +4,7 @@ use axum::extract::{Path, State as Shared};
 use axum::{Extension, Json};
 use gate::{Action, Denied, Principal, Subject};
 
+use super::audit::note;
 use super::error::{ApiError, ErrorAnswer};
 use super::sites::readable_view;
 use super::wire::{self, EvseList, EvseView, GoeView};
@@ -78,6 +79,8 @@ pub async fn goe(
         .goe_token(&found.id)
         .await
         .map_err(Denied::Unavailable)?;
+    let action = format!("see the go-e token of evse {}", found.id);
+    note(&state, &caller, &action, "done").await;
     Ok(Json(GoeView {
         serial: charger.serial.clone(),
         token,

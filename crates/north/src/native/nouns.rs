@@ -6,6 +6,7 @@ use model::message::Message;
 use model::noun::Noun;
 use store::Typed;
 
+use super::audit::note;
 use super::error::ApiError;
 use crate::State;
 
@@ -70,11 +71,7 @@ pub async fn deleted<N: Noun>(state: &State, caller: &Principal, id: &str) -> Re
 }
 
 async fn changed<N: Noun>(state: &State, caller: &Principal, verb: &str, id: &str) {
-    let action = format!("{verb} {} {id}", N::KIND);
-    // It has happened already, so a full disk does not undo it.
-    if let Err(error) = state.gate.audit(&caller.name, "native", &action, "done").await {
-        tracing::warn!(%error, "cannot write to the audit log that {} did {action}", caller.name);
-    }
+    note(state, caller, &format!("{verb} {} {id}", N::KIND), "done").await;
     let kind = N::KIND.to_owned();
     state.bus.publish(Message::NounsChanged { kind }).await;
 }

@@ -9,6 +9,7 @@ use model::id::{ParcelId, UserId};
 use model::outbox::{Parcel, ParcelState};
 use serde::Deserialize;
 
+use super::audit::note;
 use super::auth::allow;
 use super::error::{ApiError, ErrorAnswer};
 use super::wire::{ParcelList, ParcelStateName, ParcelView, SigningKeyView};
@@ -75,7 +76,13 @@ pub async fn retry(
     }
     let parcel = plan::again(&parcel, state.clock.now().wall);
     state.store.put_parcel(&parcel).await?;
-    note(&state, &caller, &format!("send parcel {} again", parcel.id)).await;
+    note(
+        &state,
+        &caller,
+        &format!("send parcel {} again", parcel.id),
+        "done",
+    )
+    .await;
     Ok((StatusCode::ACCEPTED, Json((&parcel).into())))
 }
 
@@ -95,7 +102,7 @@ pub async fn delete(
     allow(&caller, &Action::Administer, &Subject::Installation)?;
     let parcel = find(&state, &id).await?;
     state.store.delete_parcel(&parcel.id).await?;
-    note(&state, &caller, &format!("delete parcel {}", parcel.id)).await;
+    note(&state, &caller, &format!("delete parcel {}", parcel.id), "done").await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -119,7 +126,7 @@ pub async fn signing_key(
             "the key cannot be read; see the log",
         )
     })?;
-    note(&state, &caller, "see the signing key").await;
+    note(&state, &caller, "see the signing key", "done").await;
     Ok(Json(SigningKeyView {
         key: key.expose().to_owned(),
     }))
@@ -160,7 +167,7 @@ pub async fn test(
     for parcel in &parcels {
         state.store.put_parcel(parcel).await?;
     }
-    note(&state, &caller, &format!("send a test to {}", user.id)).await;
+    note(&state, &caller, &format!("send a test to {}", user.id), "done").await;
     let items = parcels.iter().map(Into::into).collect();
     Ok((StatusCode::ACCEPTED, Json(ParcelList { items })))
 }
@@ -169,11 +176,4 @@ async fn find(state: &State, id: &str) -> Result<Parcel, ApiError> {
     let unknown = || ApiError::unknown("parcel", id);
     let known = ParcelId::new(id).map_err(|_| unknown())?;
     state.store.parcel(&known).await?.ok_or_else(unknown)
-}
-
-/// It has happened already, so a full disk does not undo it.
-async fn note(state: &State, caller: &Principal, action: &str) {
-    if let Err(error) = state.gate.audit(&caller.name, "native", action, "done").await {
-        tracing::warn!(%error, "cannot write to the audit log that {} did {action}", caller.name);
-    }
 }

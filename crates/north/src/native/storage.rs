@@ -7,6 +7,7 @@ use gate::{Action, Principal, Subject};
 use model::settings::Retention;
 use store::Typed;
 
+use super::audit::note;
 use super::auth::allow;
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
@@ -100,9 +101,6 @@ pub async fn put(
         "keep readings {} days and minutes {} days",
         wanted.raw_days, wanted.minute_days
     );
-    // The change is made; that the log failed is in the server's own.
-    if let Err(error) = state.gate.audit(&caller.name, "native", &action, "done").await {
-        tracing::error!(%error, "a change of the retention is not in the audit log");
-    }
+    note(&state, &caller, &action, "done").await;
     Ok(Json(retention(&state).await?))
 }

@@ -162,6 +162,9 @@ async fn tokens_of_go_e_clients_are_for_administrators() {
         .await
         .error();
     assert_eq!((status, code.as_str()), (403, "not_allowed"));
+    let audit = world.get("/api/v1/audit").await.json();
+    assert_eq!(audit["items"][0]["action"], "see the go-e token of evse left");
+    assert_eq!(audit["items"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
