@@ -1,6 +1,8 @@
 //! Sessions: the list and its pages, totals, CSV, who sees what, authorisations.
 
+use bus::Bus;
 use model::id::{SessionId, UserId};
+use model::intent::Wanted;
 use model::money::{Currency, Micros};
 use model::phases::PerPhase;
 use model::session::{
@@ -187,9 +189,35 @@ async fn the_right_to_charge_is_shown_at_the_desk() {
     ] {
         assert_eq!(world.post(path, body).await.status, status, "{body}");
     }
-    let nowhere = "/api/v1/sites/home/evses/attic/authorisation";
-    assert_eq!(
-        world.post(nowhere, r#"{"kind":"app"}"#).await.error(),
-        (404, "unknown".into())
-    );
+    // A made-up place, or one of another site, is none to try numbers at.
+    for (place, body) in [
+        ("attic", r#"{"kind":"app"}"#),
+        ("attic", r#"{"kind":"rfid","number":"04A23B12"}"#),
+        ("quiet", r#"{"kind":"rfid","number":"04A23B12"}"#),
+    ] {
+        let path = format!("/api/v1/sites/home/evses/{place}/authorisation");
+        let answer = world.post(&path, body).await;
+        assert_eq!(answer.error(), (404, "unknown".into()), "{place} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_is_what_it_is_whatever_it_was_called() {
+    let world = World::before_the_first_cycle().await;
+    let mut desk = world.bus.open_desk(&site_id("home")).await;
+    let zoe = r#"{"id":"zoe","name":"Resident 1","role":"user"}"#;
+    assert_eq!(world.post("/api/v1/users", zoe).await.status, 201);
+    let pin = r#"{"kind":"pin","name":"Door","number":"08155180"}"#;
+    assert_eq!(world.post("/api/v1/users/zoe/cards", pin).await.status, 201);
+    let path = "/api/v1/sites/home/evses/left/authorisation";
+    let shown = world.post(path, r#"{"kind":"rfid","number":"08155180"}"#);
+    let heard = async {
+        let (intent, _reply) = desk.next().await.unwrap();
+        let Wanted::Authorise { authorisation, .. } = intent.wanted else {
+            panic!("{intent:?}");
+        };
+        authorisation.kind
+    };
+    let (_, kind) = tokio::join!(shown, heard);
+    assert_eq!(kind, AuthorisationKind::Pin);
 }
