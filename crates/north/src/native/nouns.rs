@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use gate::Principal;
 use model::message::Message;
 use model::noun::Noun;
+use model::user::Card;
 use store::Typed;
 
 use super::audit::note;
@@ -47,11 +48,20 @@ pub fn from_file<N: Noun>(of_file: &[N], id: &str) -> bool {
 }
 
 /// Refuses what stands in the config file.
-pub fn only_in_store<N: Noun>(of_file: &[N], one: &N) -> Result<(), ApiError> {
-    if from_file(of_file, one.id()) {
-        return Err(ApiError::from_file(N::KIND, one.id()));
+pub fn only_in_store<N: Noun>(of_file: &[N], id: &str) -> Result<(), ApiError> {
+    if from_file(of_file, id) {
+        return Err(ApiError::from_file(N::KIND, id));
     }
     Ok(())
+}
+
+/// Refuses a document that is put at the place of another.
+pub fn as_in_path(path: &str, id: &str) -> Result<(), ApiError> {
+    if id == path {
+        return Ok(());
+    }
+    let shown: String = id.chars().take(80).collect();
+    Err(ApiError::invalid("id", shown, format!("`{path}` as in the path")))
 }
 
 /// Stores a document, notes who did it and tells the engines.
@@ -61,8 +71,16 @@ pub async fn stored<N: Noun>(state: &State, caller: &Principal, noun: &N) -> Res
     Ok(())
 }
 
-/// Deletes a document, notes who did it and tells the engines.
-pub async fn deleted<N: Noun>(state: &State, caller: &Principal, id: &str) -> Result<StatusCode, ApiError> {
+/// Deletes a document that nobody names, notes who did it and tells the engines.
+pub async fn deleted<N: Noun>(
+    state: &State,
+    caller: &Principal,
+    id: &str,
+    named_by: &[String],
+) -> Result<StatusCode, ApiError> {
+    if !named_by.is_empty() {
+        return Err(ApiError::in_use(N::KIND, id, named_by));
+    }
     if !state.store.delete::<N>(id).await? {
         return Err(ApiError::unknown(N::KIND, id));
     }
@@ -74,4 +92,13 @@ async fn changed<N: Noun>(state: &State, caller: &Principal, verb: &str, id: &st
     note(state, caller, &format!("{verb} {} {id}", N::KIND), "done").await;
     let kind = N::KIND.to_owned();
     state.bus.publish(Message::NounsChanged { kind }).await;
+}
+
+/// Cards that name something, for [`deleted`].
+pub async fn cards_with(state: &State, names: impl Fn(&Card) -> bool) -> Result<Vec<String>, ApiError> {
+    let cards = state.store.list::<Card>().await?;
+    let naming = cards.iter().filter(|card| names(card));
+    Ok(naming
+        .map(|card| format!("card `{}` of user `{}`", card.id, card.user))
+        .collect())
 }

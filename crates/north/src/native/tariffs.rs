@@ -16,7 +16,7 @@ use store::Typed;
 use super::auth::allow;
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
-use super::nouns::{Change, deleted, from_file, only_in_store, stored};
+use super::nouns::{Change, as_in_path, cards_with, deleted, from_file, only_in_store, stored};
 use super::sites::readable;
 use super::wire::{Direction, PriceList, PriceSpan, Source, Tariff, TariffList};
 use crate::State;
@@ -103,19 +103,13 @@ pub async fn replace(
     JsonBody(wanted): JsonBody<Tariff>,
 ) -> Result<Json<Tariff>, ApiError> {
     allow(&caller, &Action::Administer, &Subject::Installation)?;
-    if wanted.id != id {
-        return Err(ApiError::invalid(
-            "id",
-            &wanted.id,
-            format!("`{id}` as in the path"),
-        ));
-    }
+    as_in_path(&id, &wanted.id)?;
     Ok(Json(put(&state, &caller, wanted.read()?, Change::Again).await?))
 }
 
 async fn put(state: &State, caller: &Principal, tariff: Noted, change: Change) -> Result<Tariff, ApiError> {
     let _changing = state.changing.lock().await;
-    only_in_store(&state.settings.tariffs, &tariff)?;
+    only_in_store(&state.settings.tariffs, tariff.id())?;
     let mut all = state.store.list::<Noted>().await?;
     change.fits(&all, &tariff)?;
     all.retain(|other| other.id != tariff.id);
@@ -139,17 +133,11 @@ async fn put(state: &State, caller: &Principal, tariff: Noted, change: Change) -
         .map(|problem| problem.text)
         .collect();
     // Who names it must still mean a price of energy taken.
-    let own: Vec<_> = users(state)
-        .await?
-        .into_iter()
-        .filter(|user| user.tariff.as_ref() == Some(&tariff.id))
-        .collect();
-    let cards: Vec<_> = cards(state)
-        .await?
-        .into_iter()
-        .filter(|card| card.tariff.as_ref() == Some(&tariff.id))
-        .collect();
-    texts.extend(named_problems(&all, &own, &cards));
+    let mut users = state.store.list::<User>().await?;
+    users.retain(|user| user.tariff.as_ref() == Some(&tariff.id));
+    let mut cards = state.store.list::<Card>().await?;
+    cards.retain(|card| card.tariff.as_ref() == Some(&tariff.id));
+    texts.extend(named_problems(&all, &users, &cards));
     if !texts.is_empty() {
         return Err(ApiError::wrong(&texts));
     }
@@ -173,31 +161,25 @@ pub async fn delete(
 ) -> Result<StatusCode, ApiError> {
     allow(&caller, &Action::Administer, &Subject::Installation)?;
     let _changing = state.changing.lock().await;
-    if from_file(&state.settings.tariffs, &id) {
-        return Err(ApiError::from_file(Noted::KIND, &id));
-    }
+    only_in_store(&state.settings.tariffs, &id)?;
     let is_named = |tariff: Option<&model::id::TariffId>| tariff.is_some_and(|named| named.as_str() == id);
-    let users = users(&state).await?.into_iter();
+    let users = state.store.list::<User>().await?.into_iter();
     let users = users
         .filter(|user| is_named(user.tariff.as_ref()))
         .map(|user| format!("user `{}`", user.id));
-    let cards = cards(&state).await?.into_iter();
-    let cards = cards
-        .filter(|card| is_named(card.tariff.as_ref()))
-        .map(|card| format!("card `{}` of user `{}`", card.id, card.user));
-    let named: Vec<String> = users.chain(cards).collect();
-    if !named.is_empty() {
-        return Err(ApiError::in_use(Noted::KIND, &id, &named));
+    let cards = cards_with(&state, |card| is_named(card.tariff.as_ref())).await?;
+    let named_by: Vec<String> = users.chain(cards).collect();
+    deleted::<Noted>(&state, &caller, &id, &named_by).await
+}
+
+/// Refuses users and cards that name a tariff which is none, or none for energy taken.
+pub async fn check_named(state: &State, users: &[User], cards: &[Card]) -> Result<(), ApiError> {
+    let texts = named_problems(&state.store.list::<Noted>().await?, users, cards);
+    if texts.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::wrong(&texts))
     }
-    deleted::<Noted>(&state, &caller, &id).await
-}
-
-async fn users(state: &State) -> Result<Vec<User>, ApiError> {
-    Ok(state.store.list::<User>().await?)
-}
-
-async fn cards(state: &State) -> Result<Vec<Card>, ApiError> {
-    Ok(state.store.list::<Card>().await?)
 }
 
 fn source(state: &State, tariff: &Noted) -> Source {

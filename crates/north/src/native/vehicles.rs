@@ -14,7 +14,7 @@ use store::Typed;
 use super::auth::allow;
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
-use super::nouns::{Change, deleted, from_file, only_in_store, stored};
+use super::nouns::{Change, as_in_path, cards_with, deleted, from_file, only_in_store, stored};
 use super::wire::{Soc, SocRequest, Source, Vehicle, VehicleList};
 use crate::State;
 
@@ -98,19 +98,13 @@ pub async fn replace(
     JsonBody(wanted): JsonBody<Vehicle>,
 ) -> Result<Json<Vehicle>, ApiError> {
     allow(&caller, &Action::EditVehicles, &Subject::Installation)?;
-    if wanted.id != id {
-        return Err(ApiError::invalid(
-            "id",
-            &wanted.id,
-            format!("`{id}` as in the path"),
-        ));
-    }
+    as_in_path(&id, &wanted.id)?;
     Ok(Json(put(&state, &caller, wanted.read()?, Change::Again).await?))
 }
 
 async fn put(state: &State, caller: &Principal, vehicle: Noted, change: Change) -> Result<Vehicle, ApiError> {
     let _changing = state.changing.lock().await;
-    only_in_store(&state.settings.vehicles, &vehicle)?;
+    only_in_store(&state.settings.vehicles, vehicle.id())?;
     change.fits(&state.store.list::<Noted>().await?, &vehicle)?;
     let mut texts = vehicle.problems();
     if let Some(owner) = &vehicle.owner
@@ -154,19 +148,10 @@ pub async fn delete(
 ) -> Result<StatusCode, ApiError> {
     allow(&caller, &Action::EditVehicles, &Subject::Installation)?;
     let _changing = state.changing.lock().await;
-    if from_file(&state.settings.vehicles, &id) {
-        return Err(ApiError::from_file(Noted::KIND, &id));
-    }
-    let cards = state.store.list::<Card>().await?;
-    let named: Vec<String> = cards
-        .iter()
-        .filter(|card| card.vehicle.as_ref().is_some_and(|named| named.as_str() == id))
-        .map(|card| format!("card `{}` of user `{}`", card.id, card.user))
-        .collect();
-    if !named.is_empty() {
-        return Err(ApiError::in_use(Noted::KIND, &id, &named));
-    }
-    let answer = deleted::<Noted>(&state, &caller, &id).await?;
+    only_in_store(&state.settings.vehicles, &id)?;
+    let is_named = |card: &Card| card.vehicle.as_ref().is_some_and(|named| named.as_str() == id);
+    let named_by = cards_with(&state, is_named).await?;
+    let answer = deleted::<Noted>(&state, &caller, &id, &named_by).await?;
     state.store.delete::<VehicleCharge>(&id).await?;
     Ok(answer)
 }

@@ -70,8 +70,26 @@ pub use user::{
 };
 pub use vehicle::{Soc, SocRequest, SocSource, Vehicle, VehicleList};
 
+use std::str::FromStr;
+
+use model::id::IdError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::native::error::ApiError;
+
+/// Reads an id of any kind; the refusal names the member.
+fn id<T: FromStr<Err = IdError>>(place: &str, text: &str) -> Result<T, ApiError> {
+    let expected = "1 to 63 characters of a-z, 0-9, - and _, starting with a letter or digit";
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(80).collect();
+        ApiError::invalid(place, format!("`{shown}`"), expected)
+    })
+}
+
+fn optional_id<T: FromStr<Err = IdError>>(place: &str, text: Option<&String>) -> Result<Option<T>, ApiError> {
+    text.map(|text| id(place, text)).transpose()
+}
 
 /// Where something can be changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -243,53 +243,13 @@ impl From<&model::alarm::Alarm> for AlarmView {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AlarmCode {
-    DeviceOffline,
-    MeterSilent,
-    NotFollowing,
-    LimitExceeded,
-    StoreFailing,
-}
-
-impl From<model::alarm::AlarmCode> for AlarmCode {
-    fn from(code: model::alarm::AlarmCode) -> Self {
-        use model::alarm::AlarmCode as Theirs;
-        match code {
-            Theirs::DeviceOffline => Self::DeviceOffline,
-            Theirs::MeterSilent => Self::MeterSilent,
-            Theirs::NotFollowing => Self::NotFollowing,
-            Theirs::LimitExceeded => Self::LimitExceeded,
-            Theirs::StoreFailing => Self::StoreFailing,
-        }
+mirror!(
+    AlarmCode = model::alarm::AlarmCode {
+        DeviceOffline,
+        MeterSilent,
+        NotFollowing,
+        LimitExceeded,
+        StoreFailing
     }
-}
-
-impl From<AlarmCode> for model::alarm::AlarmCode {
-    fn from(code: AlarmCode) -> Self {
-        match code {
-            AlarmCode::DeviceOffline => Self::DeviceOffline,
-            AlarmCode::MeterSilent => Self::MeterSilent,
-            AlarmCode::NotFollowing => Self::NotFollowing,
-            AlarmCode::LimitExceeded => Self::LimitExceeded,
-            AlarmCode::StoreFailing => Self::StoreFailing,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    Warning,
-    Error,
-}
-
-impl From<model::alarm::Severity> for Severity {
-    fn from(severity: model::alarm::Severity) -> Self {
-        match severity {
-            model::alarm::Severity::Warning => Self::Warning,
-            model::alarm::Severity::Error => Self::Error,
-        }
-    }
-}
+);
+mirror!(Severity = model::alarm::Severity { Warning, Error });

@@ -1,12 +1,11 @@
 //! Tariffs and prices.
 
-use model::id::SiteId;
 use model::money::{Micros, PerKwh};
 use model::units::PerMille;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Source;
+use super::{Source, id, optional_id};
 use crate::native::error::ApiError;
 
 /// Ordered by id.
@@ -134,20 +133,14 @@ impl Tariff {
 
     /// What was sent, as far as it can be read; whether it makes sense is another question.
     pub fn read(self) -> Result<model::tariff::Tariff, ApiError> {
-        let site = self
-            .site
-            .map(|site| SiteId::new(&site).map_err(|_| ApiError::invalid("site", &site, "the id of a site")));
         Ok(model::tariff::Tariff {
-            id: self
-                .id
-                .parse()
-                .map_err(|_| ApiError::invalid("id", &self.id, "1 to 63 characters of a-z, 0-9, - and _"))?,
+            id: id("id", &self.id)?,
             name: self.name,
             direction: match self.direction {
                 Direction::Import => model::tariff::Direction::Import,
                 Direction::Export => model::tariff::Direction::Export,
             },
-            site: site.transpose()?,
+            site: optional_id("site", self.site.as_ref())?,
             contracts: self
                 .contracts
                 .into_iter()

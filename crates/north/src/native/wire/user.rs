@@ -8,40 +8,13 @@ use model::units::WattHours;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Phases, Severity};
+use super::{Phases, Severity, id, optional_id};
 use crate::native::error::ApiError;
 
-/// What somebody may do, from least to most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    Viewer,
-    User,
-    Operator,
-    Admin,
-}
-
-impl From<model::user::Role> for Role {
-    fn from(role: model::user::Role) -> Self {
-        match role {
-            model::user::Role::Viewer => Self::Viewer,
-            model::user::Role::User => Self::User,
-            model::user::Role::Operator => Self::Operator,
-            model::user::Role::Admin => Self::Admin,
-        }
-    }
-}
-
-impl From<Role> for model::user::Role {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Viewer => Self::Viewer,
-            Role::User => Self::User,
-            Role::Operator => Self::Operator,
-            Role::Admin => Self::Admin,
-        }
-    }
-}
+mirror!(
+    /// What somebody may do, from least to most.
+    Role = model::user::Role { Viewer, User, Operator, Admin }
+);
 
 type SiteRoles = BTreeMap<String, Role>;
 
@@ -57,22 +30,6 @@ fn roles_read(sites: Option<SiteRoles>) -> Result<BTreeMap<SiteId, model::user::
     sites
         .map(|(site, role)| Ok((id("sites", &site)?, role.into())))
         .collect()
-}
-
-/// Reads an id of any kind; the refusal names the member.
-fn id<T: std::str::FromStr<Err = model::id::IdError>>(place: &str, text: &str) -> Result<T, ApiError> {
-    let expected = "1 to 63 characters of a-z, 0-9, - and _, starting with a letter or digit";
-    text.parse().map_err(|_| {
-        let shown: String = text.chars().take(80).collect();
-        ApiError::invalid(place, format!("`{shown}`"), expected)
-    })
-}
-
-fn optional_id<T: std::str::FromStr<Err = model::id::IdError>>(
-    place: &str,
-    text: Option<&String>,
-) -> Result<Option<T>, ApiError> {
-    text.map(|text| id(place, text)).transpose()
 }
 
 /// A span of the site's calendar, or everything since `since_ms`.
@@ -166,10 +123,7 @@ impl From<Notify> for model::user::Notify {
         Self {
             email: notify.email,
             webhook: notify.webhook,
-            alarms_from: notify.alarms_from.map(|severity| match severity {
-                Severity::Warning => model::alarm::Severity::Warning,
-                Severity::Error => model::alarm::Severity::Error,
-            }),
+            alarms_from: notify.alarms_from.map(Into::into),
         }
     }
 }
@@ -314,13 +268,10 @@ pub struct PasswordBody {
     pub current: Option<String>,
 }
 
-/// How a number is presented.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CardKind {
-    Rfid,
-    Pin,
-}
+mirror!(
+    /// How a number is presented.
+    CardKind = model::user::CardKind { Rfid, Pin }
+);
 
 /// An RFID card or a PIN, without its number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -357,10 +308,7 @@ impl From<&gate::KnownCard> for CardView {
         let card = &known.card;
         Self {
             id: card.id.to_string(),
-            kind: match card.kind {
-                model::user::CardKind::Rfid => CardKind::Rfid,
-                model::user::CardKind::Pin => CardKind::Pin,
-            },
+            kind: card.kind.into(),
             name: card.name.clone(),
             number_hint: known.hint.as_ref().map(|hint| format!("…{hint}")),
             enabled: card.enabled,
@@ -409,10 +357,7 @@ impl CardBody {
         let card = model::user::Card {
             id,
             user,
-            kind: match self.kind {
-                CardKind::Rfid => model::user::CardKind::Rfid,
-                CardKind::Pin => model::user::CardKind::Pin,
-            },
+            kind: self.kind.into(),
             name: self.name,
             enabled: self.enabled,
             valid_until: self.valid_until_ms.map(Timestamp),
@@ -426,34 +371,10 @@ impl CardBody {
     }
 }
 
-/// A group of actions a token is good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    Read,
-    Steer,
-    Administer,
-}
-
-impl From<gate::Scope> for Scope {
-    fn from(scope: gate::Scope) -> Self {
-        match scope {
-            gate::Scope::Read => Self::Read,
-            gate::Scope::Steer => Self::Steer,
-            gate::Scope::Administer => Self::Administer,
-        }
-    }
-}
-
-impl From<Scope> for gate::Scope {
-    fn from(scope: Scope) -> Self {
-        match scope {
-            Scope::Read => Self::Read,
-            Scope::Steer => Self::Steer,
-            Scope::Administer => Self::Administer,
-        }
-    }
-}
+mirror!(
+    /// A group of actions a token is good for.
+    Scope = gate::Scope { Read, Steer, Administer }
+);
 
 /// Tokens, in order of their names.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

@@ -4,7 +4,7 @@ use model::units::{MilliAmps, PerMille, WattHours};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChargeMode, Phases, Source};
+use super::{ChargeMode, Phases, Source, id, optional_id};
 use crate::native::error::ApiError;
 
 /// Ordered by id.
@@ -128,10 +128,6 @@ impl Vehicle {
     /// What was sent, as far as it can be read; whether it makes sense is another question.
     pub fn read(self) -> Result<model::vehicle::Vehicle, ApiError> {
         use model::vehicle::SocSource as To;
-        fn id<T: std::str::FromStr>(place: &str, text: &str) -> Result<T, ApiError> {
-            text.parse()
-                .map_err(|_| ApiError::invalid(place, text, "1 to 63 characters of a-z, 0-9, - and _"))
-        }
         Ok(model::vehicle::Vehicle {
             id: id("id", &self.id)?,
             name: self.name,
@@ -142,8 +138,8 @@ impl Vehicle {
             efficiency: PerMille(self.efficiency_permille),
             charge_limit: self.charge_limit_permille.map(PerMille),
             default_mode: self.default_mode.map(Into::into),
-            owner: self.owner.map(|text| id("owner", &text)).transpose()?,
-            home: self.home.map(|text| id("home", &text)).transpose()?,
+            owner: optional_id("owner", self.owner.as_ref())?,
+            home: optional_id("home", self.home.as_ref())?,
             soc_source: match self.soc_source {
                 SocSource::Manual {} => To::Manual,
                 SocSource::Pushed {} => To::Pushed,
