@@ -5,10 +5,13 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use gate::{Action, By, Denied, Principal, Subject};
 use model::user::Card;
+use model::vehicle::Vehicle;
+use store::Typed;
 
 use super::auth::allow;
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
+use super::tariffs::check_named;
 use super::users::{DOOR, known, tell_engines};
 use super::wire::{CardBody, CardView};
 use crate::State;
@@ -36,6 +39,8 @@ pub async fn create(
     let id = state.gate.card_id().map_err(Denied::from)?;
     let (card, number) = body.read(id, user)?;
     let number = number.unwrap_or_default();
+    let _changing = state.changing.lock().await;
+    check_names(&state, &card).await?;
     let by = By::new(&caller, DOOR);
     let made = state.gate.create_card(&by, card, &number).await?;
     tell_engines::<Card>(&state).await;
@@ -65,6 +70,8 @@ pub async fn change(
     let before = state.gate.card(&user, &card);
     let before = before.ok_or_else(|| ApiError::unknown("card", &card))?;
     let (card, number) = body.read(before.card.id, user)?;
+    let _changing = state.changing.lock().await;
+    check_names(&state, &card).await?;
     let by = By::new(&caller, DOOR);
     let made = state.gate.change_card(&by, card, number.as_deref()).await?;
     tell_engines::<Card>(&state).await;
@@ -91,4 +98,20 @@ pub async fn delete(
     state.gate.delete_card(&by, &user, &card).await?;
     tell_engines::<Card>(&state).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a card names must be there.
+async fn check_names(state: &State, card: &Card) -> Result<(), ApiError> {
+    check_named(state, &[], std::slice::from_ref(card)).await?;
+    let Some(vehicle) = &card.vehicle else {
+        return Ok(());
+    };
+    match state.store.get::<Vehicle>(vehicle.as_str()).await? {
+        Some(_) => Ok(()),
+        None => Err(ApiError::invalid(
+            "vehicle",
+            format!("`{vehicle}`"),
+            "the id of a vehicle",
+        )),
+    }
 }

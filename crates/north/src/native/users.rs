@@ -10,14 +10,19 @@ use model::id::UserId;
 use model::message::Message;
 use model::noun::Noun;
 use model::user::{Card, User};
+use model::vehicle::Vehicle;
 use serde::Deserialize;
+use store::Typed;
 
 use super::auth::{allow, session_cookie};
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
+use super::nouns::{from_file, stored};
 use super::paging::{PageQuery, page};
+use super::session::{check_way, is_tls};
+use super::tariffs::check_named;
 use super::wire::{PasswordBody, UserBody, UserList, UserView};
-use crate::State;
+use crate::{State, Transport};
 
 /// The name of this door in the audit log.
 pub const DOOR: &str = "native";
@@ -57,6 +62,8 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<UserView>), ApiError> {
     allow(&caller, &Action::Administer, &Subject::Installation)?;
     let user = body.read(None)?;
+    let _changing = state.changing.lock().await;
+    check_named(&state, std::slice::from_ref(&user), &[]).await?;
     let by = By::new(&caller, DOOR);
     state.gate.create_user(&by, user.clone()).await?;
     tell_engines::<User>(&state).await;
@@ -101,6 +108,8 @@ pub async fn change(
 ) -> Result<Json<UserView>, ApiError> {
     allow(&caller, &Action::Administer, &Subject::Installation)?;
     let user = body.read(Some(&known(&state, &id)?.id))?;
+    let _changing = state.changing.lock().await;
+    check_named(&state, std::slice::from_ref(&user), &[]).await?;
     let by = By::new(&caller, DOOR);
     state.gate.change_user(&by, user.clone()).await?;
     tell_engines::<User>(&state).await;
@@ -149,7 +158,16 @@ pub async fn delete(
     };
     let user = known(&state, &id)?;
     let by = By::new(&caller, DOOR);
+    let _changing = state.changing.lock().await;
     state.gate.delete_user(&by, &user.id, past).await?;
+    // Whoever gets the id next is not the owner.
+    for mut vehicle in state.store.list::<Vehicle>().await? {
+        let is_theirs = vehicle.owner.as_ref() == Some(&user.id);
+        if is_theirs && !from_file(&state.settings.vehicles, vehicle.id()) {
+            vehicle.owner = None;
+            stored(&state, &caller, &vehicle).await?;
+        }
+    }
     tell_engines::<User>(&state).await;
     tell_engines::<Card>(&state).await;
     Ok(StatusCode::NO_CONTENT)
@@ -172,10 +190,12 @@ pub async fn set_password(
     Shared(state): Shared<State>,
     Extension(caller): Extension<Principal>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    transport: Option<Extension<Transport>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<PasswordBody>,
 ) -> Result<StatusCode, ApiError> {
+    check_way(&state, peer, is_tls(transport))?;
     let is_self = caller.user.as_ref().is_some_and(|user| user.as_str() == id);
     if !is_self {
         allow(&caller, &Action::Administer, &Subject::Installation)?;

@@ -81,6 +81,18 @@ async fn users_are_made_changed_and_deleted() {
             (422, "invalid"),
         ),
         ("PUT", "/users/zoe", json!({"name": ""}), (422, "out_of_range")),
+        (
+            "PUT",
+            "/users/zoe",
+            json!({"name": "x", "tariff": "none"}),
+            (422, "invalid"),
+        ),
+        (
+            "POST",
+            "/users",
+            json!({"id": "ann", "name": "x", "tariff": "none"}),
+            (422, "invalid"),
+        ),
         ("POST", "/users", json!({"name": "x"}), (422, "out_of_range")),
         (
             "POST",
@@ -100,6 +112,9 @@ async fn users_are_made_changed_and_deleted() {
         let answer = ask(&world, TOKEN, method, path, body).await;
         assert_eq!(answer.error(), (expected.0, expected.1.into()), "{method} {path}");
     }
+    let car = json!({"id": "blue", "name": "Blue", "phases": "one", "min_ma": 6_000, "efficiency_permille": 900,
+        "owner": "zoe", "soc_source": {"kind": "manual"}});
+    assert_eq!(ask(&world, TOKEN, "POST", "/vehicles", car).await.status, 201);
     let deleted = ask(
         &world,
         TOKEN,
@@ -111,6 +126,8 @@ async fn users_are_made_changed_and_deleted() {
     assert_eq!(deleted.status, 204, "{}", deleted.text);
     let gone = ask(&world, TOKEN, "GET", "/users/zoe", Value::Null).await;
     assert_eq!(gone.error(), (404, "unknown".into()));
+    let car = ask(&world, TOKEN, "GET", "/vehicles/blue", Value::Null).await;
+    assert_eq!(car.json().get("owner"), None, "{}", car.text);
 }
 
 #[tokio::test]
@@ -149,7 +166,7 @@ async fn whoever_may_not_gets_nowhere() {
 async fn numbers_of_cards_go_in_and_never_come_out() {
     let world = World::new().await;
     zoe(&world).await;
-    let rfid = json!({"kind": "rfid", "name": "Key ring", "number": "04:a2:3b:11", "valid_until_ms": 9, "vehicle": "blue"});
+    let rfid = json!({"kind": "rfid", "name": "Key ring", "number": "04:a2:3b:11", "valid_until_ms": 9});
     let made = ask(&world, TOKEN, "POST", "/users/zoe/cards", rfid.clone()).await;
     assert_eq!(made.status, 201, "{}", made.text);
     assert_eq!(made.json()["number_hint"], "…3B11");
@@ -163,6 +180,14 @@ async fn numbers_of_cards_go_in_and_never_come_out() {
         (json!({"kind": "pin", "name": "x"}), 422),
         (json!({"kind": "pin", "name": "x", "number": "12a4"}), 422),
         (json!({"kind": "rfid", "name": "x", "number": "12"}), 422),
+        (
+            json!({"kind": "rfid", "name": "x", "number": "04a23b12", "tariff": "none"}),
+            422,
+        ),
+        (
+            json!({"kind": "rfid", "name": "x", "number": "04a23b12", "vehicle": "none"}),
+            422,
+        ),
     ] {
         let answer = ask(&world, TOKEN, "POST", "/users/zoe/cards", body.clone()).await;
         assert_eq!(answer.status, expected, "{body}");
@@ -284,6 +309,19 @@ async fn from_other_machines_people_sign_in_over_tls_only() {
         cookie.contains("; Secure") && cookie.contains("; SameSite=Strict"),
         "{cookie}"
     );
+    let auth = bearer(TOKEN);
+    let new = json!({"password": "battery horse"}).to_string();
+    let set = || {
+        request(
+            "PUT",
+            "/api/v1/users/admin/password",
+            &[("authorization", auth.as_str()), JSON],
+            &new,
+        )
+    };
+    let (status, _, text) = from_afar(&world, false, set()).await;
+    assert_eq!(status, 403, "{text}");
+    assert!(text.contains("tls_needed"), "{text}");
     let mut settings = (*world.state.settings).clone();
     settings.tls.insecure_sign_in = true;
     settings.tls.listen = Some("0.0.0.0:8443".parse().unwrap());
