@@ -91,3 +91,21 @@ async fn a_data_directory_belongs_to_one_process_and_a_port_to_one_program() {
 
     assert_eq!(demo.process.terminate().await, Some(0));
 }
+
+#[tokio::test]
+async fn users_are_looked_for_where_the_config_file_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, data) = (dir.path().join("site.toml"), dir.path().join("data"));
+    let text =
+        format!("data = {data:?}\n[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n");
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    for args in [
+        &["user", "list", "--config", file][..],
+        &["user", "reset-password", "admin", "--config", file],
+    ] {
+        let (ok, said) = run(args).await;
+        let expected = format!("{} is no data directory of this program", data.display());
+        assert!(!ok && said.contains(&expected), "{said}");
+    }
+}
