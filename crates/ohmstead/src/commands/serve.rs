@@ -29,7 +29,7 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
             .set_goe_charger(
                 &charger.evse,
                 &charger.serial,
-                token.map(|(_, token)| token.as_str()),
+                token.map(|(_, token)| token.0.as_str()),
             )
             .await?;
     }

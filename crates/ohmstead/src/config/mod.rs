@@ -33,7 +33,16 @@ pub struct Config {
     /// The database that holds records and readings; `None`: files in the data directory.
     pub store: Option<DatabaseUrl>,
     /// Tokens given in the file, by serial number.
-    pub goe_tokens: Vec<(String, String)>,
+    pub goe_tokens: Vec<(String, GoeToken)>,
+}
+
+/// Whoever knows it may use the charger; so it is never shown.
+pub struct GoeToken(pub String);
+
+impl std::fmt::Debug for GoeToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("GoeToken(..)")
+    }
 }
 
 /// Where a database is, and often a password; so it is never shown.
@@ -247,7 +256,7 @@ fn read_history(section: Section<'_, '_>) -> Retention {
     }
 }
 
-fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, String)>) {
+fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, GoeToken)>) {
     let default = GoeSettings::default();
     let offline_after = section
         .scaled("offline_after_h", 2, 1..=876_000, "hours, 0.01 to 8760")
@@ -277,7 +286,7 @@ fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, String)>) {
         let enabled = charger.boolean("enabled", true);
         if let (Some(serial), Some(evse)) = (serial, evse) {
             if let Some(token) = token {
-                tokens.push((serial.clone(), token));
+                tokens.push((serial.clone(), GoeToken(token)));
             }
             chargers.push(GoeCharger {
                 evse,

@@ -29,6 +29,18 @@ fn the_address_of_a_database_is_never_shown() {
     assert!(!problems.contains("s3cret"), "{problems}");
 }
 
+#[test]
+fn the_token_of_a_charger_is_never_shown() {
+    let text = EXAMPLE.replacen(
+        "serial = \"050001\"",
+        "serial = \"050001\"\ntoken = \"s3cret-token\"",
+        1,
+    );
+    let config = parse(&text).unwrap_or_else(|problems| panic!("{}", list(&problems)));
+    assert_eq!(config.goe_tokens[0].1.0, "s3cret-token");
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
 /// Every key of the example that is commented out must be known, too.
 #[test]
 fn the_commented_lines_of_the_example_are_true_defaults() {

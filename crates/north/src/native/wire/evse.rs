@@ -15,7 +15,7 @@ pub struct EvseList {
 }
 
 /// How an EVSE appears to go-e clients.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct GoeView {
     /// Six digits, leading zeros kept.
     pub serial: String,

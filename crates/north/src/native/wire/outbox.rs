@@ -62,7 +62,7 @@ impl ParcelStateName {
 }
 
 /// With what webhooks are signed.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct SigningKeyView {
     pub key: String,
 }
