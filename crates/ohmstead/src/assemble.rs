@@ -18,16 +18,18 @@ use links::tls_server::Certificate;
 use model::id::SiteId;
 use model::settings::{MailSettings, MailTls, Retention, Settings};
 use model::time::Clock;
+use model::vehicle::SourceStates;
 use north::outbox::notices::Notifier;
 use north::outbox::{LIMITS, Sender, Ways};
 use store::{Sqlite, Store};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::RealClock;
 use crate::config::DatabaseUrl;
-use crate::{listen, nightly, prices};
+use crate::{listen, nightly, prices, vehicles};
 
 /// Pauses while there are old readings to thin, and when there are none.
 const BETWEEN_BITES: Duration = Duration::from_millis(50);
@@ -173,6 +175,29 @@ impl Running {
         });
         tasks.spawn(async move {
             notifier.run(stop_notifier).await;
+            Ok(())
+        });
+        let (states, sources) = watch::channel(SourceStates::new());
+        state = state.with_sources(sources);
+        let keeper = vehicles::Keeper {
+            store: store.clone(),
+            gate: gate.clone(),
+            bus: state.bus.clone(),
+            clock: clock.clone(),
+            of_file: settings
+                .vehicles
+                .iter()
+                .map(|vehicle| vehicle.id.to_string())
+                .collect(),
+            states,
+        };
+        let way = south::vehicle::Way {
+            guard: state.guard.clone(),
+            resolver: Arc::new(SystemResolver),
+        };
+        let stop_keeper = stop.clone();
+        tasks.spawn(async move {
+            keeper.run(way, stop_keeper).await;
             Ok(())
         });
         if let Some(data) = data {

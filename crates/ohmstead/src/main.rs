@@ -9,6 +9,7 @@ mod from_file;
 mod listen;
 mod nightly;
 mod prices;
+mod vehicles;
 
 use std::process::ExitCode;
 

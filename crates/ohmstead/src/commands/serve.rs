@@ -34,6 +34,7 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
             .await?;
     }
     from_file::settle(house.store.as_ref(), &settings).await?;
+    from_file::seal_secrets(&house.gate, &settings.vehicles, &config.vehicle_secrets).await?;
     let has_admin = house.gate.has_admin();
     let open = [Some(settings.listen), settings.tls.listen];
     let open = open

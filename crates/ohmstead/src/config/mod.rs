@@ -34,6 +34,8 @@ pub struct Config {
     pub store: Option<DatabaseUrl>,
     /// Tokens given in the file, by serial number.
     pub goe_tokens: Vec<(String, String)>,
+    /// Files with the secrets of vehicles' sources.
+    pub vehicle_secrets: Vec<(model::id::VehicleId, PathBuf)>,
 }
 
 /// Where a database is, and often a password; so it is never shown.
@@ -138,7 +140,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
         .map_or_else(BackupSettings::default, read_backup);
     let price_providers = tariff::read_providers(root);
     let tariffs = tariff::read_all(root, &sites, &price_providers);
-    let vehicles = vehicle::read_all(root, &sites);
+    let (vehicles, vehicle_secrets) = vehicle::read_all(root, &sites);
     // Every key has been asked for by now.
     root.finish_ref();
     Some(Config {
@@ -160,6 +162,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
         data,
         store,
         goe_tokens,
+        vehicle_secrets,
     })
 }
 

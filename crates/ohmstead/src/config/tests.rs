@@ -35,7 +35,8 @@ fn the_commented_lines_of_the_example_are_true_defaults() {
     let commented = |line: &&str| {
         let rest = line.strip_prefix("# ").unwrap_or("");
         let key = rest.split(" = ").next().unwrap_or("");
-        rest.contains(" = ") && !key.contains(' ') && key != "token"
+        let is_table = rest.starts_with('[') && rest.ends_with(']');
+        is_table || rest.contains(" = ") && !key.contains(' ') && key != "token"
     };
     let switched_on: Vec<String> = EXAMPLE
         .lines()
@@ -305,4 +306,53 @@ limit_a = 35
     let config = parse(&fine).unwrap_or_else(|problems| panic!("{}", list(&problems)));
     let mail = config.settings.mail.unwrap();
     assert_eq!((mail.port, mail.tls), (465, MailTls::Tls));
+}
+
+#[test]
+fn where_a_car_tells_how_full_it_is() {
+    let config = parse(EXAMPLE).unwrap_or_else(|problems| panic!("{}", list(&problems)));
+    let sources: Vec<_> = config.settings.vehicles.iter().map(|v| &v.soc_source).collect();
+    use model::vehicle::SocSource;
+    assert!(matches!(sources[0], SocSource::Manual));
+    assert!(
+        matches!(sources[1], SocSource::Http { every_s: 300, header: Some(header), .. } if header == "Authorization")
+    );
+    assert!(matches!(sources[2], SocSource::Mqtt { broker, .. } if broker == "mqtts://broker.example.org"));
+    let (car, file) = &config.vehicle_secrets[0];
+    assert_eq!(
+        (car.as_str(), file.to_str()),
+        ("red-car", Some("/etc/ohmstead/red-car"))
+    );
+    assert_eq!(
+        config.settings.history, None,
+        "a copy of the example leaves it to the page"
+    );
+
+    let site = "[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n[[vehicle]]\nid = \"car\"\n";
+    for (keys, expected) in [
+        ("soc = \"http\"", "soc_url"),
+        (
+            "soc = \"http\"\nsoc_url = \"http://car\"\nsoc_every_s = 5",
+            "15 to 86400 seconds",
+        ),
+        (
+            "soc = \"http\"\nsoc_url = \"http://car\"\nsoc_topic = \"a\"",
+            "soc_topic is for soc = \"mqtt\", but soc is \"http\"",
+        ),
+        (
+            "soc_url = \"http://car\"",
+            "soc_url is for soc = \"http\", but soc is \"manual\"",
+        ),
+        (
+            "soc = \"mqtt\"\nsoc_broker = \"broker\"\nsoc_topic = \"a\"",
+            "no address of a broker",
+        ),
+        ("soc = \"mqtt\"\nsoc_broker = \"mqtt://b\"", "soc_topic"),
+        ("soc = \"charger\"\nsoc_secret_file = \"/x\"", "neither is there"),
+        ("soc = \"satellite\"", "manual, pushed, http, mqtt or charger"),
+    ] {
+        let problems = parse(&format!("{site}{keys}\n")).unwrap_err();
+        assert!(list(&problems).contains(expected), "{keys}: {}", list(&problems));
+    }
+    assert!(parse(&format!("{site}soc = \"charger\"\n")).is_ok());
 }

@@ -13,7 +13,7 @@ async fn devices(dir: &std::path::Path) -> (Process, Vec<(String, String)>) {
     let mut sim = Process::start(&["sim", "--config", example, "--state", state.to_str().unwrap()]);
     sim.line_with("device").await;
     let mut addresses = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..6 {
         let line = sim.line_with("127.0.0.1:").await;
         let (device, address) = line.split_once(' ').expect("a table");
         addresses.push((device.to_owned(), address.trim().to_owned()));
@@ -58,6 +58,13 @@ fn config(addresses: &[(String, String)]) -> String {
         )
         .unwrap();
     }
+    // Its address is the administrator's own; the guard lets nobody else dial this machine.
+    let cars = address("cars").replace("<EVSE>", "left");
+    writeln!(
+        text,
+        "[[vehicle]]\nid = \"red-car\"\nsoc = \"http\"\nsoc_url = \"{cars}\"\nsoc_path = \"battery.soc\"\nsoc_every_s = 15"
+    )
+    .unwrap();
     // A device that is off must not block the start.
     text.push_str(
         "[[site.device]]\nid = \"attic\"\nkind = \"meter\"\nrole = \"display\"\ndriver = \"sunspec\"\naddress = \"127.0.0.1:9\"\n",
@@ -153,6 +160,25 @@ async fn a_real_site_is_set_up_by_the_printed_link_and_controls_devices_of_anoth
         site["flow"]["grid_w"].is_i64() && site["flow"]["house_w"].is_i64(),
         "{:#}",
         site["flow"]
+    );
+    let see = async |path: &str| {
+        let reply = http
+            .get(format!("{base}/api/v1/{path}"))
+            .header("cookie", &cookie);
+        reply.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    let mut car = Value::Null;
+    for _ in 0..240 {
+        car = see("vehicles/red-car").await;
+        if car["soc"]["soc_permille"].is_i64() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+    }
+    assert!(car["soc"]["soc_permille"].as_i64() > Some(100), "{car:#}");
+    assert_eq!(
+        (&car["source"], &car["soc"]["estimated"]),
+        (&json!("file"), &json!(false))
     );
     let goe = http
         .get(format!(

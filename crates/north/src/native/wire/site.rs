@@ -251,6 +251,7 @@ pub enum AlarmCode {
     NotFollowing,
     LimitExceeded,
     StoreFailing,
+    SocStale,
 }
 
 impl From<model::alarm::AlarmCode> for AlarmCode {
@@ -262,6 +263,7 @@ impl From<model::alarm::AlarmCode> for AlarmCode {
             Theirs::NotFollowing => Self::NotFollowing,
             Theirs::LimitExceeded => Self::LimitExceeded,
             Theirs::StoreFailing => Self::StoreFailing,
+            Theirs::SocStale => Self::SocStale,
         }
     }
 }
@@ -274,6 +276,7 @@ impl From<AlarmCode> for model::alarm::AlarmCode {
             AlarmCode::NotFollowing => Self::NotFollowing,
             AlarmCode::LimitExceeded => Self::LimitExceeded,
             AlarmCode::StoreFailing => Self::StoreFailing,
+            AlarmCode::SocStale => Self::SocStale,
         }
     }
 }
