@@ -14,7 +14,7 @@ mod health;
 mod limits;
 pub mod metrics;
 pub mod native;
-mod networks;
+pub mod networks;
 pub mod outbox;
 pub mod readiness;
 

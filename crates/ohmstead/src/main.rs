@@ -2,6 +2,7 @@
 
 mod args;
 mod assemble;
+mod chosen;
 mod clock;
 mod commands;
 mod config;

@@ -14,7 +14,7 @@ use model::id::DeviceId;
 use model::money::{Currency, Micros, PerKwh};
 use model::phases::Phases;
 use model::settings::{
-    BackupSettings, ControlSettings, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings,
+    BackupSettings, ControlSettings, Given, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings,
 };
 use model::site::Site;
 use model::tariff::{Band, Contract, Direction, PriceBook, Prices, Tariff};
@@ -31,7 +31,7 @@ use super::backfill::{self, Past, People};
 use super::print;
 use super::sim::open_world;
 use crate::assemble::{House, Running};
-use crate::listen;
+use crate::{chosen, listen};
 
 /// The demo's accounts are known; that is why it never listens beyond loopback.
 const ADMIN: &str = "admin";
@@ -103,7 +103,9 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     let devices = sim::listen::listen(world, house.clock.clone(), Some(state))
         .await
         .context("cannot open the ports of the virtual devices")?;
-    let settings = Arc::new(settings(local, seed, devices.addresses())?);
+    let mut settings = settings(local, seed, devices.addresses())?;
+    chosen::settle(house.store.as_ref(), &mut settings).await?;
+    let settings = Arc::new(settings);
     fill_tariffs(house.store.as_ref(), &settings.sites[0]).await?;
     fill_vehicles(house.store.as_ref(), devices.cars()).await?;
     break_the_yard(&house, &settings.sites[1]).await?;
@@ -182,6 +184,7 @@ fn settings(
             allow: vec!["127.0.0.1".to_owned()],
         },
         mail: None,
+        given: Given::default(),
         sites: vec![demo::home_site(&demo::home(seed), addresses), demo::yard_site()],
     })
 }

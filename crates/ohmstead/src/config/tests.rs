@@ -356,3 +356,22 @@ fn where_a_car_tells_how_full_it_is() {
     }
     assert!(parse(&format!("{site}soc = \"charger\"\n")).is_ok());
 }
+
+#[test]
+fn what_stands_in_the_file_is_known() {
+    let settings = |more: &str, site: &str| {
+        let text = format!(
+            "{more}\n[[site]]\nid = \"home\"\n{site}\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n"
+        );
+        let config = parse(&text).unwrap_or_else(|problems| panic!("{}", list(&problems)));
+        config.settings.given
+    };
+    assert_eq!(settings("", ""), Given::default());
+    let given = settings(
+        "[backup]\n[outbound]\n[goe]\noffline_after_h = 1",
+        "name = \"Home\"",
+    );
+    assert!(given.backup && given.outbound && !given.local_open && !given.mail);
+    assert_eq!((given.names.len(), given.time_zones.len()), (1, 0));
+    assert!(settings("[goe]\nlocal_open = []", "").local_open);
+}

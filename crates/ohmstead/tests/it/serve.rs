@@ -180,6 +180,30 @@ async fn a_real_site_is_set_up_by_the_printed_link_and_controls_devices_of_anoth
         (&car["source"], &car["soc"]["estimated"]),
         (&json!("file"), &json!(false))
     );
+    let settings = see("settings").await;
+    let site = &settings["sites"][0];
+    assert_eq!(
+        (
+            &site["name_from_file"],
+            &site["time_zone_from_file"],
+            &settings["backup"]["from_file"]
+        ),
+        (&json!(false), &json!(true), &json!(false))
+    );
+    let renamed = http
+        .patch(format!("{base}/api/v1/settings"))
+        .header("cookie", &cookie)
+        .json(&json!({"sites": {"home": {"name": "Our home"}}}))
+        .send()
+        .await
+        .unwrap();
+    let renamed: Value = renamed.json().await.unwrap();
+    assert_eq!(
+        renamed["after_restart"],
+        json!(["sites.home.name"]),
+        "{renamed:#}"
+    );
+
     let goe = http
         .get(format!(
             "{base}/api/status?token=a-token-from-the-file&filter=sse,typ"
@@ -200,14 +224,24 @@ async fn a_real_site_is_set_up_by_the_printed_link_and_controls_devices_of_anoth
         .unwrap()
         .to_owned();
     let sign_in = json!({"user": "admin", "password": "correct horse battery staple"});
+    let signed_in = http
+        .post(format!("{base}/api/v1/session"))
+        .json(&sign_in)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(signed_in.status(), 204);
+    let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
+    let sites = http
+        .get(format!("{base}/api/v1/sites"))
+        .header("cookie", cookie.split(';').next().unwrap())
+        .send()
+        .await
+        .unwrap();
+    let sites: Value = sites.json().await.unwrap();
     assert_eq!(
-        http.post(format!("{base}/api/v1/session"))
-            .json(&sign_in)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        204
+        sites["items"][0]["name"], "Our home",
+        "what was chosen counts now"
     );
     assert_eq!(again.terminate().await, Some(0));
     assert_eq!(sim.terminate().await, Some(0));
