@@ -236,7 +236,6 @@ impl Publisher {
 }
 
 /// A client: what it hears, the end at which messages go in, and what has to run.
-#[must_use]
 pub fn client(
     settings: Settings,
     way: Way,
