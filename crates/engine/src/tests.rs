@@ -671,9 +671,11 @@ fn a_restart_does_not_forget_what_was_charged_since_the_car_told() {
     assert_eq!(shown(&before, 50), Some(told(690, 40, true)));
     before.settle(now(60));
     let session = std::iter::from_fn(|| before.poll_record())
-        .filter_map(|record| match record {
-            Record::Session { session, .. } => Some(*session),
-            _ => None,
+        .filter_map(|record| {
+            let Record::Session { session, .. } = record else {
+                return None;
+            };
+            Some(*session)
         })
         .last();
     let mut after = core(Restored {

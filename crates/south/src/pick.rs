@@ -6,9 +6,9 @@ use serde_json::Value;
 /// itself.
 pub(crate) fn member<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     let mut names = path.split('.').filter(|name| !name.is_empty());
-    names.try_fold(value, |value, name| match value {
-        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
-        _ => value.get(name),
+    names.try_fold(value, |value, name| match value.as_array() {
+        Some(items) => items.get(name.parse::<usize>().ok()?),
+        None => value.get(name),
     })
 }
 
