@@ -189,7 +189,7 @@ unit = "EUR"
 [[vehicle]]
 id = "car"
 home = "lft"
-soc = "mqtt"
+soc = "satellite"
 min_a = 5
 "#;
     let found: Vec<String> = parse(text)
@@ -209,7 +209,7 @@ min_a = 5
         "43: unit in price provider \"exchange\" is \"EUR\", expected EUR/MWh, EUR/kWh or ct/kWh, or the same in another currency",
         "45: vehicle `car` has a minimum of 5000 mA, expected 6000 to 80000 mA",
         "46: vehicle `car` is at home at EVSE `lft`, which no device has",
-        "47: soc in vehicle \"car\" is \"mqtt\", expected manual or pushed",
+        "47: soc in vehicle \"car\" is \"satellite\", expected manual, pushed, http, mqtt or charger",
     ] {
         assert!(
             found.iter().any(|f| f == expected),
