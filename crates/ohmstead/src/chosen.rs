@@ -79,3 +79,72 @@ impl Follower {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bus::in_process::InProcess;
+    use gate::InstallationKey;
+    use model::settings::{MailSettings, MailTls, OutboundSettings};
+    use store::Sqlite;
+
+    use super::*;
+    use crate::clock::RealClock;
+    use crate::config;
+
+    const FILE: &str = "[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n";
+    const HOST: &str = "http://192.168.1.9/";
+
+    async fn follower(file: &str) -> (Follower, watch::Receiver<Option<Mailer>>) {
+        let store = Sqlite::in_memory().unwrap();
+        let key = InstallationKey::from_bytes([3; 32]);
+        let gate = Gate::open(store.clone(), key, Arc::new(RealClock::start()))
+            .await
+            .unwrap();
+        gate.set_mail_password(Some("s3cret")).await.unwrap();
+        let config = config::parse(&format!("{file}{FILE}")).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+        let (mailer, mailers) = watch::channel(None);
+        let follower = Follower {
+            store,
+            gate,
+            bus: InProcess::new(),
+            guard: Arc::new(Guard::new(&config.settings.outbound.allow).unwrap()),
+            settings: Arc::new(config.settings),
+            mailer,
+        };
+        (follower, mailers)
+    }
+
+    fn chosen() -> Chosen {
+        Chosen {
+            mail: Some(MailSettings {
+                host: "mail.example.org".to_owned(),
+                port: 587,
+                tls: MailTls::StartTls,
+                user: Some("hub".to_owned()),
+                password_file: None,
+                from: "hub@example.org".to_owned(),
+            }),
+            outbound: Some(OutboundSettings {
+                allow: vec!["192.168.1.0/24".to_owned()],
+            }),
+            ..Chosen::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn relay_and_guard_follow_what_is_chosen_unless_the_file_says_it() {
+        for (file, expected) in [("", true), ("[outbound]\nallow = []\n", false)] {
+            let (follower, mailers) = follower(file).await;
+            assert!(follower.guard.check(HOST).is_err(), "{file}");
+            follower.store.put(&chosen()).await.unwrap();
+            follower.follow().await.unwrap();
+            assert_eq!(follower.guard.check(HOST).is_ok(), expected, "{file}");
+            assert!(mailers.borrow().is_some(), "{file}");
+            // And back again.
+            follower.store.put(&Chosen::default()).await.unwrap();
+            follower.follow().await.unwrap();
+            assert!(follower.guard.check(HOST).is_err(), "{file}");
+            assert!(mailers.borrow().is_none(), "{file}");
+        }
+    }
+}

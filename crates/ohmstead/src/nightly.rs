@@ -106,6 +106,8 @@ fn next(zone: &TimeZone, minute: u16, now: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use store::Typed;
+
     use super::*;
 
     #[test]
@@ -122,6 +124,26 @@ mod tests {
             (0, "2026-12-31T12:00+01:00", "2027-01-01T00:00+01:00"),
         ] {
             assert_eq!(next(&zone, minute, at(now)), at(expected), "{minute} {now}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_chosen_counts_unless_the_file_says_it() {
+        let file = "[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n";
+        let store = store::Sqlite::in_memory().unwrap();
+        let chosen = model::settings::Chosen {
+            backup: Some(model::settings::Nightly {
+                keep: 2,
+                at_minute: 60,
+            }),
+            ..model::settings::Chosen::default()
+        };
+        store.put(&chosen).await.unwrap();
+        for (more, expected) in [("", (2, 60)), ("[backup]\nkeep = 9\n", (9, 180))] {
+            let config =
+                crate::config::parse(&format!("{more}{file}")).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+            let found = in_force(store.as_ref(), &config.settings, &config.settings.backup).await;
+            assert_eq!((found.keep, found.at_minute), expected, "{more}");
         }
     }
 }
