@@ -33,6 +33,11 @@ need_postgres() {
     PATH="$PATH:$(printf '%s:' /usr/lib/postgresql/*/bin)" need_debian initdb postgresql
 }
 
+# The broker; tests start their own throw-away one.
+need_mosquitto() {
+    PATH="$PATH:/usr/sbin" need_debian mosquitto mosquitto
+}
+
 # Node that the front-end tools accept: 20.19 or newer.
 node_is_new_enough() {
     command -v node >/dev/null 2>&1 || return 1

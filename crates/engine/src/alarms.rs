@@ -140,7 +140,7 @@ fn is_back(alarm: &Alarm, now: Timestamp) -> bool {
 
 fn severity(code: AlarmCode) -> Severity {
     match code {
-        AlarmCode::DeviceOffline | AlarmCode::NotFollowing => Severity::Warning,
+        AlarmCode::DeviceOffline | AlarmCode::NotFollowing | AlarmCode::SocStale => Severity::Warning,
         AlarmCode::MeterSilent | AlarmCode::LimitExceeded | AlarmCode::StoreFailing => Severity::Error,
     }
 }

@@ -19,6 +19,7 @@ use model::settings::ControlSettings;
 use model::site::Site;
 use model::time::{Millis, Monotonic, Now, Timestamp};
 use model::units::Watts;
+use model::vehicle::{StateOfCharge, VehicleCharge};
 use model::view::CycleView;
 use store::{DeviceSeen, Sample};
 
@@ -73,6 +74,12 @@ pub enum Record {
         boundary: bool,
     },
     Ledger(LedgerEntry),
+    /// How full a car is. `since`: only while that is what the store knows, so that an estimate never takes
+    /// the place of something newer.
+    Charge {
+        charge: VehicleCharge,
+        since: Option<StateOfCharge>,
+    },
 }
 
 /// The engine of one site.
@@ -401,6 +408,15 @@ impl Core {
             );
         }
         self.records.extend(not_following.into_iter().map(Record::Alarm));
+        let silent = self.sessions.silent_cars(now.wall);
+        let text = (!silent.is_empty()).then(|| {
+            format!(
+                "{} has not told for long how full it is; charging goes by the estimate",
+                silent.join(", ")
+            )
+        });
+        let raised = self.alarms.set(None, AlarmCode::SocStale, text, now.wall);
+        self.records.extend(raised.map(Record::Alarm));
     }
 
     fn judge_link(&mut self, device: &DeviceId, state: &LinkState, now: Timestamp) {
@@ -496,6 +512,9 @@ impl Core {
 
 /// Whether somebody will say that an alarm from before the start is over. The store has just answered.
 fn is_judged(site: &Site, alarm: &Alarm) -> bool {
+    if alarm.code == AlarmCode::SocStale {
+        return true;
+    }
     let device = alarm.device.as_ref().and_then(|id| site.device(id));
     let Some(device) = device.filter(|device| device.enabled) else {
         return false;
@@ -507,6 +526,6 @@ fn is_judged(site: &Site, alarm: &Alarm) -> bool {
             .iter()
             .any(|circuit| circuit.meter.as_ref() == Some(&device.id)),
         AlarmCode::NotFollowing => !device.evses().is_empty(),
-        AlarmCode::StoreFailing => false,
+        AlarmCode::StoreFailing | AlarmCode::SocStale => false,
     }
 }

@@ -9,7 +9,8 @@ use model::message::Message;
 use model::settings::ControlSettings;
 use model::site::Site;
 use model::time::{Clock, Millis, Now};
-use store::{AuditEntry, Store, StoreError};
+use model::vehicle::{StateOfCharge, VehicleCharge};
+use store::{AuditEntry, Store, StoreError, Typed};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -345,6 +346,20 @@ fn action_text(intent: &Intent) -> String {
     }
 }
 
+async fn put_charge(
+    store: &dyn Store,
+    charge: &VehicleCharge,
+    since: Option<StateOfCharge>,
+) -> Result<(), StoreError> {
+    if let Some(since) = since {
+        let stored = store.get::<VehicleCharge>(charge.id.as_str()).await?;
+        if stored.is_none_or(|stored| stored.known != since) {
+            return Ok(());
+        }
+    }
+    store.put(charge).await
+}
+
 /// Writes records in order. A failing store is reported once and tried again with the next record.
 async fn write_down(
     store: Arc<dyn Store>,
@@ -363,6 +378,7 @@ async fn write_down(
             Record::Document { device, document } => store.put_document(&site, &device, &document).await,
             Record::Session { session, .. } => store.put_session(epoch, &session).await,
             Record::Ledger(entry) => store.put_ledger(epoch, &entry).await,
+            Record::Charge { charge, since } => put_charge(store.as_ref(), &charge, since).await,
         };
         let state = written.err().map(|error| error.to_string());
         problem.send_if_modified(|before| {

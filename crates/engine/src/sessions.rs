@@ -14,13 +14,13 @@ use model::message::{Report, Reported};
 use model::phases::{Phase, Phases};
 use model::reason::Cause;
 use model::session::machine::{Effect, Input, Machine, Place};
-use model::session::{Authorisation, LedgerEntry, Mix, Price, Sample, Session, StopReason};
+use model::session::{Authorisation, LedgerEntry, Mix, Price, Sample, Session, SocMark, StopReason};
 use model::site::Site;
 use model::tariff::PriceBook;
 use model::time::{Millis, Monotonic, Now, Timestamp};
-use model::units::{PerMille, WattHours};
+use model::units::WattHours;
 use model::user::{Card, Role, User};
-use model::vehicle::{StateOfCharge, Vehicle};
+use model::vehicle::{SocSource, StateOfCharge, Vehicle, VehicleCharge};
 use model::view::{SessionView, TransactionState};
 
 use crate::budgets::{self, BudgetAsk, Held, Owner, Spent};
@@ -48,8 +48,6 @@ pub struct Sessions {
     budgets: BTreeMap<EvseId, Vec<Held>>,
     /// Why the last transaction was stopped, where a budget did it.
     used_up: BTreeMap<EvseId, Cause>,
-    /// What the session had taken when a state of charge was last told.
-    socs: BTreeMap<EvseId, (StateOfCharge, WattHours)>,
     /// Revisions that were written down.
     stored: BTreeMap<EvseId, u64>,
     kept: Option<Monotonic>,
@@ -138,7 +136,6 @@ impl Sessions {
             prices: None,
             budgets: BTreeMap::new(),
             used_up: BTreeMap::new(),
-            socs: BTreeMap::new(),
             stored,
             mix: Mix::default(),
             ledger: Ledger::new(site.id.clone(), ledger),
@@ -183,7 +180,7 @@ impl Sessions {
             return Some(Cause::AwaitingAuthorisation);
         }
         let vehicle = self.vehicle(session)?;
-        let (limit, soc) = (vehicle.charge_limit?, self.soc_estimate(evse)?);
+        let (limit, soc) = (vehicle.charge_limit?, self.soc(session)?.soc);
         (soc >= limit).then_some(Cause::ChargeLimitReached { limit, soc })
     }
 
@@ -214,11 +211,22 @@ impl Sessions {
     }
 
     /// How full the car is by now, if that can be told.
-    pub(crate) fn soc_estimate(&self, evse: &EvseId) -> Option<PerMille> {
-        let session = self.session(evse)?;
-        let (known, mark) = self.socs.get(evse)?;
-        let vehicle = self.vehicle(session)?;
-        Some(vehicle.soc_after(known.soc, (session.energy() - *mark).at_least_zero()))
+    fn soc(&self, session: &Session) -> Option<StateOfCharge> {
+        let mark = session.soc?;
+        let charged = (session.energy() - mark.energy).at_least_zero();
+        Some(self.vehicle(session)?.charge_after(mark.known, charged))
+    }
+
+    /// Cars that are plugged in and have not told for too long how full they are.
+    pub(crate) fn silent_cars(&self, now: Timestamp) -> Vec<&str> {
+        let sessions = self.machines.values().filter_map(Machine::session);
+        let silent = sessions.filter_map(|session| {
+            let vehicle = self.vehicle(session)?;
+            let told = session.soc.map_or(session.plugged, |mark| mark.known.at);
+            let limit = vehicle.soc_source.stale_after()?;
+            (now - told.max(session.plugged) > limit).then_some(vehicle.name.as_str())
+        });
+        silent.collect()
     }
 
     fn vehicle(&self, session: &Session) -> Option<&Vehicle> {
@@ -240,27 +248,45 @@ impl Sessions {
 
     /// Keeps what was charged when a state of charge was told.
     fn mark_soc(&mut self, evse: &EvseId) {
-        let Some(session) = self.machines.get(evse).and_then(Machine::session) else {
-            self.socs.remove(evse);
+        let Some(machine) = self.machines.get_mut(evse) else {
             return;
         };
+        let Some(session) = machine.session() else { return };
         let known = session
             .vehicle
             .as_ref()
-            .and_then(|vehicle| self.directory.soc.get(vehicle));
-        let Some(known) = known.copied() else {
-            self.socs.remove(evse);
-            return;
-        };
-        if self.socs.get(evse).is_some_and(|(before, _)| *before == known) {
+            .and_then(|vehicle| self.directory.soc.get(vehicle))
+            .copied();
+        if known == session.soc.map(|mark| mark.known) {
             return;
         }
-        let mark = if known.at <= session.plugged {
-            WattHours::ZERO
-        } else {
-            session.energy()
-        };
-        self.socs.insert(evse.clone(), (known, mark));
+        let mark = known.map(|known| SocMark {
+            known,
+            energy: if known.at <= session.plugged {
+                WattHours::ZERO
+            } else {
+                session.energy()
+            },
+        });
+        machine.mark_soc(mark);
+    }
+
+    /// What the charging station says counts for the car that is plugged in, if it is its source.
+    fn told_by_charger(&mut self, evse: &EvseId, known: StateOfCharge) -> Option<VehicleCharge> {
+        let vehicle = self.vehicle(self.session(evse)?)?;
+        if vehicle.soc_source != SocSource::Charger {
+            return None;
+        }
+        let id = vehicle.id.clone();
+        let is_new = self.directory.soc.get(&id).is_none_or(|before| {
+            before.soc != known.soc || before.estimated || known.at - before.at >= KEEP_EVERY
+        });
+        if !is_new {
+            return None;
+        }
+        self.directory.soc.insert(id.clone(), known);
+        self.mark_soc(evse);
+        Some(VehicleCharge { id, known })
     }
 
     /// The budgets of whoever charges now, as far as they are not known already.
@@ -353,6 +379,17 @@ impl Core {
     pub fn set_directory(&mut self, directory: Directory, now: Now) {
         if self.sessions.directory == directory {
             return;
+        }
+        let mut directory = directory;
+        // What a station has told may still be on its way to the store.
+        for (id, known) in &self.sessions.directory.soc {
+            let is_told = directory
+                .vehicles
+                .get(id)
+                .is_some_and(|vehicle| vehicle.soc_source == SocSource::Charger);
+            if is_told && directory.soc.get(id).is_none_or(|stored| stored.at < known.at) {
+                directory.soc.insert(id.clone(), *known);
+            }
         }
         self.sessions.directory = directory;
         let evses: Vec<EvseId> = self.sessions.machines.keys().cloned().collect();
@@ -463,10 +500,18 @@ impl Core {
             return;
         };
         match &reported.report {
-            Report::Measured(_) if station.evses().len() == 1 => {
+            Report::Measured(measured) if station.evses().len() == 1 => {
                 let evse = &station.evses()[0];
                 let sample = self.sample(station, evse, reported.at);
                 self.session_input(&evse.id, Input::Measured(sample), reported.at);
+                let known = measured.soc.map(|soc| StateOfCharge {
+                    soc,
+                    at: reported.at.wall,
+                    estimated: false,
+                });
+                let told = known.and_then(|known| self.sessions.told_by_charger(&evse.id, known));
+                self.records
+                    .extend(told.map(|charge| Record::Charge { charge, since: None }));
             }
             Report::Evse { evse: id, status } => {
                 let Some(evse) = station.evses().iter().find(|evse| evse.id == *id) else {
@@ -561,7 +606,7 @@ impl Core {
                     is_boundary = true;
                 }
                 Effect::Closed(session) => {
-                    self.sessions.socs.remove(evse);
+                    self.keep_estimate(&session);
                     self.sessions.used_up.remove(evse);
                     self.records.push_back(boundary(session));
                     is_boundary = true;
@@ -610,6 +655,25 @@ impl Core {
                 wish: *wish,
             });
         }
+    }
+
+    /// What a car has taken since it last told how full it was is not forgotten when it leaves.
+    fn keep_estimate(&mut self, session: &Session) {
+        let (Some(id), Some(mark)) = (&session.vehicle, session.soc) else {
+            return;
+        };
+        let Some(known) = self.sessions.soc(session).filter(|known| *known != mark.known) else {
+            return;
+        };
+        self.sessions.directory.soc.insert(id.clone(), known);
+        let charge = VehicleCharge {
+            id: id.clone(),
+            known,
+        };
+        self.records.push_back(Record::Charge {
+            charge,
+            since: Some(mark.known),
+        });
     }
 
     fn keep_session(&mut self, evse: &EvseId, boundary: bool) {
@@ -675,6 +739,7 @@ impl Core {
             id: session.id.clone(),
             since: session.plugged,
             vehicle: session.vehicle.clone(),
+            soc: self.sessions.soc(session),
             user: user.filter(|user| user.display).map(|user| user.name.clone()),
             kind: last.map(|last| last.authorisation.kind),
             state: match last.map(|last| last.stopped) {

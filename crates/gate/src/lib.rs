@@ -24,6 +24,7 @@ mod gate;
 mod may;
 mod passwords;
 mod principal;
+mod sealed;
 mod secrets;
 mod sessions;
 mod signing;

@@ -10,6 +10,7 @@ pub mod http;
 pub mod limits;
 pub mod mail;
 pub mod modbus_tcp;
+pub mod mqtt;
 pub mod outbound_guard;
 pub mod places;
 mod tls;

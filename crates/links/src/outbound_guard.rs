@@ -2,7 +2,7 @@
 //!
 //! Addresses of webhooks and callbacks come from users, and this process stands inside the network that
 //! they may want to reach. So only addresses of the public internet may be dialled, over HTTP and HTTPS,
-//! unless the administrator allows a network or a host. Links to devices do not pass here: their addresses
+//! unless the administrator allows a network or a host. Brokers of vehicles pass by their address. Links to devices do not pass here: their addresses
 //! are in the administrator's own file.
 //!
 //! A name is resolved once, when the connection is made, and the connection goes to the very addresses that
@@ -15,7 +15,7 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use reqwest::Url;
 
@@ -219,8 +219,11 @@ impl Network {
 /// An allowed network may be dialled as far as its addresses can be connected to. An allowed host may also
 /// have loopback, private and shared addresses. The places where clouds keep secrets need an entry of their
 /// own: the single address.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Guard {
+#[derive(Debug, Default)]
+pub struct Guard(RwLock<Allowed>);
+
+#[derive(Clone, Debug, Default)]
+struct Allowed {
     networks: Vec<Network>,
     hosts: Vec<String>,
 }
@@ -229,7 +232,7 @@ impl Guard {
     /// # Errors
     /// With the first entry that is neither a network nor a host name.
     pub fn new<S: AsRef<str>>(allow: &[S]) -> Result<Self, NoEntry> {
-        let mut guard = Self::default();
+        let mut guard = Allowed::default();
         for entry in allow.iter().map(|entry| entry.as_ref().trim()) {
             if let Some(network) = Network::parse(entry) {
                 guard.networks.push(network);
@@ -241,7 +244,13 @@ impl Guard {
                 });
             }
         }
-        Ok(guard)
+        Ok(Self(RwLock::new(guard)))
+    }
+
+    /// From now on allows what another one does.
+    pub fn become_like(&self, other: &Self) {
+        let allowed = other.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = allowed;
     }
 
     /// Checks an address as somebody wrote it, as far as that can be done without asking for names.
@@ -292,11 +301,12 @@ impl Guard {
     pub fn check_address(&self, host: &str, address: IpAddr) -> Result<(), Denied> {
         let kind = kind_of(address);
         let plain = unwrapped(address);
-        let mut networks = self.networks.iter().filter(|network| network.contains(plain));
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut networks = held.networks.iter().filter(|network| network.contains(plain));
         let allowed = match kind {
             Kind::Public => true,
             Kind::Loopback | Kind::Private | Kind::Shared => {
-                networks.next().is_some() || self.hosts.contains(&canonical(host))
+                networks.next().is_some() || held.hosts.contains(&canonical(host))
             }
             Kind::LinkLocal | Kind::Documentation | Kind::Reserved => networks.next().is_some(),
             Kind::Metadata => networks.any(|network| network.is_single()),

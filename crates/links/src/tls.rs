@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::failure::Failure;
@@ -21,6 +23,19 @@ pub(crate) fn system() -> Result<ClientConfig, Failure> {
 /// A set-up that trusts nobody, for clients that speak plain HTTP only.
 pub(crate) fn nobody() -> Result<ClientConfig, Failure> {
     config(RootCertStore::empty())
+}
+
+/// A set-up that trusts one authority, given as PEM.
+pub(crate) fn only(authority: &str) -> Result<ClientConfig, Failure> {
+    let mut roots = RootCertStore::empty();
+    let found = CertificateDer::pem_slice_iter(authority.as_bytes()).flatten();
+    let (good, _) = roots.add_parsable_certificates(found);
+    if good == 0 {
+        return Err(Failure::Other(
+            "there is no certificate of an authority in it".to_owned(),
+        ));
+    }
+    config(roots)
 }
 
 fn config(roots: RootCertStore) -> Result<ClientConfig, Failure> {

@@ -20,6 +20,8 @@ pub enum AlarmCode {
     NotFollowing,
     LimitExceeded,
     StoreFailing,
+    /// A car that charges does not tell how full it is.
+    SocStale,
 }
 
 /// Raised once and cleared once; the same code for the same device is one alarm.

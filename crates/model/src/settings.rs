@@ -1,8 +1,11 @@
 //! The typed configuration. How a file becomes one of these, with all its problems found at once, is in
 //! the binary's `config`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
+use crate::id::SiteId;
 use crate::site::Site;
 use crate::tariff::Tariff;
 use crate::time::Millis;
@@ -30,6 +33,90 @@ pub struct Settings {
     pub mail: Option<MailSettings>,
     /// The first one is the default site of dialects that know only one.
     pub sites: Vec<Site>,
+    /// What of all this the file says, where it can be chosen at run time as well.
+    pub given: Given,
+}
+
+/// Which of the settings that can be chosen at run time stand in the file, and so cannot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    pub backup: bool,
+    pub mail: bool,
+    pub outbound: bool,
+    pub local_open: bool,
+    /// Sites that have their name from the file.
+    pub names: BTreeSet<SiteId>,
+    pub time_zones: BTreeSet<SiteId>,
+}
+
+/// Settings that were chosen at run time. What the file says stands above them. How long readings are kept is
+/// a document of its own, [`Retention`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Chosen {
+    pub backup: Option<Nightly>,
+    /// Its password is sealed by the gate.
+    pub mail: Option<MailSettings>,
+    pub outbound: Option<OutboundSettings>,
+    pub local_open: Option<Vec<String>>,
+    pub sites: BTreeMap<SiteId, ChosenSite>,
+}
+
+/// When backups are made and how many are kept; where is the file's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nightly {
+    pub keep: u16,
+    pub at_minute: u16,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChosenSite {
+    pub name: Option<String>,
+    pub time_zone: Option<String>,
+}
+
+impl crate::noun::Noun for Chosen {
+    const KIND: &'static str = "settings";
+
+    fn id(&self) -> &str {
+        Self::ID
+    }
+}
+
+impl Chosen {
+    /// There is one document.
+    pub const ID: &'static str = "chosen";
+
+    /// Puts what was chosen where the file says nothing.
+    pub fn over(&self, settings: &mut Settings) {
+        let given = &settings.given;
+        if let Some(Nightly { keep, at_minute }) = self.backup.filter(|_| !given.backup) {
+            settings.backup.keep = keep;
+            settings.backup.at_minute = at_minute;
+        }
+        if let Some(mail) = self.mail.as_ref().filter(|_| !given.mail) {
+            settings.mail = Some(mail.clone());
+        }
+        if let Some(outbound) = self.outbound.as_ref().filter(|_| !given.outbound) {
+            settings.outbound = outbound.clone();
+        }
+        if let Some(networks) = self.local_open.as_ref().filter(|_| !given.local_open) {
+            settings.goe.local_open.clone_from(networks);
+        }
+        for site in &mut settings.sites {
+            let Some(chosen) = self.sites.get(&site.id) else {
+                continue;
+            };
+            if let Some(name) = chosen.name.as_ref().filter(|_| !given.names.contains(&site.id)) {
+                site.name.clone_from(name);
+            }
+            let zone = chosen.time_zone.as_ref();
+            if let Some(zone) = zone.filter(|_| !given.time_zones.contains(&site.id)) {
+                site.time_zone.clone_from(zone);
+            }
+        }
+    }
 }
 
 /// How the one HTTP port is offered a second time, over TLS.
@@ -70,6 +157,27 @@ pub enum MailTls {
     StartTls,
     Tls,
     None,
+}
+
+impl MailTls {
+    /// The port that relays listen on.
+    #[must_use]
+    pub const fn usual_port(self) -> u16 {
+        match self {
+            Self::StartTls => 587,
+            Self::Tls => 465,
+            Self::None => 25,
+        }
+    }
+}
+
+impl MailSettings {
+    /// Whether a password would travel through a network in clear.
+    #[must_use]
+    pub fn shows_password(&self) -> bool {
+        let is_local = matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "::1");
+        self.user.is_some() && self.tls == MailTls::None && !is_local
+    }
 }
 
 /// How the control cycle runs. Defaults are those of `docs/guide/control.md`.
@@ -129,6 +237,18 @@ impl Default for Retention {
 impl Retention {
     /// What either may be.
     pub const DAYS: std::ops::RangeInclusive<u32> = 1..=36_500;
+
+    /// The member that does not fit, and what would.
+    #[must_use]
+    pub fn problem(self) -> Option<(&'static str, u32, String)> {
+        let most = *Self::DAYS.end();
+        if !Self::DAYS.contains(&self.raw_days) {
+            return Some(("raw_days", self.raw_days, format!("1 to {most}")));
+        }
+        let expected = format!("at least raw_days ({}), at most {most}", self.raw_days);
+        let fits = (self.raw_days..=most).contains(&self.minute_days);
+        (!fits).then_some(("minute_days", self.minute_days, expected))
+    }
 }
 
 impl crate::noun::Noun for Retention {

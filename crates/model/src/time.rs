@@ -36,6 +36,12 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Now;
 }
 
+/// Whether there is a time zone of this (IANA) name.
+#[must_use]
+pub fn is_time_zone(name: &str) -> bool {
+    jiff::tz::TimeZone::get(name).is_ok()
+}
+
 impl Timestamp {
     /// Whole seconds since 1970, rounded down.
     #[must_use]

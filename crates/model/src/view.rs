@@ -12,6 +12,7 @@ use crate::session::{AuthorisationKind, Cost, Origin, StopReason};
 use crate::setpoint::ChargeCurrent;
 use crate::time::{Now, Timestamp};
 use crate::units::{MilliAmps, WattHours, Watts};
+use crate::vehicle::StateOfCharge;
 
 /// The whole picture of a site at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +112,8 @@ pub struct SessionView {
     pub id: SessionId,
     pub since: Timestamp,
     pub vehicle: Option<VehicleId>,
+    /// How full the car is by now, if that can be told.
+    pub soc: Option<StateOfCharge>,
     /// Name of who charges, if they want it shown.
     pub user: Option<String>,
     /// How the last transaction was authorised; `None`: nobody has been yet.

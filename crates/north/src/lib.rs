@@ -14,7 +14,7 @@ mod health;
 mod limits;
 pub mod metrics;
 pub mod native;
-mod networks;
+pub mod networks;
 pub mod outbox;
 pub mod readiness;
 
@@ -30,6 +30,7 @@ use links::outbound_guard::Guard;
 use model::id::SiteId;
 use model::settings::Settings;
 use model::time::Clock;
+use model::vehicle::SourceStates;
 use store::Store;
 
 pub use metrics::Metrics;
@@ -66,6 +67,8 @@ pub struct State {
     /// The data directory, when records and history are files in it.
     data: Option<Arc<std::path::Path>>,
     backing_up: Arc<tokio::sync::Semaphore>,
+    /// How the sources of vehicles do.
+    sources: tokio::sync::watch::Receiver<SourceStates>,
 }
 
 impl State {
@@ -97,7 +100,16 @@ impl State {
             changing: Arc::default(),
             data: None,
             backing_up: Arc::new(tokio::sync::Semaphore::new(1)),
+            // Nobody changes it: nothing is followed.
+            sources: tokio::sync::watch::channel(SourceStates::new()).1,
         }
+    }
+
+    /// Says where to look how the sources of vehicles do.
+    #[must_use]
+    pub fn with_sources(mut self, sources: tokio::sync::watch::Receiver<SourceStates>) -> Self {
+        self.sources = sources;
+        self
     }
 
     /// Names the data directory, so that it can be backed up.

@@ -8,6 +8,19 @@ pub fn any_holds(networks: &[String], address: IpAddr) -> bool {
     networks.iter().any(|network| holds(network, address))
 }
 
+/// Whether a text is a network.
+#[must_use]
+pub fn is_network(text: &str) -> bool {
+    let (address, bits) = text
+        .split_once('/')
+        .map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return false;
+    };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= most))
+}
+
 fn holds(network: &str, address: IpAddr) -> bool {
     let (base, bits) = network
         .split_once('/')

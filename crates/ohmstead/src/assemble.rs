@@ -11,23 +11,25 @@ use anyhow::Context;
 use bus::Bus;
 use bus::in_process::InProcess;
 use engine::run::Engine;
-use gate::{Gate, InstallationKey};
+use gate::{Gate, InstallationKey, Secret};
 use links::mail::{Mailer, Protection, Relay};
 use links::outbound_guard::{Guard, SystemResolver};
 use links::tls_server::Certificate;
 use model::id::SiteId;
 use model::settings::{MailSettings, MailTls, Retention, Settings};
 use model::time::Clock;
+use model::vehicle::SourceStates;
 use north::outbox::notices::Notifier;
 use north::outbox::{LIMITS, Sender, Ways};
 use store::{Sqlite, Store};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::RealClock;
 use crate::config::DatabaseUrl;
-use crate::{listen, nightly, prices};
+use crate::{chosen, listen, nightly, prices, vehicles};
 
 /// Pauses while there are old readings to thin, and when there are none.
 const BETWEEN_BITES: Duration = Duration::from_millis(50);
@@ -158,7 +160,21 @@ impl Running {
             settings.clone(),
             readiness,
         );
-        let ways = ways_out(&settings, &gate, state.guard.clone()).await?;
+        let (mailer, mailers) = watch::channel(mailer(&settings, &gate).await?);
+        let ways = ways_out(mailers, &gate, state.guard.clone()).await?;
+        let follower = chosen::Follower {
+            store: store.clone(),
+            gate: gate.clone(),
+            bus: state.bus.clone(),
+            settings: settings.clone(),
+            guard: state.guard.clone(),
+            mailer,
+        };
+        let stop_follower = stop.clone();
+        tasks.spawn(async move {
+            follower.run(stop_follower).await;
+            Ok(())
+        });
         let sender = Sender::new(store.clone(), clock.clone(), ways);
         let notifier = Notifier {
             store: store.clone(),
@@ -175,11 +191,34 @@ impl Running {
             notifier.run(stop_notifier).await;
             Ok(())
         });
+        let (states, sources) = watch::channel(SourceStates::new());
+        state = state.with_sources(sources);
+        let keeper = vehicles::Keeper {
+            store: store.clone(),
+            gate: gate.clone(),
+            bus: state.bus.clone(),
+            clock: clock.clone(),
+            of_file: settings
+                .vehicles
+                .iter()
+                .map(|vehicle| vehicle.id.to_string())
+                .collect(),
+            states,
+        };
+        let way = south::vehicle::Way {
+            guard: state.guard.clone(),
+            resolver: Arc::new(SystemResolver),
+        };
+        let stop_keeper = stop.clone();
+        tasks.spawn(async move {
+            keeper.run(way, stop_keeper).await;
+            Ok(())
+        });
         if let Some(data) = data {
             state = state.with_data(&data);
-            let stop = stop.clone();
+            let (store, stop) = (store.clone(), stop.clone());
             tasks.spawn(async move {
-                nightly::run(data, settings, clock, stop).await;
+                nightly::run(data, settings, store, clock, stop).await;
                 Ok(())
             });
         }
@@ -228,11 +267,11 @@ impl Running {
 }
 
 /// What the outbox sends by.
-async fn ways_out(settings: &Settings, gate: &Gate, guard: Arc<Guard>) -> anyhow::Result<Ways> {
-    let mailer = match &settings.mail {
-        Some(mail) => Some(Mailer::new(&relay(mail)?).context("cannot set up mail")?),
-        None => None,
-    };
+async fn ways_out(
+    mailer: watch::Receiver<Option<Mailer>>,
+    gate: &Gate,
+    guard: Arc<Guard>,
+) -> anyhow::Result<Ways> {
     Ok(Ways {
         http: links::http::Client::guarded(LIMITS, guard, Arc::new(SystemResolver))?,
         mailer,
@@ -243,14 +282,34 @@ async fn ways_out(settings: &Settings, gate: &Gate, guard: Arc<Guard>) -> anyhow
     })
 }
 
-fn relay(mail: &MailSettings) -> anyhow::Result<Relay> {
+/// Who hands mail over, if there is a relay.
+///
+/// # Errors
+/// When the password cannot be read, or TLS cannot be set up.
+pub async fn mailer(settings: &Settings, gate: &Gate) -> anyhow::Result<Option<Mailer>> {
+    let Some(mail) = &settings.mail else {
+        return Ok(None);
+    };
+    let sealed = match (&mail.user, &mail.password_file) {
+        (Some(_), None) => gate
+            .mail_password()
+            .await
+            .context("cannot read the password of the mail relay")?,
+        (Some(_) | None, _) => None,
+    };
+    let relay = relay(mail, sealed.as_ref().map(Secret::expose))?;
+    Ok(Some(Mailer::new(&relay).context("cannot set up mail")?))
+}
+
+fn relay(mail: &MailSettings, sealed: Option<&str>) -> anyhow::Result<Relay> {
     let credentials = match (&mail.user, &mail.password_file) {
         (Some(user), Some(file)) => {
             let password = std::fs::read_to_string(file)
                 .with_context(|| format!("cannot read the mail password in {}", file.display()))?;
             Some((user.clone(), password.trim_end_matches(['\r', '\n']).to_owned()))
         }
-        (Some(_) | None, _) => None,
+        (Some(user), None) => sealed.map(|password| (user.clone(), password.to_owned())),
+        (None, _) => None,
     };
     Ok(Relay {
         host: mail.host.clone(),

@@ -1,9 +1,14 @@
 //! Tariffs and vehicles of the config file, put where engines and the page look for them.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, bail};
+use gate::Gate;
+use model::id::VehicleId;
 use model::noun::Noun;
 use model::settings::Settings;
 use model::tariff::{Named, Tariff, problems};
+use model::vehicle::Vehicle;
 use store::{Store, Typed};
 
 /// Under this kind the store remembers, by kind, which ids came from the file at the last start.
@@ -37,8 +42,43 @@ pub async fn settle(store: &dyn Store, settings: &Settings) -> anyhow::Result<()
         );
     }
     settle_kind(store, &settings.tariffs, &before).await?;
-    let before = remembered(store, model::vehicle::Vehicle::KIND).await?;
+    let before = remembered(store, Vehicle::KIND).await?;
     settle_kind(store, &settings.vehicles, &before).await
+}
+
+/// Seals what the files say that hold the secrets of vehicles' sources. Without a file there is none.
+///
+/// # Errors
+/// When a file cannot be read or holds no secret.
+pub async fn seal_secrets(
+    gate: &Gate,
+    vehicles: &[Vehicle],
+    files: &[(VehicleId, PathBuf)],
+) -> anyhow::Result<()> {
+    for vehicle in vehicles {
+        let file = files.iter().find(|(id, _)| *id == vehicle.id);
+        let Some((_, file)) = file else {
+            gate.set_vehicle_secret(&vehicle.id, None).await?;
+            continue;
+        };
+        let text = std::fs::read_to_string(file).with_context(|| {
+            format!(
+                "cannot read the secret of vehicle `{}` in {}",
+                vehicle.id,
+                file.display()
+            )
+        })?;
+        let secret = text.trim_end_matches(['\r', '\n']);
+        if !Gate::can_be_sealed(secret) {
+            bail!(
+                "{} holds no secret of vehicle `{}`, expected one line of at most 4096 bytes",
+                file.display(),
+                vehicle.id
+            );
+        }
+        gate.set_vehicle_secret(&vehicle.id, Some(secret)).await?;
+    }
+    Ok(())
 }
 
 async fn remembered(store: &dyn Store, kind: &str) -> anyhow::Result<Vec<String>> {
@@ -81,7 +121,6 @@ async fn settle_kind<N: Noun>(store: &dyn Store, of_file: &[N], before: &[String
 
 #[cfg(test)]
 mod tests {
-    use model::vehicle::Vehicle;
     use store::Sqlite;
 
     use super::*;

@@ -2,6 +2,7 @@
 
 mod args;
 mod assemble;
+mod chosen;
 mod clock;
 mod commands;
 mod config;
@@ -9,6 +10,7 @@ mod from_file;
 mod listen;
 mod nightly;
 mod prices;
+mod vehicles;
 
 use std::process::ExitCode;
 

@@ -17,8 +17,9 @@ use model::time::Millis;
 use model::units::{MilliAmps, MilliVolts, PerMille, WattHours, Watts};
 
 use crate::settings::{
-    BatterySettings, CircuitSettings, Days, DeviceKind as Simulated, DeviceSettings, GoeChargerSettings,
-    GoeGeneration, HouseSettings, MODBUS_UNIT, PvSettings, TripHabit, VehicleSettings, WorldSettings,
+    BatterySettings, CarsSettings, CircuitSettings, Days, DeviceKind as Simulated, DeviceSettings,
+    GoeChargerSettings, GoeGeneration, HouseSettings, MODBUS_UNIT, PvSettings, TripHabit, VehicleSettings,
+    WorldSettings,
 };
 
 const TIME_ZONE: &str = "Europe/Vienna";
@@ -89,6 +90,7 @@ pub fn home(seed: u64) -> WorldSettings {
                 Simulated::GoeCharger(right()),
             ),
         ],
+        cars: CarsSettings::default(),
     }
 }
 

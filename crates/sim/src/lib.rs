@@ -4,6 +4,7 @@
 //! time. The same run serves tests in memory and, on real ports ([`listen`]), the demonstration. Everything is a function
 //! of the settings, the seed and the commands given: same inputs, same trace, on every machine.
 
+pub mod cars;
 pub mod demo;
 mod device;
 mod draw;

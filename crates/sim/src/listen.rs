@@ -35,6 +35,16 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
+    #[error(
+        "the cars cannot tell how full they are on {address}; choose another address or stop who uses it"
+    )]
+    BindCars {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    #[error(transparent)]
+    NoBroker(#[from] links::mqtt::NoBroker),
     #[error("the state of the world cannot be written to {}", path.display())]
     Save {
         path: PathBuf,
@@ -47,6 +57,7 @@ pub enum ListenError {
 #[derive(Debug)]
 pub struct Listening {
     addresses: BTreeMap<DeviceId, SocketAddr>,
+    cars: SocketAddr,
     shutdown: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -56,6 +67,12 @@ impl Listening {
     #[must_use]
     pub const fn addresses(&self) -> &BTreeMap<DeviceId, SocketAddr> {
         &self.addresses
+    }
+
+    /// Where the cars tell how full they are: `http://<this>/vehicles/<EVSE>`.
+    #[must_use]
+    pub const fn cars(&self) -> SocketAddr {
+        self.cars
     }
 
     /// Ends all connections, and the time of the world with a last save.
@@ -83,6 +100,14 @@ pub async fn listen(
     };
     keeper.tick()?;
 
+    let settings = lock(&world).settings().cars.clone();
+    let broker = settings.broker.map(|text| text.parse()).transpose()?;
+    let address = settings
+        .listen
+        .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let failed = |source| ListenError::BindCars { address, source };
+    let for_cars = TcpListener::bind(address).await.map_err(failed)?;
+    let cars = for_cars.local_addr().map_err(failed)?;
     let devices = lock(&world).settings().devices.clone();
     let mut sockets = Vec::with_capacity(devices.len());
     for device in devices {
@@ -101,6 +126,10 @@ pub async fn listen(
 
     let shutdown = CancellationToken::new();
     let mut tasks = JoinSet::new();
+    tasks.spawn(crate::cars::serve(Arc::clone(&world), for_cars, shutdown.clone()));
+    if let Some(broker) = broker {
+        tasks.spawn(crate::cars::publish(Arc::clone(&world), broker, shutdown.clone()));
+    }
     let mut addresses = BTreeMap::new();
     for (device, listener, bound) in sockets {
         let port = Port {
@@ -119,6 +148,7 @@ pub async fn listen(
     tasks.spawn(keeper.run(shutdown.clone()));
     Ok(Listening {
         addresses,
+        cars,
         shutdown,
         tasks,
     })
@@ -244,7 +274,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// A panic under the lock leaves plain numbers behind, not a broken invariant.
-fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+pub(crate) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
     world.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

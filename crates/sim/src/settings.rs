@@ -32,6 +32,27 @@ pub struct WorldSettings {
     /// The household, at the house connection.
     pub house: Option<HouseSettings>,
     pub devices: Vec<DeviceSettings>,
+    /// Where the cars tell how full they are.
+    #[serde(default, skip_serializing_if = "CarsSettings::is_default")]
+    pub cars: CarsSettings,
+}
+
+/// Cars tell how full they are, as a maker's service would.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarsSettings {
+    /// Over HTTP; absent: any free port of the loopback address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// And to this broker, `mqtt://host:port`, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<String>,
+}
+
+impl CarsSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A fused part of the wiring. The simulator's fuses never blow; the limit is for whoever watches.

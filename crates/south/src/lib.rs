@@ -17,9 +17,11 @@ mod goe;
 mod health;
 mod link;
 mod modbus;
+mod pick;
 mod supervisor;
 pub mod tariff;
 mod transport;
+pub mod vehicle;
 
 pub use health::Health;
 pub use supervisor::Supervisor;

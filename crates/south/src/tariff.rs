@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
+use crate::pick::{member, number};
 
 /// Bytes of a document; a year of quarter-hours fits.
 const LONGEST: usize = 4 * 1024 * 1024;
@@ -201,18 +202,6 @@ fn slot(format: &PriceFormat, entry: &Value) -> Option<PriceSlot> {
     #[allow(clippy::cast_possible_truncation, reason = "its range was just looked at")]
     let price = PerKwh((micros as i64).clamp(-DEAREST, DEAREST));
     is_sane.then_some((start, end, price))
-}
-
-/// Follows members separated by dots; the empty path is the value itself.
-fn member<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
-    let mut names = path.split('.').filter(|name| !name.is_empty());
-    names.try_fold(value, |value, name| value.get(name))
-}
-
-/// A number, also one in quotes.
-fn number(value: &Value) -> Option<f64> {
-    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
-    number.is_finite().then_some(number)
 }
 
 fn time(format: TimeFormat, value: &Value) -> Option<Timestamp> {

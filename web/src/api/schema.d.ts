@@ -180,6 +180,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the settings, without secrets. What the config file says is marked. */
+        get: operations["show_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes settings: all that is asked for, or nothing. What the config file says cannot be changed here. */
+        patch: operations["change_settings"];
+        trace?: never;
+    };
     "/setup": {
         parameters: {
             query?: never;
@@ -798,7 +816,7 @@ export interface components {
             raised_ms: number;
         };
         /** @enum {string} */
-        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing";
+        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale";
         /** @description Alarms of a site, the newest first. */
         AlarmList: {
             items: components["schemas"]["AlarmView"][];
@@ -867,6 +885,32 @@ export interface components {
              * @description 1000 is done.
              */
             progress_permille: number;
+        };
+        BackupChange: {
+            /**
+             * Format: int32
+             * @description 0 to 1439.
+             */
+            at_minute: number;
+            /**
+             * Format: int32
+             * @description 0 to 1000.
+             */
+            keep: number;
+        };
+        /** @description The nightly backup. */
+        BackupSettings: {
+            /**
+             * Format: int32
+             * @description Minutes since local midnight of the first site.
+             */
+            at_minute: number;
+            from_file: boolean;
+            /**
+             * Format: int32
+             * @description So many are kept; 0: none is made.
+             */
+            keep: number;
         };
         /** @description Energy that may be charged in a span of time. */
         Budget: {
@@ -1113,6 +1157,14 @@ export interface components {
          * @enum {string}
          */
         Force: "neutral" | "off" | "on";
+        GoeChange: {
+            local_open: string[];
+        };
+        GoeFormSettings: {
+            from_file: boolean;
+            /** @description Networks from which the local form answers without a token. */
+            local_open: string[];
+        };
         /** @description How an EVSE appears to go-e clients. */
         GoeView: {
             /** @description Whether the cloud form answers. */
@@ -1141,6 +1193,18 @@ export interface components {
             /** Format: int64 */
             to_ms: number;
         };
+        HistoryChange: {
+            /**
+             * Format: int32
+             * @description At least `raw_days`.
+             */
+            minute_days: number;
+            /**
+             * Format: int32
+             * @description 1 to 36500.
+             */
+            raw_days: number;
+        };
         /** @description One quantity of one subject. */
         HistorySeries: {
             quantity: string;
@@ -1154,6 +1218,15 @@ export interface components {
             subject: string;
             /** @description `W`, `mA`, `mV`, `mHz`, `Wh`, `‰`, or empty for a pilot state. */
             unit: string;
+        };
+        /** @description How long readings are kept; quarter-hours and days stay for ever. */
+        HistorySettings: {
+            /** @description The config file says it; here it cannot be changed. */
+            from_file: boolean;
+            /** Format: int32 */
+            minute_days: number;
+            /** Format: int32 */
+            raw_days: number;
         };
         /** @description The wish was accepted and stored; the next cycle weighs it. */
         IntentAnswer: {
@@ -1194,6 +1267,33 @@ export interface components {
             problem: string | null;
             state: components["schemas"]["LinkStateName"];
         };
+        MailChange: {
+            from: string;
+            host: string;
+            /** @description Absent: it stays as it is, while host and user do. */
+            password?: string;
+            /**
+             * Format: int32
+             * @description What is usual for `tls` when absent.
+             */
+            port?: number;
+            tls: components["schemas"]["MailTls"];
+            user?: string | null;
+        };
+        /** @description The relay that takes e-mail. */
+        MailSettings: {
+            /** @description The sender: `name@example.org`, or `Name <name@example.org>`. */
+            from: string;
+            from_file: boolean;
+            has_password: boolean;
+            host: string;
+            /** Format: int32 */
+            port: number;
+            tls: components["schemas"]["MailTls"];
+            user: string | null;
+        };
+        /** @enum {string} */
+        MailTls: "starttls" | "tls" | "none";
         /**
          * @description What one poll of a device says; a member is null when it was not reported. Positive flows into the
          *     thing named: import, a charging battery, a running EVSE.
@@ -1252,6 +1352,15 @@ export interface components {
             grid_wh: number;
             /** Format: int64 */
             sun_wh: number;
+        };
+        OutboundChange: {
+            allow: string[];
+        };
+        /** @description What may be dialled because a user asked, beside the public internet. */
+        OutboundSettings: {
+            /** @description Networks and host names. */
+            allow: string[];
+            from_file: boolean;
         };
         /** @description Milliseconds and milliampere-seconds above a limit since the start. */
         Overdraft: {
@@ -1468,6 +1577,8 @@ export interface components {
             origin: components["schemas"]["Origin"];
             /** Format: int64 */
             since_ms: number;
+            /** @description How full the car is by now, if that can be told. */
+            soc?: components["schemas"]["StateOfCharge"];
             state: components["schemas"]["TransactionState"];
             stop_reason: components["schemas"]["StopReason"] | null;
             /** @description Name of who charges, if they want it shown. */
@@ -1502,6 +1613,32 @@ export interface components {
             password: string;
             ticket: string;
         };
+        /** @description What is to change; what is absent stays. */
+        SettingsChange: {
+            backup?: components["schemas"]["BackupChange"];
+            goe?: components["schemas"]["GoeChange"];
+            history?: components["schemas"]["HistoryChange"];
+            mail?: components["schemas"]["MailChange"] | null;
+            outbound?: components["schemas"]["OutboundChange"];
+            /** @description By id. */
+            sites?: {
+                [key: string]: components["schemas"]["SiteChange"];
+            };
+        };
+        /** @description What can be chosen here, as far as the config file does not say it. */
+        SettingsView: {
+            /**
+             * @description What was changed and takes effect when the server is started again: `goe.local_open`,
+             *     `sites.home.name`.
+             */
+            after_restart: string[];
+            backup: components["schemas"]["BackupSettings"];
+            goe: components["schemas"]["GoeFormSettings"];
+            history: components["schemas"]["HistorySettings"];
+            mail: components["schemas"]["MailSettings"] | null;
+            outbound: components["schemas"]["OutboundSettings"];
+            sites: components["schemas"]["SiteSettings"][];
+        };
         /** @enum {string} */
         Severity: "warning" | "error";
         /** @description A name and a password. */
@@ -1513,9 +1650,21 @@ export interface components {
         SigningKeyView: {
             key: string;
         };
+        SiteChange: {
+            name?: string;
+            time_zone?: string;
+        };
         /** @description All sites of this installation. */
         SiteList: {
             items: components["schemas"]["SiteSummary"][];
+        };
+        SiteSettings: {
+            id: string;
+            name: string;
+            name_from_file: boolean;
+            /** @description IANA name. */
+            time_zone: string;
+            time_zone_from_file: boolean;
         };
         /** @description One line about a site. */
         SiteSummary: {
@@ -1566,16 +1715,35 @@ export interface components {
             /** @enum {string} */
             kind: "pushed";
         } | {
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description 15 to 86400.
+             */
             every_s: number;
+            /** @description Whether a secret is kept. Ignored when sent. */
+            has_secret?: boolean;
+            /** @description The header that carries the secret: `Authorization`, `X-Api-Key`. */
+            header?: string;
             /** @enum {string} */
             kind: "http";
+            /**
+             * @description Members on the way to it, separated by dots (`battery.soc`, `cars.0.soc`); empty: the document is
+             *     the number.
+             */
             path: string;
+            /** @description Empty for those who may not see settings. */
             url: string;
         } | {
+            /** @description `mqtt://host` or `mqtts://host:port`; empty for those who may not see settings. */
+            broker: string;
+            /** @description Whether a secret is kept. Ignored when sent. */
+            has_secret?: boolean;
             /** @enum {string} */
             kind: "mqtt";
+            /** @description As over HTTP; empty when the message is just the number. */
+            path?: string;
             topic: string;
+            user?: string;
         } | {
             /** @enum {string} */
             kind: "charger";
@@ -1586,7 +1754,10 @@ export interface components {
          */
         Source: "file" | "store";
         StateOfCharge: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description When it was last told; charging alone does not make it younger.
+             */
             at_ms: number;
             /** @description Whether charged energy was added to the last known value. */
             estimated: boolean;
@@ -1882,7 +2053,11 @@ export interface components {
             phases: components["schemas"]["Phases"];
             /** @description What is known of its state of charge. Ignored when sent; it has a path of its own. */
             soc?: components["schemas"]["StateOfCharge"];
+            /** @description Why its source told nothing the last time, for those who see settings. Ignored when sent. */
+            soc_problem?: string;
             soc_source: components["schemas"]["SocSource"];
+            /** @description Its source has not told for too long. Ignored when sent. */
+            soc_stale?: boolean;
             /** @description Where it can be changed. Ignored when sent. */
             source?: components["schemas"]["Source"];
         };
@@ -2525,6 +2700,131 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    change_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsChange"];
+            };
+        };
+        responses: {
+            /** @description `after_restart` names what takes effect later. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such site. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The config file says it. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -10,7 +10,7 @@ export function vehicles(): Promise<VehicleList> {
 }
 
 /** What can be written of a car; how full it is has a call of its own. */
-export type VehicleBody = Omit<Vehicle, "soc" | "source">;
+export type VehicleBody = Omit<Vehicle, "soc" | "soc_stale" | "soc_problem" | "source">;
 
 export async function addVehicle(vehicle: VehicleBody): Promise<void> {
   await call("POST", "/vehicles", vehicle);

@@ -123,6 +123,14 @@ test("a vehicle that nobody changed is written as it was read, without its state
   expect(forms.vehicleBody(forms.vehicleDraft(vehicle))).toEqual(body);
 });
 
+test("where a vehicle tells how full it is goes out whole, a secret only when it was typed", () => {
+  const heard = { kind: "mqtt" as const, broker: "mqtt://broker", topic: "car/soc", path: "", user: "hub" };
+  const draft = forms.vehicleDraft({ ...vehicle, soc_source: { ...heard, has_secret: true } });
+  expect(draft.has_secret).toBe(true);
+  expect(forms.vehicleBody(draft).soc_source).toEqual(heard);
+  expect(forms.vehicleBody({ ...draft, secret: "key" }).soc_source).toEqual({ ...heard, secret: "key" });
+});
+
 test.each([
   [{}, []],
   [{ capacity_kwh: "" }, []],
@@ -133,6 +141,13 @@ test.each([
   [{ limit_percent: "101" }, ["limit_percent"]],
   [{ url: "car" }, ["url"]],
   [{ source: "manual" as const, url: "car" }, []],
+  [{ path: "" }, []],
+  [{ every_s: "14" }, ["every_s"]],
+  [{ secret: "key" }, ["secret"]],
+  [{ secret: "key", header: "X-Api-Key" }, []],
+  [{ source: "mqtt" as const }, ["broker", "topic"]],
+  [{ source: "mqtt" as const, broker: "mqtts://broker.example:8884", topic: "car/soc" }, []],
+  [{ source: "mqtt" as const, broker: "mqtt://user:key@broker", topic: "car/+" }, ["broker", "topic"]],
 ])("a vehicle with %j", (change, expected) => {
   expect(wrong(forms.vehicleProblems({ ...forms.vehicleDraft(vehicle), ...change }, []))).toEqual(expected);
 });

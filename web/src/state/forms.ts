@@ -260,15 +260,23 @@ export interface VehicleDraft {
   default_mode: NonNullable<Vehicle["default_mode"]> | "";
   owner: string;
   home: string;
-  source: Exclude<SocSource["kind"], "mqtt">;
+  source: SocSource["kind"];
   url: string;
   path: string;
   every_s: string;
+  header: string;
+  broker: string;
+  topic: string;
+  user: string;
+  /** Never known here; empty: it stays as it is. */
+  secret: string;
+  has_secret: boolean;
 }
 
 export function vehicleDraft(vehicle: Vehicle | null): VehicleDraft {
   const source = vehicle?.soc_source ?? { kind: "manual" };
   const fetched = source.kind === "http" ? source : null;
+  const heard = source.kind === "mqtt" ? source : null;
   return {
     id: vehicle?.id ?? "",
     name: vehicle?.name ?? "",
@@ -281,10 +289,16 @@ export function vehicleDraft(vehicle: Vehicle | null): VehicleDraft {
     default_mode: vehicle?.default_mode ?? "",
     owner: vehicle?.owner ?? "",
     home: vehicle?.home ?? "",
-    source: source.kind === "mqtt" ? "manual" : source.kind,
+    source: source.kind,
     url: fetched?.url ?? "",
-    path: fetched?.path ?? "",
+    path: fetched?.path ?? heard?.path ?? "",
     every_s: String(fetched?.every_s ?? 300),
+    header: fetched?.header ?? "",
+    broker: heard?.broker ?? "",
+    topic: heard?.topic ?? "",
+    user: heard?.user ?? "",
+    secret: "",
+    has_secret: (fetched ?? heard)?.has_secret ?? false,
   };
 }
 
@@ -298,8 +312,10 @@ export function vehicleProblems(draft: VehicleDraft, taken: string[]): Problems 
     efficiency_percent: required(draft.efficiency_percent) ?? number(draft.efficiency_percent, 50, 100),
     limit_percent: number(draft.limit_percent, 1, 100),
     url: draft.source !== "http" || isAddress(draft.url) ? undefined : "form.url",
-    path: draft.source !== "http" ? undefined : required(draft.path),
-    every_s: draft.source !== "http" ? undefined : (required(draft.every_s) ?? number(draft.every_s, 30, 86_400)),
+    every_s: draft.source !== "http" ? undefined : (required(draft.every_s) ?? number(draft.every_s, 15, 86_400)),
+    broker: draft.source !== "mqtt" || /^mqtts?:\/\/[^\s/@]+\/?$/.test(draft.broker.trim()) ? undefined : "vehicle.broker_wrong",
+    topic: draft.source !== "mqtt" || /^[^#+]+$/.test(draft.topic) ? undefined : "vehicle.topic_wrong",
+    secret: draft.secret === "" || hasPlaceForSecret(draft) ? undefined : "vehicle.secret_place",
   };
 }
 
@@ -320,9 +336,36 @@ export function vehicleBody(draft: VehicleDraft): VehicleBody {
   });
 }
 
-function socSource({ source, url, path, every_s }: VehicleDraft): SocSource {
-  if (source === "http") return { kind: source, url, path: path.trim(), every_s: Number(every_s) };
-  return { kind: source };
+function hasPlaceForSecret({ source, header, user }: VehicleDraft): boolean {
+  return (source === "http" && header.trim() !== "") || (source === "mqtt" && user.trim() !== "");
+}
+
+function socSource(draft: VehicleDraft): SocSource {
+  const path = draft.path.trim();
+  const [header, user] = [draft.header.trim(), draft.user.trim()];
+  const secret = draft.secret === "" ? {} : { secret: draft.secret };
+  switch (draft.source) {
+    case "http":
+      return {
+        kind: draft.source,
+        url: draft.url.trim(),
+        path,
+        every_s: Number(draft.every_s),
+        ...(header === "" ? {} : { header }),
+        ...secret,
+      };
+    case "mqtt":
+      return {
+        kind: draft.source,
+        broker: draft.broker.trim(),
+        topic: draft.topic.trim(),
+        path,
+        ...(user === "" ? {} : { user }),
+        ...secret,
+      };
+    default:
+      return { kind: draft.source };
+  }
 }
 
 // --- tariffs ---

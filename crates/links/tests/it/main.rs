@@ -8,6 +8,8 @@ mod http_server;
 mod mail;
 mod modbus_client;
 mod modbus_server;
+mod mosquitto;
+mod mqtt;
 mod outbound;
 mod peer;
 mod tls_server;

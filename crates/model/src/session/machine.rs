@@ -16,7 +16,9 @@
 //! EVSE counts as not heard yet: who was there then may have gone, and somebody else may have come.
 
 use super::meter::{Meter, PATIENCE};
-use super::{Authorisation, AuthorisationKind, Cost, Origin, Sample, Session, Stop, StopReason, Transaction};
+use super::{
+    Authorisation, AuthorisationKind, Cost, Origin, Sample, Session, SocMark, Stop, StopReason, Transaction,
+};
 use crate::id::{EvseId, SessionId, SiteId, TariffId, VehicleId};
 use crate::money::Micros;
 use crate::phases::PerPhase;
@@ -152,6 +154,16 @@ impl Machine {
         }
     }
 
+    /// Says how full the car is, and what it had taken by then.
+    pub fn mark_soc(&mut self, mark: Option<SocMark>) {
+        if let Some(session) = self.session_mut()
+            && session.soc != mark
+        {
+            session.soc = mark;
+            session.revision += 1;
+        }
+    }
+
     /// An authorisation that waits for a car.
     #[must_use]
     pub fn presented(&self, now: Monotonic) -> Option<&Authorisation> {
@@ -272,6 +284,7 @@ impl Machine {
             vehicle: None,
             transactions: Vec::new(),
             charger_energy: self.meter.charger(),
+            soc: None,
             revision: 1,
         });
         effects.push(Effect::Opened);

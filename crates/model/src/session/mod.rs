@@ -12,6 +12,7 @@ use crate::money::{Currency, Micros, PerKwh};
 use crate::phases::PerPhase;
 use crate::time::{Millis, Timestamp};
 use crate::units::{MilliAmps, MilliVolts, PerMille, WattHours, Watts};
+use crate::vehicle::StateOfCharge;
 
 /// One stay of one car, from plug-in to plug-out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +29,18 @@ pub struct Session {
     /// The charger's own counter since plug-in, as last heard: when it has fallen, another car is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charger_energy: Option<WattHours>,
+    /// What was last told of how full the car is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soc: Option<SocMark>,
     /// Grows with every change, so that a late copy never overwrites a newer one.
     pub revision: u64,
+}
+
+/// A state of charge, and what the session had taken when it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocMark {
+    pub known: StateOfCharge,
+    pub energy: WattHours,
 }
 
 /// What is billed: from authorisation to stop.

@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod paging;
 pub mod session;
 pub mod sessions;
+pub mod settings;
 pub mod sites;
 pub mod storage;
 pub mod tariffs;
@@ -67,6 +68,7 @@ fn closed() -> OpenApiRouter<State> {
         .routes(routes!(history::show))
         .routes(routes!(history::export))
         .routes(routes!(energy::show))
+        .routes(routes!(settings::show, settings::change))
         .routes(routes!(storage::show))
         .routes(routes!(storage::put))
         .routes(routes!(alarms::list))

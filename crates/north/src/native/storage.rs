@@ -80,22 +80,13 @@ pub async fn put(
             "the section [history] of the configuration file says how long readings are kept; change it there",
         ));
     }
-    let most = *Retention::DAYS.end();
-    if !Retention::DAYS.contains(&wanted.raw_days) {
-        return Err(ApiError::invalid(
-            "raw_days",
-            wanted.raw_days,
-            format!("1 to {most}"),
-        ));
-    }
-    if !(wanted.raw_days..=most).contains(&wanted.minute_days) {
-        let expected = format!("raw_days ({}) to {most}", wanted.raw_days);
-        return Err(ApiError::invalid("minute_days", wanted.minute_days, expected));
-    }
     let retention_wanted = Retention {
         raw_days: wanted.raw_days,
         minute_days: wanted.minute_days,
     };
+    if let Some((key, given, expected)) = retention_wanted.problem() {
+        return Err(ApiError::invalid(key, given, expected));
+    }
     state.store.put(&retention_wanted).await?;
     let action = format!(
         "keep readings {} days and minutes {} days",

@@ -3,12 +3,15 @@
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use gate::{Action, Principal, Subject};
+use gate::{Action, Principal, Subject, may};
+use links::mqtt::Broker;
+use model::id::VehicleId;
+use model::message::Message;
 use model::noun::Noun;
 use model::site::Site;
 use model::units::PerMille;
 use model::user::{Card, User};
-use model::vehicle::{StateOfCharge, Vehicle as Noted, VehicleCharge};
+use model::vehicle::{SocSource, StateOfCharge, Vehicle as Noted, VehicleCharge};
 use store::Typed;
 
 use super::auth::allow;
@@ -32,13 +35,12 @@ pub async fn list(
     allow(&caller, &Action::Read, &Subject::Installation)?;
     let vehicles = state.store.list::<Noted>().await?;
     let charges = state.store.list::<VehicleCharge>().await?;
-    let items = vehicles.iter().map(|vehicle| {
+    let mut items = Vec::with_capacity(vehicles.len());
+    for vehicle in &vehicles {
         let charge = charges.iter().find(|charge| charge.id == vehicle.id);
-        view(&state, vehicle, charge)
-    });
-    Ok(Json(VehicleList {
-        items: items.collect(),
-    }))
+        items.push(view(&state, &caller, vehicle, charge).await?);
+    }
+    Ok(Json(VehicleList { items }))
 }
 
 /// Shows one vehicle.
@@ -57,7 +59,7 @@ pub async fn show(
     allow(&caller, &Action::Read, &Subject::Installation)?;
     let vehicle = known(&state, &id).await?;
     let charge = state.store.get::<VehicleCharge>(&id).await?;
-    Ok(Json(view(&state, &vehicle, charge.as_ref())))
+    Ok(Json(view(&state, &caller, &vehicle, charge.as_ref()).await?))
 }
 
 /// Adds a vehicle. Whatever is wrong with it is said at once.
@@ -76,7 +78,7 @@ pub async fn create(
     JsonBody(wanted): JsonBody<Vehicle>,
 ) -> Result<(StatusCode, Json<Vehicle>), ApiError> {
     allow(&caller, &Action::EditVehicles, &Subject::Installation)?;
-    let vehicle = put(&state, &caller, wanted.read()?, Change::New).await?;
+    let vehicle = put(&state, &caller, wanted, Change::New).await?;
     Ok((StatusCode::CREATED, Json(vehicle)))
 }
 
@@ -99,14 +101,23 @@ pub async fn replace(
 ) -> Result<Json<Vehicle>, ApiError> {
     allow(&caller, &Action::EditVehicles, &Subject::Installation)?;
     as_in_path(&id, &wanted.id)?;
-    Ok(Json(put(&state, &caller, wanted.read()?, Change::Again).await?))
+    Ok(Json(put(&state, &caller, wanted, Change::Again).await?))
 }
 
-async fn put(state: &State, caller: &Principal, vehicle: Noted, change: Change) -> Result<Vehicle, ApiError> {
+async fn put(
+    state: &State,
+    caller: &Principal,
+    wanted: Vehicle,
+    change: Change,
+) -> Result<Vehicle, ApiError> {
+    let secret = wanted.soc_source.secret().map(str::to_owned);
+    let vehicle = wanted.read()?;
     let _changing = state.changing.lock().await;
     only_in_store(&state.settings.vehicles, vehicle.id())?;
-    change.fits(&state.store.list::<Noted>().await?, &vehicle)?;
+    let all = state.store.list::<Noted>().await?;
+    change.fits(&all, &vehicle)?;
     let mut texts = vehicle.problems();
+    texts.extend(source_problem(state, &vehicle, secret.as_deref()));
     if let Some(owner) = &vehicle.owner
         && state.store.get::<User>(owner.as_str()).await?.is_none()
     {
@@ -127,9 +138,61 @@ async fn put(state: &State, caller: &Principal, vehicle: Noted, change: Change) 
     if !texts.is_empty() {
         return Err(ApiError::wrong(&texts));
     }
+    let before = all.iter().find(|known| known.id == vehicle.id);
+    let stays = before.is_some_and(|before| {
+        vehicle.soc_source.has_place_for_secret() && vehicle.soc_source.is_same_peer(&before.soc_source)
+    });
+    // A secret never goes to a peer it was not given for: it is forgotten before the address changes.
+    if !stays || secret.as_deref() == Some("") {
+        seal(state, &vehicle.id, None).await?;
+    }
     stored(state, caller, &vehicle).await?;
+    if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
+        seal(state, &vehicle.id, Some(&secret)).await?;
+        let kind = Noted::KIND.to_owned();
+        state.bus.publish(Message::NounsChanged { kind }).await;
+    }
     let charge = state.store.get::<VehicleCharge>(vehicle.id.as_str()).await?;
-    Ok(view(state, &vehicle, charge.as_ref()))
+    view(state, caller, &vehicle, charge.as_ref()).await
+}
+
+async fn seal(state: &State, id: &VehicleId, secret: Option<&str>) -> Result<(), ApiError> {
+    let sealed = state.gate.set_vehicle_secret(id, secret).await;
+    sealed.map_err(|error| {
+        tracing::error!(%error, "cannot keep the secret of vehicle {id}");
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store",
+            "the secret cannot be kept; see the log",
+        )
+    })
+}
+
+/// What only this room can check: addresses that the guard forbids, secrets without a place.
+fn source_problem(state: &State, vehicle: &Noted, secret: Option<&str>) -> Option<String> {
+    let about = |text: String| Some(format!("vehicle `{}` {text}", vehicle.id));
+    let secret = secret.filter(|secret| !secret.is_empty());
+    if secret.is_some() && !vehicle.soc_source.has_place_for_secret() {
+        return about("has a secret and neither a header nor a user that it belongs to".to_owned());
+    }
+    if secret.is_some_and(|secret| !gate::Gate::can_be_sealed(secret)) {
+        return about("has a secret that is longer than 4096 bytes or has control characters".to_owned());
+    }
+    match &vehicle.soc_source {
+        SocSource::Http { url, .. } => {
+            let denied = state.guard.check(url).err()?;
+            about(format!("would be asked at an address that is refused: {denied}"))
+        }
+        SocSource::Mqtt { broker, .. } => match broker.parse::<Broker>() {
+            Err(error) => about(format!("cannot be heard: {error}")),
+            Ok(broker) => {
+                let address = broker.host.parse().ok()?;
+                let denied = state.guard.check_address(&broker.host, address).err()?;
+                about(format!("would be heard at an address that is refused: {denied}"))
+            }
+        },
+        SocSource::Manual | SocSource::Pushed | SocSource::Charger => None,
+    }
 }
 
 /// Deletes a vehicle that no card names. Its sessions stay.
@@ -153,6 +216,9 @@ pub async fn delete(
     let named_by = cards_with(&state, is_named).await?;
     let answer = deleted::<Noted>(&state, &caller, &id, &named_by).await?;
     state.store.delete::<VehicleCharge>(&id).await?;
+    if let Ok(id) = id.parse() {
+        seal(&state, &id, None).await?;
+    }
     Ok(answer)
 }
 
@@ -207,18 +273,46 @@ async fn known(state: &State, id: &str) -> Result<Noted, ApiError> {
     vehicle.ok_or_else(|| ApiError::unknown("vehicle", id))
 }
 
-fn view(state: &State, vehicle: &Noted, charge: Option<&VehicleCharge>) -> Vehicle {
+async fn view(
+    state: &State,
+    caller: &Principal,
+    vehicle: &Noted,
+    charge: Option<&VehicleCharge>,
+) -> Result<Vehicle, ApiError> {
     let source = Source::of(from_file(&state.settings.vehicles, vehicle.id()));
-    Vehicle::of(vehicle, charge.map(|charge| charge.known.into()), source)
+    let stored = charge.map(|charge| charge.known);
+    // While it is plugged in the engine adds what it has taken since.
+    let views = state.bus.latest_views().await;
+    let sessions = views
+        .iter()
+        .flat_map(|view| &view.evses)
+        .filter_map(|evse| evse.session.as_ref());
+    let live = sessions
+        .filter(|session| session.vehicle.as_ref() == Some(&vehicle.id))
+        .filter_map(|session| session.soc)
+        .find(|live| stored.is_none_or(|stored| live.at >= stored.at));
+    let known = live.or(stored);
+    let sees_all = may(caller, &Action::SeeSettings, &Subject::Installation);
+    let has_secret = sees_all
+        && vehicle.soc_source.has_place_for_secret()
+        && state.gate.has_vehicle_secret(&vehicle.id).await?;
+    let mut shown = Vehicle::of(vehicle, known.map(Into::into), source, has_secret);
+    shown.soc_stale = known.is_some() && vehicle.is_stale(known.as_ref(), state.clock.now().wall);
+    if sees_all {
+        let states = state.sources.borrow();
+        shown.soc_problem = states.get(&vehicle.id).and_then(|source| source.problem.clone());
+    } else {
+        shown.soc_source.hide();
+    }
+    Ok(shown)
 }
 
 #[cfg(test)]
 mod tests {
     use gate::{Grant, Roles};
-    use model::id::{UserId, VehicleId};
+    use model::id::UserId;
     use model::units::MilliAmps;
     use model::user::Role;
-    use model::vehicle::SocSource;
 
     use super::*;
 

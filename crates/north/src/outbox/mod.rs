@@ -20,6 +20,7 @@ use links::{Failure, Limits};
 use model::outbox::{Content, Parcel};
 use model::time::{Clock, Millis, Timestamp};
 use store::{Store, StoreError};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -48,7 +49,7 @@ pub struct Ways {
     /// Behind the outbound guard.
     pub http: links::http::Client,
     /// `None`: no relay is configured.
-    pub mailer: Option<Mailer>,
+    pub mailer: watch::Receiver<Option<Mailer>>,
     pub key: SigningKey,
 }
 
@@ -209,8 +210,9 @@ impl Ways {
             for_good,
             retry_after: None,
         };
-        let Some(mailer) = &self.mailer else {
-            let why = "no mail relay is configured; an administrator adds [mail] to the configuration file";
+        let mailer = self.mailer.borrow().clone();
+        let Some(mailer) = mailer else {
+            let why = "no mail relay is configured; an administrator names one in the settings or in [mail] of the configuration file";
             return Err(failed(why.to_owned(), false));
         };
         let created = u64::try_from(parcel.created.0).unwrap_or(0);

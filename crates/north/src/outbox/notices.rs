@@ -245,6 +245,7 @@ const fn code(code: AlarmCode) -> &'static str {
         AlarmCode::NotFollowing => "not_following",
         AlarmCode::LimitExceeded => "limit_exceeded",
         AlarmCode::StoreFailing => "store_failing",
+        AlarmCode::SocStale => "soc_stale",
     }
 }
 
@@ -255,6 +256,7 @@ const fn title(code: AlarmCode) -> &'static str {
         AlarmCode::NotFollowing => "does not follow",
         AlarmCode::LimitExceeded => "measures more than its circuit may carry",
         AlarmCode::StoreFailing => "cannot write to its disk",
+        AlarmCode::SocStale => "does not hear how full a car is",
     }
 }
 
@@ -272,6 +274,9 @@ const fn advice(code: AlarmCode) -> &'static str {
         }
         AlarmCode::LimitExceeded => {
             "Cars have been told to go down. If it stays, switch off something large: what is not a car cannot be steered."
+        }
+        AlarmCode::SocStale => {
+            "Look at the vehicle in the page: it says what its source answers. A charge limit goes by the estimate until then."
         }
         AlarmCode::StoreFailing => {
             "Free some space on the disk, or replace it. Charging goes on; readings may get lost."

@@ -1,8 +1,5 @@
 //! Energies, charts, exports and retention over the native API.
 
-use std::net::SocketAddr;
-
-use axum::extract::connect_info::MockConnectInfo;
 use model::reading::Quantity;
 use model::settings::Retention;
 use model::time::{Millis, Timestamp};
@@ -243,9 +240,7 @@ async fn what_the_file_says_cannot_be_set() {
         raw_days: 7,
         minute_days: 8,
     });
-    world.state.settings = settings.into();
-    world.app = north::router(world.state.clone())
-        .layer(MockConnectInfo("127.0.0.1:50000".parse::<SocketAddr>().unwrap()));
+    world.use_settings(settings);
     let storage = world.get("/api/v1/storage").await.json();
     assert_eq!(
         storage["retention"],

@@ -13,6 +13,7 @@ mod outbox;
 mod rest;
 mod session;
 mod sessions;
+mod settings;
 mod tariffs;
 mod users;
 mod vehicles;

@@ -103,7 +103,7 @@ async fn sender(world: &World, allow: &[&str]) -> Sender {
     let guard = Arc::new(Guard::new(allow).unwrap());
     let ways = Ways {
         http: Client::guarded(limits, guard, Arc::new(SystemResolver)).unwrap(),
-        mailer: None,
+        mailer: tokio::sync::watch::channel(None).1,
         key: world.state.gate.signing_key().await.unwrap(),
     };
     Sender::new(world.store.clone(), world.clock.clone(), ways)

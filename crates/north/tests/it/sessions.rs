@@ -66,6 +66,7 @@ async fn filled() -> World {
             vehicle: None,
             transactions,
             charger_energy: None,
+            soc: None,
             revision: 1,
         };
         world.store.put_session(epoch, &session).await.unwrap();

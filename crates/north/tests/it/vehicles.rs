@@ -81,10 +81,16 @@ async fn what_is_wrong_is_said_at_once() {
     wrong["owner"] = json!("resident-9");
     wrong["home"] = json!("nowhere");
     wrong["min_ma"] = json!(5_000);
-    wrong["soc_source"] = json!({"kind": "mqtt", "topic": "car/soc"});
+    wrong["soc_source"] = json!({"kind": "mqtt", "broker": "mqtt://192.168.1.2", "topic": "car/+"});
     let answer = world.post("/api/v1/vehicles", &wrong.to_string()).await;
     assert_eq!(answer.error(), (422, "invalid".into()));
-    for part in ["resident-9", "EVSE `nowhere`", "minimum of 5000 mA", "MQTT"] {
+    for part in [
+        "resident-9",
+        "EVSE `nowhere`",
+        "minimum of 5000 mA",
+        "the topic `car/+`",
+        "192.168.1.2",
+    ] {
         assert!(answer.text.contains(part), "{part}: {}", answer.text);
     }
     assert_eq!(
@@ -165,4 +171,169 @@ async fn operators_edit_vehicles_and_others_only_see_them() {
             assert_eq!(answer.status, expected, "{method} {path} as {token}");
         }
     }
+}
+
+/// Fetched from this machine, which the guard of these tests lets pass.
+fn fetched(url: &str, secret: Option<&str>) -> Value {
+    let mut car = car();
+    car["soc_source"] = json!({
+        "kind": "http", "url": url, "path": "battery.soc", "every_s": 60, "header": "Authorization",
+    });
+    if let Some(secret) = secret {
+        car["soc_source"]["secret"] = json!(secret);
+    }
+    car
+}
+
+#[tokio::test]
+async fn a_secret_is_never_shown_and_stays_with_its_host() {
+    let world = world().await;
+    let id = "blue-car".parse().unwrap();
+    let kept = async || {
+        let secret = world.state.gate.vehicle_secret(&id).await.unwrap();
+        secret.map(|secret| secret.expose().to_owned())
+    };
+    let put = async |car: Value| world.put("/api/v1/vehicles/blue-car", &car.to_string()).await;
+    let (here, there) = ("http://127.0.0.1:8000/a", "http://127.0.0.2:8000/a");
+    let made = world
+        .post("/api/v1/vehicles", &fetched(here, Some("Bearer k3y")).to_string())
+        .await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert!(!made.text.contains("k3y"), "{}", made.text);
+    assert_eq!(made.json()["soc_source"]["has_secret"], true);
+    assert_eq!(kept().await.as_deref(), Some("Bearer k3y"));
+
+    for (car, expected) in [
+        // What was read may be sent back.
+        (made.json(), Some("Bearer k3y")),
+        (fetched("http://127.0.0.1:8000/b", None), Some("Bearer k3y")),
+        (fetched(there, None), None),
+        (fetched(there, Some("other")), Some("other")),
+        (fetched(here, Some("third")), Some("third")),
+        (fetched(here, Some("")), None),
+    ] {
+        let answer = put(car.clone()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(kept().await.as_deref(), expected, "{car}");
+    }
+    put(fetched(here, Some("last"))).await;
+    assert_eq!(put(car()).await.status, 200);
+    assert_eq!(kept().await, None, "typed in by hand");
+    put(fetched(here, Some("last"))).await;
+    assert_eq!(world.delete("/api/v1/vehicles/blue-car").await.status, 204);
+    assert_eq!(kept().await, None, "deleted");
+}
+
+#[tokio::test]
+async fn where_a_car_tells_is_only_for_those_who_see_settings() {
+    let world = world().await;
+    let url = "http://127.0.0.1:8000/a?token=s3cret";
+    world
+        .post("/api/v1/vehicles", &fetched(url, Some("k3y")).to_string())
+        .await;
+    for path in ["/api/v1/vehicles", "/api/v1/vehicles/blue-car"] {
+        let seen = world.call(OPERATOR, "GET", path, "").await;
+        assert!(seen.text.contains("s3cret"), "{}", seen.text);
+        let hidden = world.call(VIEWER, "GET", path, "").await;
+        assert_eq!(hidden.status, 200);
+        for word in ["s3cret", "Authorization", "has_secret"] {
+            assert!(!hidden.text.contains(word), "{word}: {}", hidden.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn sources_that_cannot_be_are_refused() {
+    let world = world().await;
+    let source = |source: Value| {
+        let mut car = car();
+        car["soc_source"] = source;
+        car.to_string()
+    };
+    let http = |url: &str, every_s: u32| json!({"kind": "http", "url": url, "path": "", "every_s": every_s});
+    for (wanted, expected) in [
+        (http("http://10.0.0.1/car", 60), "a private"),
+        (http("http://user:pw@car.example/", 60), "address that is refused"),
+        (http("http://127.0.0.1/car", 1), "expected 15 to 86400 s"),
+        (
+            json!({"kind": "mqtt", "broker": "mqtt://broker:port", "topic": "a"}),
+            "no address of a broker",
+        ),
+        (json!({"kind": "manual", "secret": "k3y"}), "secret"),
+        (
+            json!({"kind": "http", "url": "http://127.0.0.1/", "path": "", "every_s": 60, "secret": "k3y"}),
+            "neither a header nor a user",
+        ),
+    ] {
+        let answer = world.post("/api/v1/vehicles", &source(wanted.clone())).await;
+        assert!(
+            matches!(answer.status.as_u16(), 400 | 422),
+            "{wanted}: {}",
+            answer.text
+        );
+        assert!(answer.text.contains(expected), "{wanted}: {}", answer.text);
+        assert!(!answer.text.contains("k3y"), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn the_estimate_of_a_car_that_is_plugged_in_is_shown_and_old_values_are_marked() {
+    use model::units::PerMille;
+    use model::vehicle::{StateOfCharge, VehicleCharge};
+    let world = world().await;
+    world
+        .post(
+            "/api/v1/vehicles",
+            &fetched("http://127.0.0.1:8000/a", None).to_string(),
+        )
+        .await;
+    let known = StateOfCharge {
+        soc: PerMille(400),
+        at: BEGIN.wall,
+        estimated: false,
+    };
+    let charge = VehicleCharge {
+        id: "blue-car".parse().unwrap(),
+        known,
+    };
+    world.store.put(&charge).await.unwrap();
+    let at_ms = BEGIN.wall.0;
+    let soc = async || world.get("/api/v1/vehicles/blue-car").await.json();
+    assert_eq!(
+        soc().await["soc"],
+        json!({"soc_permille": 400, "at_ms": at_ms, "estimated": false})
+    );
+    world
+        .change("home", |view| {
+            let estimate = StateOfCharge {
+                soc: PerMille(450),
+                estimated: true,
+                ..known
+            };
+            view.evses[0].session = Some(model::view::SessionView {
+                id: "s".parse().unwrap(),
+                since: BEGIN.wall,
+                vehicle: Some("blue-car".parse().unwrap()),
+                soc: Some(estimate),
+                user: None,
+                kind: None,
+                state: model::view::TransactionState::Waiting,
+                energy: model::units::WattHours(0),
+                origin: model::session::Origin::default(),
+                cost: None,
+                estimated: false,
+            });
+        })
+        .await;
+    assert_eq!(
+        soc().await["soc"],
+        json!({"soc_permille": 450, "at_ms": at_ms, "estimated": true})
+    );
+    assert_eq!(
+        world.get("/api/v1/sites/home/evses/left").await.json()["session"]["soc"]["soc_permille"],
+        450
+    );
+    assert_eq!(soc().await["soc_stale"], Value::Null);
+    world.step(300_001);
+    assert_eq!(soc().await["soc_stale"], true);
 }

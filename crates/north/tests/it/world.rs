@@ -22,7 +22,9 @@ use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::reading::{EvseStatus, Measured, PilotState};
 use model::reason::{Cause, Reason};
 use model::setpoint::ChargeCurrent;
-use model::settings::{ControlSettings, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings};
+use model::settings::{
+    ControlSettings, Given, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings,
+};
 use model::site::{Circuit, Keeper, Site};
 use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
@@ -130,6 +132,13 @@ impl World {
             store,
             clock,
         }
+    }
+
+    /// Starts the doors again with other settings.
+    pub fn use_settings(&mut self, settings: Settings) {
+        self.state.settings = settings.into();
+        self.app = north::router(self.state.clone())
+            .layer(MockConnectInfo("127.0.0.1:50000".parse::<SocketAddr>().unwrap()));
     }
 
     pub fn step(&self, ms: i64) {
@@ -391,6 +400,7 @@ fn settings() -> Settings {
             allow: vec!["127.0.0.0/8".into()],
         },
         mail: None,
+        given: Given::default(),
         sites: vec![site("home", home), site("yard", yard.into())],
     }
 }

@@ -148,6 +148,7 @@ impl Past {
                 Record::Setpoints(_)
                 | Record::Wish { .. }
                 | Record::Alarm(_)
+                | Record::Charge { .. }
                 | Record::Device { .. }
                 | Record::Document { .. } => {}
             },

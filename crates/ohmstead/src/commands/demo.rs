@@ -14,7 +14,7 @@ use model::id::DeviceId;
 use model::money::{Currency, Micros, PerKwh};
 use model::phases::Phases;
 use model::settings::{
-    BackupSettings, ControlSettings, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings,
+    BackupSettings, ControlSettings, Given, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings,
 };
 use model::site::Site;
 use model::tariff::{Band, Contract, Direction, PriceBook, Prices, Tariff};
@@ -31,7 +31,7 @@ use super::backfill::{self, Past, People};
 use super::print;
 use super::sim::open_world;
 use crate::assemble::{House, Running};
-use crate::listen;
+use crate::{chosen, listen};
 
 /// The demo's accounts are known; that is why it never listens beyond loopback.
 const ADMIN: &str = "admin";
@@ -103,8 +103,11 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     let devices = sim::listen::listen(world, house.clock.clone(), Some(state))
         .await
         .context("cannot open the ports of the virtual devices")?;
-    let settings = Arc::new(settings(local, seed, devices.addresses())?);
+    let mut settings = settings(local, seed, devices.addresses())?;
+    chosen::settle(house.store.as_ref(), &mut settings).await?;
+    let settings = Arc::new(settings);
     fill_tariffs(house.store.as_ref(), &settings.sites[0]).await?;
+    fill_vehicles(house.store.as_ref(), devices.cars()).await?;
     break_the_yard(&house, &settings.sites[1]).await?;
     let token = open_doors(&house.gate, &data).await?;
 
@@ -176,13 +179,17 @@ fn settings(
         vehicles: Vec::new(),
         price_providers: Vec::new(),
         history: None,
-        outbound: OutboundSettings::default(),
+        // The cars tell how full they are from here.
+        outbound: OutboundSettings {
+            allow: vec!["127.0.0.1".to_owned()],
+        },
         mail: None,
+        given: Given::default(),
         sites: vec![demo::home_site(&demo::home(seed), addresses), demo::yard_site()],
     })
 }
 
-/// What energy costs and which cars there are, unless somebody has changed it.
+/// What energy costs, unless somebody has changed it.
 async fn fill_tariffs(store: &dyn Store, site: &Site) -> anyhow::Result<()> {
     let contract = |name: &str, from: &str, until: Option<&str>, prices: Prices| {
         anyhow::Ok(Contract {
@@ -228,11 +235,25 @@ async fn fill_tariffs(store: &dyn Store, site: &Site) -> anyhow::Result<()> {
         let feed_in = tariff("feed-in", "Feed-in", Direction::Export, vec![fed_in])?;
         store.put(&feed_in).await?;
     }
-    if store.list::<Vehicle>().await?.is_empty() {
-        for (id, name, capacity, home) in [
-            ("blue-car", "Blue car", 58_000, "left"),
-            ("red-car", "Red car", 39_000, "right"),
-        ] {
+    Ok(())
+}
+
+/// Which cars there are, unless somebody has changed them. They tell how full they are themselves, each time
+/// from another port.
+async fn fill_vehicles(store: &dyn Store, cars: SocketAddr) -> anyhow::Result<()> {
+    let place = |evse: &str| format!("/vehicles/{evse}");
+    let source = |evse: &str| SocSource::Http {
+        url: format!("http://{cars}{}", place(evse)),
+        path: "battery.soc".to_owned(),
+        every_s: 60,
+        header: None,
+    };
+    let known = store.list::<Vehicle>().await?;
+    for (id, name, capacity, home) in [
+        ("blue-car", "Blue car", 77_000, "left"),
+        ("red-car", "Red car", 64_000, "right"),
+    ] {
+        if known.is_empty() {
             let vehicle = Vehicle {
                 id: id.parse()?,
                 name: name.to_owned(),
@@ -245,9 +266,21 @@ async fn fill_tariffs(store: &dyn Store, site: &Site) -> anyhow::Result<()> {
                 default_mode: None,
                 owner: None,
                 home: Some(home.parse()?),
-                soc_source: SocSource::Manual,
+                soc_source: source(home),
             };
             store.put(&vehicle).await?;
+        }
+        for vehicle in &known {
+            let SocSource::Http { url, .. } = &vehicle.soc_source else {
+                continue;
+            };
+            if url.starts_with("http://127.0.0.1:") && url.ends_with(&place(home)) {
+                let moved = Vehicle {
+                    soc_source: source(home),
+                    ..vehicle.clone()
+                };
+                store.put(&moved).await?;
+            }
         }
     }
     Ok(())

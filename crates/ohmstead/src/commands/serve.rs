@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 
 use super::print;
 use crate::assemble::{House, Running};
-use crate::{config, from_file, listen};
+use crate::{chosen, config, from_file, listen};
 
 pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>) -> anyhow::Result<()> {
     let config = config::load(file)?;
@@ -33,7 +33,9 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
             )
             .await?;
     }
+    chosen::settle(house.store.as_ref(), &mut settings).await?;
     from_file::settle(house.store.as_ref(), &settings).await?;
+    from_file::seal_secrets(&house.gate, &settings.vehicles, &config.vehicle_secrets).await?;
     let has_admin = house.gate.has_admin();
     let open = [Some(settings.listen), settings.tls.listen];
     let open = open

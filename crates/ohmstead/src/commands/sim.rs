@@ -23,6 +23,11 @@ pub async fn run(file: &Path, state: Option<PathBuf>) -> anyhow::Result<()> {
     for (device, address) in listening.addresses() {
         print(&format!("{device:<24} {address}"));
     }
+    print(&format!(
+        "{:<24} http://{}/vehicles/<EVSE>",
+        "cars",
+        listening.cars()
+    ));
     listen::stop_signal().await?;
     listening.shutdown().await;
     Ok(())

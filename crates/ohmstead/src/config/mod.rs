@@ -15,10 +15,11 @@ use std::path::{Path, PathBuf};
 use links::mail::is_mailbox;
 use links::outbound_guard::Guard;
 use model::settings::{
-    BackupSettings, ControlSettings, GoeCharger, GoeSettings, MailSettings, MailTls, OutboundSettings,
+    BackupSettings, ControlSettings, Given, GoeCharger, GoeSettings, MailSettings, MailTls, OutboundSettings,
     Retention, Settings, TlsSettings,
 };
 use model::time::Millis;
+use north::networks::is_network;
 use toml::de::DeTable;
 
 pub use problems::Problem;
@@ -34,6 +35,8 @@ pub struct Config {
     pub store: Option<DatabaseUrl>,
     /// Tokens given in the file, by serial number.
     pub goe_tokens: Vec<(String, GoeToken)>,
+    /// Files with the secrets of vehicles' sources.
+    pub vehicle_secrets: Vec<(model::id::VehicleId, PathBuf)>,
 }
 
 /// Whoever knows it may use the charger; so it is never shown.
@@ -134,7 +137,9 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
     let control = root
         .table("control")
         .map_or_else(ControlSettings::default, read_control);
-    let (goe, goe_tokens) = root.table("goe").map_or_else(Default::default, read_goe);
+    let goe_section = root.table("goe");
+    let local_open = goe_section.as_ref().is_some_and(|goe| goe.has("local_open"));
+    let (goe, goe_tokens) = goe_section.map_or_else(Default::default, read_goe);
     let history = root.table("history").map(read_history);
     let outbound = root
         .table("outbound")
@@ -147,7 +152,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
         .map_or_else(BackupSettings::default, read_backup);
     let price_providers = tariff::read_providers(root);
     let tariffs = tariff::read_all(root, &sites, &price_providers);
-    let vehicles = vehicle::read_all(root, &sites);
+    let (vehicles, vehicle_secrets) = vehicle::read_all(root, &sites);
     // Every key has been asked for by now.
     root.finish_ref();
     Some(Config {
@@ -164,11 +169,20 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             history,
             outbound,
             mail,
+            given: Given {
+                backup: root.has("backup"),
+                mail: root.has("mail"),
+                outbound: root.has("outbound"),
+                local_open,
+                names: site::those_with(root, "name"),
+                time_zones: site::those_with(root, "time_zone"),
+            },
             sites,
         },
         data,
         store,
         goe_tokens,
+        vehicle_secrets,
     })
 }
 
@@ -243,17 +257,16 @@ fn read_history(section: Section<'_, '_>) -> Retention {
     };
     let raw_days = days("raw_days", default.raw_days);
     let minute_days = days("minute_days", default.minute_days.max(raw_days));
-    if minute_days < raw_days {
-        section.problem(
-            "minute_days",
-            format!("minute_days is {minute_days}, expected at least raw_days ({raw_days})"),
-        );
-    }
-    section.finish();
-    Retention {
+    let retention = Retention {
         raw_days,
         minute_days,
+    };
+    // A number that cannot be read at all has been said already.
+    if let Some((key, given, expected)) = retention.problem() {
+        section.problem(key, format!("{key} is {given}, expected {expected}"));
     }
+    section.finish();
+    retention
 }
 
 fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, GoeToken)>) {
@@ -302,7 +315,7 @@ fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, GoeToken)>) 
         chargers,
     };
     for network in &settings.local_open {
-        if !site::is_network(network) {
+        if !is_network(network) {
             section.problem(
                 "local_open",
                 format!("\"{network}\" in local_open is no network, expected for example \"192.168.1.0/24\""),
@@ -334,26 +347,14 @@ fn read_mail(section: Section<'_, '_>) -> Option<MailSettings> {
             _ => None,
         })
         .unwrap_or(MailTls::StartTls);
-    let usual = match tls {
-        MailTls::StartTls => 587,
-        MailTls::Tls => 465,
-        MailTls::None => 25,
-    };
     let port = section.scaled("port", 0, 1..=65_535, "a port, 1 to 65535");
-    let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(usual);
+    let port = port
+        .and_then(|port| u16::try_from(port).ok())
+        .unwrap_or(tls.usual_port());
     let user = section.text("user");
     let password_file = section.text("password_file").map(PathBuf::from);
     if user.is_some() != password_file.is_some() {
         section.problem("user", "user and password_file are given together or not at all");
-    }
-    let is_local = host
-        .as_deref()
-        .is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "::1"));
-    if user.is_some() && tls == MailTls::None && !is_local {
-        section.problem(
-            "tls",
-            "tls is \"none\", so the password would travel in clear; expected \"starttls\" or \"tls\"",
-        );
     }
     let from = section.required_text("from", "a mailbox, for example \"Ohmstead <hub@example.org>\"");
     let from = from.filter(|from| {
@@ -363,15 +364,22 @@ fn read_mail(section: Section<'_, '_>) -> Option<MailSettings> {
         }
         fits
     });
-    section.finish();
-    Some(MailSettings {
-        host: host?,
+    let mail = MailSettings {
+        host: host.unwrap_or_default(),
         port,
         tls,
         user,
         password_file,
-        from: from?,
-    })
+        from: from.unwrap_or_default(),
+    };
+    if mail.shows_password() {
+        section.problem(
+            "tls",
+            "tls is \"none\", so the password would travel in clear; expected \"starttls\" or \"tls\"",
+        );
+    }
+    section.finish();
+    Some(mail)
 }
 
 fn check_chargers(root: &Section<'_, '_>, goe: &GoeSettings, sites: &[model::site::Site]) {

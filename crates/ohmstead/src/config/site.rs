@@ -1,7 +1,6 @@
 //! Sites, circuits and devices of the file.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use model::device::{AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, LinkSettings, MeterRole};
@@ -55,6 +54,12 @@ pub fn required_id<T: FromStr>(section: &Section<'_, '_>, key: &'static str, exp
     section.parsed(key, ID, |text| text.parse().ok())
 }
 
+/// Sites whose table has a key.
+pub fn those_with(root: &Section<'_, '_>, key: &str) -> BTreeSet<SiteId> {
+    let sites = root.tables("site").into_iter().filter(|site| site.has(key));
+    sites.filter_map(|site| site.text("id")?.parse().ok()).collect()
+}
+
 fn read_site(mut section: Section<'_, '_>, seen: &mut Seen) -> Option<Site> {
     let id: Option<SiteId> = required_id(&section, "id", "an id such as \"home\"");
     if let Some(id) = &id {
@@ -64,7 +69,7 @@ fn read_site(mut section: Section<'_, '_>, seen: &mut Seen) -> Option<Site> {
     let name = section.text("name");
     let time_zone = section
         .parsed("time_zone", "an IANA name such as \"Europe/Vienna\"", |text| {
-            jiff::tz::TimeZone::get(text).ok().map(|_| text.to_owned())
+            model::time::is_time_zone(text).then(|| text.to_owned())
         })
         .unwrap_or_else(|| "UTC".to_owned());
     let latitude = section.scaled("latitude", 6, -90_000_000..=90_000_000, "degrees, -90 to 90");
@@ -514,14 +519,4 @@ fn read_evse(mut section: Section<'_, '_>, station: Option<&str>, seen: &mut See
     };
     section.finish();
     id.map(|_| evse)
-}
-
-/// `192.168.1.0/24`, `::1`, `127.0.0.1`.
-pub fn is_network(text: &str) -> bool {
-    let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
-    let Ok(address) = address.parse::<IpAddr>() else {
-        return false;
-    };
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= most))
 }

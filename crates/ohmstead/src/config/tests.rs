@@ -47,7 +47,8 @@ fn the_commented_lines_of_the_example_are_true_defaults() {
     let commented = |line: &&str| {
         let rest = line.strip_prefix("# ").unwrap_or("");
         let key = rest.split(" = ").next().unwrap_or("");
-        rest.contains(" = ") && !key.contains(' ') && key != "token"
+        let is_table = rest.starts_with('[') && rest.ends_with(']');
+        is_table || rest.contains(" = ") && !key.contains(' ') && key != "token"
     };
     let switched_on: Vec<String> = EXAMPLE
         .lines()
@@ -200,7 +201,7 @@ unit = "EUR"
 [[vehicle]]
 id = "car"
 home = "lft"
-soc = "mqtt"
+soc = "satellite"
 min_a = 5
 "#;
     let found: Vec<String> = parse(text)
@@ -220,7 +221,7 @@ min_a = 5
         "43: unit in price provider \"exchange\" is \"EUR\", expected EUR/MWh, EUR/kWh or ct/kWh, or the same in another currency",
         "45: vehicle `car` has a minimum of 5000 mA, expected 6000 to 80000 mA",
         "46: vehicle `car` is at home at EVSE `lft`, which no device has",
-        "47: soc in vehicle \"car\" is \"mqtt\", expected manual or pushed",
+        "47: soc in vehicle \"car\" is \"satellite\", expected manual, pushed, http, mqtt or charger",
     ] {
         assert!(
             found.iter().any(|f| f == expected),
@@ -317,4 +318,72 @@ limit_a = 35
     let config = parse(&fine).unwrap_or_else(|problems| panic!("{}", list(&problems)));
     let mail = config.settings.mail.unwrap();
     assert_eq!((mail.port, mail.tls), (465, MailTls::Tls));
+}
+
+#[test]
+fn where_a_car_tells_how_full_it_is() {
+    let config = parse(EXAMPLE).unwrap_or_else(|problems| panic!("{}", list(&problems)));
+    let sources: Vec<_> = config.settings.vehicles.iter().map(|v| &v.soc_source).collect();
+    use model::vehicle::SocSource;
+    assert!(matches!(sources[0], SocSource::Manual));
+    assert!(
+        matches!(sources[1], SocSource::Http { every_s: 300, header: Some(header), .. } if header == "Authorization")
+    );
+    assert!(matches!(sources[2], SocSource::Mqtt { broker, .. } if broker == "mqtts://broker.example.org"));
+    let (car, file) = &config.vehicle_secrets[0];
+    assert_eq!(
+        (car.as_str(), file.to_str()),
+        ("red-car", Some("/etc/ohmstead/red-car"))
+    );
+    assert_eq!(
+        config.settings.history, None,
+        "a copy of the example leaves it to the page"
+    );
+
+    let site = "[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n[[vehicle]]\nid = \"car\"\n";
+    for (keys, expected) in [
+        ("soc = \"http\"", "soc_url"),
+        (
+            "soc = \"http\"\nsoc_url = \"http://car\"\nsoc_every_s = 5",
+            "15 to 86400 seconds",
+        ),
+        (
+            "soc = \"http\"\nsoc_url = \"http://car\"\nsoc_topic = \"a\"",
+            "soc_topic is for soc = \"mqtt\", but soc is \"http\"",
+        ),
+        (
+            "soc_url = \"http://car\"",
+            "soc_url is for soc = \"http\", but soc is \"manual\"",
+        ),
+        (
+            "soc = \"mqtt\"\nsoc_broker = \"broker\"\nsoc_topic = \"a\"",
+            "no address of a broker",
+        ),
+        ("soc = \"mqtt\"\nsoc_broker = \"mqtt://b\"", "soc_topic"),
+        ("soc = \"charger\"\nsoc_secret_file = \"/x\"", "neither is there"),
+        ("soc = \"satellite\"", "manual, pushed, http, mqtt or charger"),
+    ] {
+        let problems = parse(&format!("{site}{keys}\n")).unwrap_err();
+        assert!(list(&problems).contains(expected), "{keys}: {}", list(&problems));
+    }
+    assert!(parse(&format!("{site}soc = \"charger\"\n")).is_ok());
+}
+
+#[test]
+fn what_stands_in_the_file_is_known() {
+    let settings = |more: &str, site: &str| {
+        let text = format!(
+            "{more}\n[[site]]\nid = \"home\"\n{site}\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n"
+        );
+        let config = parse(&text).unwrap_or_else(|problems| panic!("{}", list(&problems)));
+        config.settings.given
+    };
+    assert_eq!(settings("", ""), Given::default());
+    let given = settings(
+        "[backup]\n[outbound]\n[goe]\noffline_after_h = 1",
+        "name = \"Home\"",
+    );
+    assert!(given.backup && given.outbound && !given.local_open && !given.mail);
+    assert_eq!((given.names.len(), given.time_zones.len()), (1, 0));
+    assert!(settings("[goe]\nlocal_open = []", "").local_open);
 }

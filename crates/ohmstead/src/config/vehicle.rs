@@ -1,7 +1,9 @@
 //! Vehicles of the file.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
+use links::mqtt::Broker;
 use model::device::ChargeMode;
 use model::id::VehicleId;
 use model::phases::Phases;
@@ -12,19 +14,19 @@ use model::vehicle::{SocSource, Vehicle};
 use super::section::{Section, nearest};
 use super::site::required_id;
 
-/// Reads every `[[vehicle]]`.
-pub fn read_all(root: &Section<'_, '_>, sites: &[Site]) -> Vec<Vehicle> {
+/// Reads every `[[vehicle]]`, and which files hold secrets of their sources.
+pub fn read_all(root: &Section<'_, '_>, sites: &[Site]) -> (Vec<Vehicle>, Vec<(VehicleId, PathBuf)>) {
     let evses: Vec<&str> = sites
         .iter()
         .flat_map(Site::evses)
         .map(|(_, evse)| evse.id.as_str())
         .collect();
     let mut seen = BTreeSet::new();
-    let mut vehicles = Vec::new();
+    let (mut vehicles, mut secret_files) = (Vec::new(), Vec::new());
     for section in root.tables("vehicle") {
         let position = section.position("id");
         let home = section.position("home");
-        let Some(vehicle) = read_vehicle(section) else {
+        let Some(vehicle) = read_vehicle(section, &mut secret_files) else {
             continue;
         };
         for text in vehicle.problems() {
@@ -50,10 +52,13 @@ pub fn read_all(root: &Section<'_, '_>, sites: &[Site]) -> Vec<Vehicle> {
         }
         vehicles.push(vehicle);
     }
-    vehicles
+    (vehicles, secret_files)
 }
 
-fn read_vehicle(mut section: Section<'_, '_>) -> Option<Vehicle> {
+fn read_vehicle(
+    mut section: Section<'_, '_>,
+    secret_files: &mut Vec<(VehicleId, PathBuf)>,
+) -> Option<Vehicle> {
     let id: Option<VehicleId> = required_id(&section, "id", "an id such as \"blue-car\"");
     if let Some(id) = &id {
         section.rename(format!("vehicle \"{id}\""));
@@ -83,8 +88,16 @@ fn read_vehicle(mut section: Section<'_, '_>) -> Option<Vehicle> {
     let owner = section.parsed("owner", "the id of a user", |text| text.parse().ok());
     let home = section.parsed("home", "the id of an EVSE", |text| text.parse().ok());
     let soc_source = read_source(&section);
+    let secret_file = section.text("soc_secret_file").map(PathBuf::from);
+    if secret_file.is_some() && !soc_source.has_place_for_secret() {
+        section.problem(
+            "soc_secret_file",
+            "soc_secret_file holds the value of soc_header or the password of soc_user, and neither is there",
+        );
+    }
     section.finish();
     let id = id?;
+    secret_files.extend(secret_file.map(|file| (id.clone(), file)));
     Some(Vehicle {
         name: name.unwrap_or_else(|| id.to_string()),
         capacity: capacity.map(WattHours),
@@ -106,10 +119,76 @@ fn read_vehicle(mut section: Section<'_, '_>) -> Option<Vehicle> {
 }
 
 fn read_source(section: &Section<'_, '_>) -> SocSource {
-    let source = section.parsed("soc", "manual or pushed", |text| match text {
-        "manual" => Some(SocSource::Manual),
-        "pushed" => Some(SocSource::Pushed),
-        _ => None,
+    let kinds = "manual, pushed, http, mqtt or charger";
+    let kind = section.parsed("soc", kinds, |text| {
+        ["manual", "pushed", "http", "mqtt", "charger"]
+            .into_iter()
+            .find(|kind| *kind == text)
     });
-    source.unwrap_or_default()
+    let kind = kind.unwrap_or("manual");
+    // Each key is asked for, so that one that is out of place is said.
+    let (url, path) = (
+        section.text("soc_url"),
+        section.text("soc_path").unwrap_or_default(),
+    );
+    let every = section.scaled("soc_every_s", 0, 15..=86_400, "15 to 86400 seconds");
+    let header = section.text("soc_header");
+    let (broker, topic) = (section.text("soc_broker"), section.text("soc_topic"));
+    let user = section.text("soc_user");
+    let needed = |key: &'static str, value: Option<String>, expected: &str| {
+        if value.is_none() {
+            section.missing(key, expected);
+        }
+        value.unwrap_or_default()
+    };
+    let misplaced = |keys: &[(&'static str, bool)], of: &str| {
+        for (key, _) in keys.iter().filter(|(_, is_given)| *is_given) {
+            section.problem(key, format!("{key} is for soc = \"{of}\", but soc is \"{kind}\""));
+        }
+    };
+    let of_http = [
+        ("soc_url", url.is_some()),
+        ("soc_every_s", every.is_some()),
+        ("soc_header", header.is_some()),
+    ];
+    let of_mqtt = [
+        ("soc_broker", broker.is_some()),
+        ("soc_topic", topic.is_some()),
+        ("soc_user", user.is_some()),
+    ];
+    match kind {
+        "http" => {
+            misplaced(&of_mqtt, "mqtt");
+            SocSource::Http {
+                url: needed("soc_url", url, "an address, http:// or https://"),
+                path,
+                every_s: every.and_then(|every| u32::try_from(every).ok()).unwrap_or(300),
+                header,
+            }
+        }
+        "mqtt" => {
+            misplaced(&of_http, "http");
+            let broker = needed("soc_broker", broker, "mqtt://host or mqtts://host");
+            if let Err(error) = broker.parse::<Broker>()
+                && !broker.is_empty()
+            {
+                section.problem("soc_broker", format!("soc_broker: {error}"));
+            }
+            SocSource::Mqtt {
+                broker,
+                topic: needed("soc_topic", topic, "a topic"),
+                path,
+                user,
+            }
+        }
+        other => {
+            misplaced(&of_http, "http");
+            misplaced(&of_mqtt, "mqtt");
+            match other {
+                "pushed" => SocSource::Pushed,
+                "charger" => SocSource::Charger,
+                _ => SocSource::Manual,
+            }
+        }
+    }
 }

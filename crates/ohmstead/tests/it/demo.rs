@@ -177,3 +177,23 @@ async fn a_killed_demo_goes_on_where_it_was() {
     }
     assert_eq!(demo.process.terminate().await, Some(0));
 }
+
+#[tokio::test]
+async fn the_cars_tell_how_full_they_are_also_after_a_restart_on_another_port() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let demo = Demo::start(dir.path()).await;
+        let list = demo
+            .until("/api/v1/vehicles", "both cars have told", |list| {
+                let items = list["items"].as_array().unwrap();
+                items.len() == 2 && items.iter().all(|car| car["soc"]["soc_permille"].is_i64())
+            })
+            .await;
+        let car = &list["items"][0];
+        assert_eq!((&car["id"], &car["home"]), (&json!("blue-car"), &json!("left")));
+        let address = car["soc_source"]["url"].as_str().unwrap();
+        let told: Value = demo.http.get(address).send().await.unwrap().json().await.unwrap();
+        assert!(told["battery"]["soc"].is_number(), "{told}");
+        assert_eq!(demo.process.terminate().await, Some(0));
+    }
+}

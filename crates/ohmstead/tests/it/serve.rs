@@ -13,7 +13,7 @@ async fn devices(dir: &std::path::Path) -> (Process, Vec<(String, String)>) {
     let mut sim = Process::start(&["sim", "--config", example, "--state", state.to_str().unwrap()]);
     sim.line_with("device").await;
     let mut addresses = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..6 {
         let line = sim.line_with("127.0.0.1:").await;
         let (device, address) = line.split_once(' ').expect("a table");
         addresses.push((device.to_owned(), address.trim().to_owned()));
@@ -58,6 +58,13 @@ fn config(addresses: &[(String, String)]) -> String {
         )
         .unwrap();
     }
+    // Its address is the administrator's own; the guard lets nobody else dial this machine.
+    let cars = address("cars").replace("<EVSE>", "left");
+    writeln!(
+        text,
+        "[[vehicle]]\nid = \"red-car\"\nsoc = \"http\"\nsoc_url = \"{cars}\"\nsoc_path = \"battery.soc\"\nsoc_every_s = 15"
+    )
+    .unwrap();
     // A device that is off must not block the start.
     text.push_str(
         "[[site.device]]\nid = \"attic\"\nkind = \"meter\"\nrole = \"display\"\ndriver = \"sunspec\"\naddress = \"127.0.0.1:9\"\n",
@@ -154,6 +161,49 @@ async fn a_real_site_is_set_up_by_the_printed_link_and_controls_devices_of_anoth
         "{:#}",
         site["flow"]
     );
+    let see = async |path: &str| {
+        let reply = http
+            .get(format!("{base}/api/v1/{path}"))
+            .header("cookie", &cookie);
+        reply.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    let mut car = Value::Null;
+    for _ in 0..240 {
+        car = see("vehicles/red-car").await;
+        if car["soc"]["soc_permille"].is_i64() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+    }
+    assert!(car["soc"]["soc_permille"].as_i64() > Some(100), "{car:#}");
+    assert_eq!(
+        (&car["source"], &car["soc"]["estimated"]),
+        (&json!("file"), &json!(false))
+    );
+    let settings = see("settings").await;
+    let site = &settings["sites"][0];
+    assert_eq!(
+        (
+            &site["name_from_file"],
+            &site["time_zone_from_file"],
+            &settings["backup"]["from_file"]
+        ),
+        (&json!(false), &json!(true), &json!(false))
+    );
+    let renamed = http
+        .patch(format!("{base}/api/v1/settings"))
+        .header("cookie", &cookie)
+        .json(&json!({"sites": {"home": {"name": "Our home"}}}))
+        .send()
+        .await
+        .unwrap();
+    let renamed: Value = renamed.json().await.unwrap();
+    assert_eq!(
+        renamed["after_restart"],
+        json!(["sites.home.name"]),
+        "{renamed:#}"
+    );
+
     let goe = http
         .get(format!(
             "{base}/api/status?token=a-token-from-the-file&filter=sse,typ"
@@ -174,14 +224,24 @@ async fn a_real_site_is_set_up_by_the_printed_link_and_controls_devices_of_anoth
         .unwrap()
         .to_owned();
     let sign_in = json!({"user": "admin", "password": "correct horse battery staple"});
+    let signed_in = http
+        .post(format!("{base}/api/v1/session"))
+        .json(&sign_in)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(signed_in.status(), 204);
+    let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
+    let sites = http
+        .get(format!("{base}/api/v1/sites"))
+        .header("cookie", cookie.split(';').next().unwrap())
+        .send()
+        .await
+        .unwrap();
+    let sites: Value = sites.json().await.unwrap();
     assert_eq!(
-        http.post(format!("{base}/api/v1/session"))
-            .json(&sign_in)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        204
+        sites["items"][0]["name"], "Our home",
+        "what was chosen counts now"
     );
     assert_eq!(again.terminate().await, Some(0));
     assert_eq!(sim.terminate().await, Some(0));

@@ -173,6 +173,7 @@ impl ClosedLoop {
                 | Record::Setpoints(_)
                 | Record::Wish { .. }
                 | Record::Alarm(_)
+                | Record::Charge { .. }
                 | Record::Device { .. }
                 | Record::Document { .. } => {}
             }

@@ -4,5 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod goe;
+#[allow(dead_code, reason = "its other users end it")]
+#[path = "../../../links/tests/it/mosquitto.rs"]
+mod mosquitto;
 mod site;
 mod sunspec;
+mod vehicle;

@@ -60,6 +60,7 @@ fn session(id: &str, plugged: i64, revision: u64) -> Session {
         vehicle: None,
         transactions: Vec::new(),
         charger_energy: Some(WattHours(12)),
+        soc: None,
         revision,
     }
 }

@@ -143,6 +143,7 @@ fn session(epoch: u64, n: u64, revision: u64) -> Session {
         unplugged: (revision == COPIES).then_some(Timestamp(1)),
         vehicle: None,
         charger_energy: None,
+        soc: None,
         transactions: (1..=u32::try_from(revision).unwrap()).map(transaction).collect(),
         revision,
     }

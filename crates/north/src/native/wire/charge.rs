@@ -43,6 +43,10 @@ pub struct SessionNow {
     pub since_ms: i64,
     #[schema(required = true)]
     pub vehicle: Option<String>,
+    /// How full the car is by now, if that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub soc: Option<super::Soc>,
     /// Name of who charges, if they want it shown.
     #[schema(required = true)]
     pub user: Option<String>,
@@ -101,6 +105,7 @@ impl From<&model::view::SessionView> for SessionNow {
             id: session.id.to_string(),
             since_ms: session.since.0,
             vehicle: session.vehicle.as_ref().map(ToString::to_string),
+            soc: session.soc.map(Into::into),
             user: session.user.clone(),
             kind: session.kind.map(Into::into),
             state,

@@ -38,6 +38,7 @@ mod history;
 mod intent;
 mod outbox;
 mod session;
+pub mod settings;
 mod site;
 mod storage;
 mod tariff;

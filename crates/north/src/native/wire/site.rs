@@ -249,7 +249,8 @@ mirror!(
         MeterSilent,
         NotFollowing,
         LimitExceeded,
-        StoreFailing
+        StoreFailing,
+        SocStale
     }
 );
 mirror!(Severity = model::alarm::Severity { Warning, Error });

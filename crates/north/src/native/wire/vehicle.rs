@@ -48,6 +48,14 @@ pub struct Vehicle {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub soc: Option<Soc>,
+    /// Its source has not told for too long. Ignored when sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub soc_stale: bool,
+    /// Why its source told nothing the last time, for those who see settings. Ignored when sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub soc_problem: Option<String>,
     /// Where it can be changed. Ignored when sent.
     #[serde(default)]
     #[schema(required = false)]
@@ -62,11 +70,51 @@ pub enum SocSource {
     Manual {},
     /// Put at this API by a program.
     Pushed {},
-    /// Fetched as JSON; `path` names the member that holds percent. Refused by this version.
-    Http { url: String, path: String, every_s: u32 },
-    /// Heard on a topic, in percent; refused by this version.
-    Mqtt { topic: String },
-    /// Told by the charging station. Refused by this version.
+    /// Fetched as JSON, in percent.
+    Http {
+        /// Empty for those who may not see settings.
+        url: String,
+        /// Members on the way to it, separated by dots (`battery.soc`, `cars.0.soc`); empty: the document is
+        /// the number.
+        path: String,
+        /// 15 to 86400.
+        every_s: u32,
+        /// The header that carries the secret: `Authorization`, `X-Api-Key`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        header: Option<String>,
+        /// The value of that header. Never shown; absent it stays as it is while the address leads to the
+        /// same host, empty it is forgotten.
+        #[serde(default, skip_serializing)]
+        #[schema(write_only, nullable = false)]
+        secret: Option<String>,
+        /// Whether a secret is kept. Ignored when sent.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[schema(required = false)]
+        has_secret: bool,
+    },
+    /// Heard on an MQTT topic, in percent.
+    Mqtt {
+        /// `mqtt://host` or `mqtts://host:port`; empty for those who may not see settings.
+        broker: String,
+        topic: String,
+        /// As over HTTP; empty when the message is just the number.
+        #[serde(default)]
+        #[schema(required = false)]
+        path: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        user: Option<String>,
+        /// The password of that user, as over HTTP.
+        #[serde(default, skip_serializing)]
+        #[schema(write_only, nullable = false)]
+        secret: Option<String>,
+        /// Whether a secret is kept. Ignored when sent.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[schema(required = false)]
+        has_secret: bool,
+    },
+    /// Told by the charging station, where it can.
     Charger {},
 }
 
@@ -74,6 +122,7 @@ pub enum SocSource {
 #[schema(as = StateOfCharge)]
 pub struct Soc {
     pub soc_permille: i64,
+    /// When it was last told; charging alone does not make it younger.
     pub at_ms: i64,
     /// Whether charged energy was added to the last known value.
     pub estimated: bool,
@@ -97,10 +146,81 @@ impl From<model::vehicle::StateOfCharge> for Soc {
     }
 }
 
+impl SocSource {
+    fn of(source: model::vehicle::SocSource, has_secret: bool) -> Self {
+        use model::vehicle::SocSource as From;
+        match source {
+            From::Manual => Self::Manual {},
+            From::Pushed => Self::Pushed {},
+            From::Http {
+                url,
+                path,
+                every_s,
+                header,
+            } => Self::Http {
+                url,
+                path,
+                every_s,
+                header,
+                secret: None,
+                has_secret,
+            },
+            From::Mqtt {
+                broker,
+                topic,
+                path,
+                user,
+            } => Self::Mqtt {
+                broker,
+                topic,
+                path,
+                user,
+                secret: None,
+                has_secret,
+            },
+            From::Charger => Self::Charger {},
+        }
+    }
+
+    /// A secret that was sent with it.
+    #[must_use]
+    pub fn secret(&self) -> Option<&str> {
+        match self {
+            Self::Http { secret, .. } | Self::Mqtt { secret, .. } => secret.as_deref(),
+            Self::Manual {} | Self::Pushed {} | Self::Charger {} => None,
+        }
+    }
+
+    /// Without what leads into the network.
+    pub fn hide(&mut self) {
+        match self {
+            Self::Http {
+                url, path, header, ..
+            } => {
+                url.clear();
+                path.clear();
+                *header = None;
+            }
+            Self::Mqtt {
+                broker,
+                topic,
+                path,
+                user,
+                ..
+            } => {
+                broker.clear();
+                topic.clear();
+                path.clear();
+                *user = None;
+            }
+            Self::Manual {} | Self::Pushed {} | Self::Charger {} => {}
+        }
+    }
+}
+
 impl Vehicle {
     #[must_use]
-    pub fn of(vehicle: &model::vehicle::Vehicle, soc: Option<Soc>, source: Source) -> Self {
-        use model::vehicle::SocSource as From;
+    pub fn of(vehicle: &model::vehicle::Vehicle, soc: Option<Soc>, source: Source, has_secret: bool) -> Self {
         Self {
             id: vehicle.id.to_string(),
             name: vehicle.name.clone(),
@@ -113,14 +233,10 @@ impl Vehicle {
             default_mode: vehicle.default_mode.map(Into::into),
             owner: vehicle.owner.as_ref().map(ToString::to_string),
             home: vehicle.home.as_ref().map(ToString::to_string),
-            soc_source: match vehicle.soc_source.clone() {
-                From::Manual => SocSource::Manual {},
-                From::Pushed => SocSource::Pushed {},
-                From::Http { url, path, every_s } => SocSource::Http { url, path, every_s },
-                From::Mqtt { topic } => SocSource::Mqtt { topic },
-                From::Charger => SocSource::Charger {},
-            },
+            soc_source: SocSource::of(vehicle.soc_source.clone(), has_secret),
             soc,
+            soc_stale: false,
+            soc_problem: None,
             source,
         }
     }
@@ -143,8 +259,30 @@ impl Vehicle {
             soc_source: match self.soc_source {
                 SocSource::Manual {} => To::Manual,
                 SocSource::Pushed {} => To::Pushed,
-                SocSource::Http { url, path, every_s } => To::Http { url, path, every_s },
-                SocSource::Mqtt { topic } => To::Mqtt { topic },
+                SocSource::Http {
+                    url,
+                    path,
+                    every_s,
+                    header,
+                    ..
+                } => To::Http {
+                    url,
+                    path,
+                    every_s,
+                    header,
+                },
+                SocSource::Mqtt {
+                    broker,
+                    topic,
+                    path,
+                    user,
+                    ..
+                } => To::Mqtt {
+                    broker,
+                    topic,
+                    path,
+                    user,
+                },
                 SocSource::Charger {} => To::Charger,
             },
         })

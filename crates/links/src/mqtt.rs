@@ -1,0 +1,614 @@
+//! MQTT 3.1.1, the client: subscribe, publish, last will, QoS 0 and 1, in clear or over TLS.
+//!
+//! [`run`] holds one connection to one broker and makes it again, after pauses that grow and differ, whenever
+//! it ends. Every connection starts a clean session and subscribes anew, so that retained messages come again.
+//!
+//! Bounds: a packet is at most [`Limits::max_body`] long. Messages wait in a queue of [`HEARD`]; while it is
+//! full nothing more is read, and the broker decides what it keeps. What is to be published waits in a queue
+//! of [`PENDING`]; while it is full, also because the broker is away, [`Publisher::publish`] refuses.
+//! Of QoS 1 at most [`IN_FLIGHT`] are without an acknowledgement; after a new connection they are sent again.
+//!
+//! With a [`Guard`] the connection goes only to addresses that it lets pass, checked when it is made.
+
+mod packet;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::limits::Limits;
+use crate::outbound_guard::{Guard, Resolver};
+use crate::tls;
+use packet::Packet;
+
+/// Messages that wait for whoever listens.
+pub const HEARD: usize = 64;
+/// Messages that wait to be sent.
+pub const PENDING: usize = 256;
+/// Messages of QoS 1 that wait for their acknowledgement.
+pub const IN_FLIGHT: usize = 32;
+
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A connection that lived so long had recovered; its end counts as the first one.
+const RECOVERED: Duration = Duration::from_secs(60);
+
+/// How often a message may arrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Qos {
+    #[default]
+    AtMostOnce,
+    AtLeastOnce,
+}
+
+impl Qos {
+    const fn bits(self) -> u8 {
+        match self {
+            Self::AtMostOnce => 0,
+            Self::AtLeastOnce => 1,
+        }
+    }
+}
+
+/// Who we are to a broker.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub user: String,
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(…)")
+    }
+}
+
+/// A message that we send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publish {
+    pub topic: String,
+    pub payload: Vec<u8>,
+    pub qos: Qos,
+    /// The broker keeps it for those who subscribe later.
+    pub retain: bool,
+}
+
+/// A message that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub topic: String,
+    pub payload: Vec<u8>,
+    pub qos: Qos,
+    /// It was kept by the broker: nobody knows how old it is.
+    pub retained: bool,
+}
+
+/// Where a broker is: `mqtt://host`, `mqtts://host:port`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Broker {
+    pub host: String,
+    pub port: u16,
+    pub tls: bool,
+}
+
+/// Why a text names no broker.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{given}` is no address of a broker, expected mqtt://host or mqtts://host, with :port if it is not 1883 or 8883"
+)]
+pub struct NoBroker {
+    pub given: String,
+}
+
+impl std::str::FromStr for Broker {
+    type Err = NoBroker;
+
+    fn from_str(text: &str) -> Result<Self, NoBroker> {
+        let wrong = || NoBroker {
+            given: text.chars().take(80).collect(),
+        };
+        let (tls, rest) = match text.split_once("://") {
+            Some(("mqtt", rest)) => (false, rest),
+            Some(("mqtts", rest)) => (true, rest),
+            Some(_) | None => return Err(wrong()),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let usual = if tls { 8_883 } else { 1_883 };
+        let (host, port) = match rest.rsplit_once(':') {
+            // The colon of a bare IPv6 address in brackets.
+            Some((_, after)) if after.ends_with(']') => (rest, usual),
+            Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
+            None => (rest, usual),
+        };
+        let host = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
+        let fits = (1..=253).contains(&host.len())
+            && port != 0
+            && (host.parse::<IpAddr>().is_ok()
+                || host
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')));
+        let host = host.to_owned();
+        fits.then_some(Self { host, port, tls }).ok_or_else(wrong)
+    }
+}
+
+/// Whether a client may publish to it: no wildcard, not empty, no control character (4.7).
+#[must_use]
+pub fn is_topic(text: &str) -> bool {
+    (1..=1_024).contains(&text.len()) && text.chars().all(|c| !c.is_control() && c != '#' && c != '+')
+}
+
+/// What one client wants of one broker.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub broker: Broker,
+    /// Unique at the broker: of two with one id the older is thrown out.
+    pub client: String,
+    pub credentials: Option<Credentials>,
+    /// What the broker says for us when we are gone without a word.
+    pub will: Option<Publish>,
+    /// Topic filters, with the most that is wanted.
+    pub subscriptions: Vec<(String, Qos)>,
+    pub limits: Limits,
+}
+
+/// By which way a broker is reached.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// `None`: the address is the administrator's own, and may be anywhere.
+    pub guard: Option<Arc<Guard>>,
+    pub resolver: Arc<dyn Resolver>,
+    tls: Arc<rustls::ClientConfig>,
+}
+
+impl Way {
+    /// Over TLS a certificate must be good in the eyes of the system's own list.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(guard: Option<Arc<Guard>>, resolver: Arc<dyn Resolver>) -> Result<Self, Failure> {
+        Ok(Self {
+            guard,
+            resolver,
+            tls: Arc::new(tls::system()?),
+        })
+    }
+
+    /// Over TLS only certificates of this authority (PEM) are good.
+    ///
+    /// # Errors
+    /// When there is no certificate in it.
+    pub fn trusting(
+        guard: Option<Arc<Guard>>,
+        resolver: Arc<dyn Resolver>,
+        authority: &str,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            guard,
+            resolver,
+            tls: Arc::new(tls::only(authority)?),
+        })
+    }
+}
+
+/// What happens at a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The broker has accepted us and all subscriptions.
+    Up,
+    Message(Message),
+    /// The connection ended or could not be made. It is tried again.
+    Down(Failure),
+}
+
+/// The end at which messages go in.
+#[derive(Clone, Debug)]
+pub struct Publisher(mpsc::Sender<Publish>);
+
+/// The queue is full: the broker is away, or slower than what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{PENDING} messages wait for the broker already")]
+pub struct Full;
+
+impl Publisher {
+    /// Queues a message. It is sent when the broker is there.
+    ///
+    /// # Errors
+    /// When the queue is full or the connection has been given up.
+    pub fn publish(&self, publish: Publish) -> Result<(), Full> {
+        self.0.try_send(publish).map_err(|_| Full)
+    }
+}
+
+/// A client: what it hears, the end at which messages go in, and what has to run.
+pub fn client(
+    settings: Settings,
+    way: Way,
+    stop: CancellationToken,
+) -> (Publisher, mpsc::Receiver<Event>, impl Future<Output = ()> + Send) {
+    let (send, requests) = mpsc::channel(PENDING);
+    let (events, heard) = mpsc::channel(HEARD);
+    let running = run(settings, way, requests, events, stop);
+    (Publisher(send), heard, running)
+}
+
+/// Connects, and connects again, until `stop` or nobody listens any more.
+async fn run(
+    settings: Settings,
+    way: Way,
+    mut requests: mpsc::Receiver<Publish>,
+    events: mpsc::Sender<Event>,
+    stop: CancellationToken,
+) {
+    let mut attempt = 0;
+    let mut unacknowledged = VecDeque::new();
+    loop {
+        let started = Instant::now();
+        let ended = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            opened = timeout(settings.limits.timeout, Connection::open(&settings, &way)) => match opened {
+                Ok(Ok(connection)) => {
+                    connection.serve(&settings, &mut requests, &events, &mut unacknowledged, &stop).await
+                }
+                Ok(Err(failure)) => End::Failed(failure),
+                Err(_) => End::Failed(Failure::timed_out(settings.limits.timeout)),
+            },
+        };
+        let End::Failed(failure) = ended else { return };
+        if events.send(Event::Down(failure)).await.is_err() {
+            return;
+        }
+        if started.elapsed() >= RECOVERED {
+            attempt = 0;
+        }
+        let pause = pause(&settings.client, attempt);
+        attempt += 1;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Doubles up to a minute; shortened by up to a half, differently for each client.
+fn pause(client: &str, attempt: u32) -> Duration {
+    let longest = FIRST_PAUSE
+        .saturating_mul(1 << attempt.min(16))
+        .min(LONGEST_PAUSE);
+    let mut hasher = DefaultHasher::new();
+    (client, attempt).hash(&mut hasher);
+    let spread = u32::try_from(hasher.finish() % 1_000).unwrap_or(0);
+    longest - longest * spread / 2_000
+}
+
+enum End {
+    /// Somebody wants it to end.
+    Wanted,
+    Failed(Failure),
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A message of QoS 1 on its way, by its number.
+type InFlight = VecDeque<(u16, Publish)>;
+
+struct Connection {
+    reader: Reader,
+    write: WriteHalf<Box<dyn Stream>>,
+    patience: Duration,
+}
+
+/// Bytes to packets; nothing is lost when a read is given up.
+struct Reader {
+    read: ReadHalf<Box<dyn Stream>>,
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Result<Packet, Failure> {
+        loop {
+            let decoded = packet::decode(&self.bytes, self.limit);
+            let decoded = decoded.map_err(|error| Failure::Other(format!("the broker sent {error}")))?;
+            if let Some((packet, used)) = decoded {
+                self.bytes.drain(..used);
+                return Ok(packet);
+            }
+            if self.read.read_buf(&mut self.bytes).await? == 0 {
+                return Err(Failure::Closed);
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Dials, says who we are and subscribes.
+    async fn open(settings: &Settings, way: &Way) -> Result<Self, Failure> {
+        let stream = dial(settings, way).await?;
+        let (read, write) = tokio::io::split(stream);
+        let mut connection = Self {
+            reader: Reader {
+                read,
+                bytes: Vec::new(),
+                limit: settings.limits.max_body,
+            },
+            write,
+            patience: settings.limits.timeout,
+        };
+        let keep_alive_s = u16::try_from(KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX);
+        let hello = packet::connect(
+            &settings.client,
+            keep_alive_s,
+            settings.credentials.as_ref(),
+            settings.will.as_ref(),
+        );
+        connection.send(&hello).await?;
+        match connection.reader.next().await? {
+            Packet::ConnAck { code: 0 } => {}
+            Packet::ConnAck { code } => return Err(Failure::Other(refusal(code))),
+            Packet::Publish { .. } | Packet::PubAck { .. } | Packet::SubAck { .. } | Packet::Pong => {
+                return Err(Failure::Other(
+                    "the broker spoke before it said welcome".to_owned(),
+                ));
+            }
+        }
+        if !settings.subscriptions.is_empty() {
+            let wanted = packet::subscribe(1, &settings.subscriptions);
+            connection.send(&wanted).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let sent = async {
+            self.write.write_all(bytes).await?;
+            self.write.flush().await
+        };
+        match timeout(self.patience, sent).await {
+            Ok(sent) => Ok(sent?),
+            Err(_) => Err(Failure::timed_out(self.patience)),
+        }
+    }
+
+    async fn serve(
+        mut self,
+        settings: &Settings,
+        requests: &mut mpsc::Receiver<Publish>,
+        events: &mpsc::Sender<Event>,
+        in_flight: &mut InFlight,
+        stop: &CancellationToken,
+    ) -> End {
+        let served = self.exchange(settings, requests, events, in_flight, stop).await;
+        match served {
+            Ok(()) => {
+                // A last word, so that the will is not said. Nothing waits for it to arrive.
+                let _ = self.send(&packet::DISCONNECT).await;
+                let _ = timeout(self.patience, self.write.shutdown()).await;
+                End::Wanted
+            }
+            Err(failure) => End::Failed(failure),
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        settings: &Settings,
+        requests: &mut mpsc::Receiver<Publish>,
+        events: &mpsc::Sender<Event>,
+        in_flight: &mut InFlight,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let mut is_up = settings.subscriptions.is_empty();
+        if is_up && events.send(Event::Up).await.is_err() {
+            return Ok(());
+        }
+        for (id, publish) in in_flight.iter() {
+            let bytes = packet::publish(publish, Some(*id), true);
+            self.send(&bytes).await?;
+        }
+        let mut numbers = Numbers(in_flight.back().map_or(1, |(id, _)| *id));
+        let mut ping_at = Instant::now() + KEEP_ALIVE;
+        let mut is_waiting = false;
+        let mut can_send = true;
+        loop {
+            // In no order, so that neither side waits for ever while the other one has much to say.
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                heard = self.reader.next() => {
+                    is_waiting = false;
+                    match heard? {
+                        Packet::Publish { message, id } => {
+                            let handed = tokio::select! {
+                                () = stop.cancelled() => return Ok(()),
+                                handed = events.send(Event::Message(message)) => handed,
+                            };
+                            if handed.is_err() {
+                                return Ok(());
+                            }
+                            if let Some(id) = id {
+                                self.send(&packet::acknowledge(id)).await?;
+                            }
+                        }
+                        Packet::PubAck { id } => in_flight.retain(|(sent, _)| *sent != id),
+                        Packet::SubAck { granted, .. } => {
+                            refused(&settings.subscriptions, &granted)?;
+                            if !is_up && events.send(Event::Up).await.is_err() {
+                                return Ok(());
+                            }
+                            is_up = true;
+                        }
+                        Packet::Pong => {}
+                        Packet::ConnAck { .. } => {
+                            return Err(Failure::Other("the broker said welcome twice".to_owned()));
+                        }
+                    }
+                }
+                wanted = requests.recv(), if is_up && can_send && in_flight.len() < IN_FLIGHT => {
+                    let Some(publish) = wanted else {
+                        can_send = false;
+                        continue;
+                    };
+                    let id = (publish.qos == Qos::AtLeastOnce).then(|| numbers.next(in_flight));
+                    let bytes = packet::publish(&publish, id, false);
+                    if let Some(id) = id {
+                        in_flight.push_back((id, publish));
+                    }
+                    self.send(&bytes).await?;
+                }
+                () = sleep_until(ping_at) => {
+                    if is_waiting {
+                        return Err(Failure::timed_out(KEEP_ALIVE));
+                    }
+                    is_waiting = true;
+                    ping_at = Instant::now() + KEEP_ALIVE;
+                    self.send(&packet::PING).await?;
+                }
+            }
+        }
+    }
+}
+
+/// Numbers of messages that are not in use. 1 is that of the subscription.
+struct Numbers(u16);
+
+impl Numbers {
+    fn next(&mut self, in_flight: &InFlight) -> u16 {
+        loop {
+            self.0 = if self.0 == u16::MAX { 2 } else { self.0 + 1 };
+            if !in_flight.iter().any(|(id, _)| *id == self.0) {
+                return self.0;
+            }
+        }
+    }
+}
+
+/// A broker may grant less than was asked for, or nothing (3.9.3).
+fn refused(wanted: &[(String, Qos)], granted: &[u8]) -> Result<(), Failure> {
+    let answers = granted.iter().map(Some).chain(std::iter::repeat(None));
+    let not_granted = wanted
+        .iter()
+        .zip(answers)
+        .find(|(_, answer)| answer.is_none_or(|code| *code > 1));
+    match not_granted {
+        Some(((filter, _), _)) => Err(Failure::Other(format!(
+            "the broker does not let us subscribe to `{filter}`"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Return codes of 3.2.2.3.
+fn refusal(code: u8) -> String {
+    let why = match code {
+        1 => "it does not speak MQTT 3.1.1",
+        2 => "it does not like the client id",
+        3 => "it is not available",
+        4 => "user or password is wrong",
+        5 => "we are not authorised; check user and password",
+        _ => return format!("the broker refuses the connection with code {code}"),
+    };
+    format!("the broker refuses the connection: {why}")
+}
+
+async fn dial(settings: &Settings, way: &Way) -> Result<Box<dyn Stream>, Failure> {
+    let Broker { host, port, tls } = &settings.broker;
+    let addresses = match host.parse::<IpAddr>() {
+        Ok(address) => vec![address],
+        Err(_) => way.resolver.resolve(host).await?,
+    };
+    let mut last = Failure::Other("the name of the broker has no address".to_owned());
+    for address in addresses {
+        if let Some(guard) = &way.guard
+            && let Err(denied) = guard.check_address(host, address)
+        {
+            last = denied.into();
+            continue;
+        }
+        match timeout(
+            settings.limits.connect_timeout,
+            TcpStream::connect((address, *port)),
+        )
+        .await
+        {
+            Ok(Ok(stream)) => {
+                // Messages are small and whole.
+                let _ = stream.set_nodelay(true);
+                if !tls {
+                    return Ok(Box::new(stream));
+                }
+                let name = ServerName::try_from(host.clone())
+                    .map_err(|_| Failure::Other(format!("`{host}` is no name for a certificate")))?;
+                let connector = tokio_rustls::TlsConnector::from(Arc::clone(&way.tls));
+                return Ok(Box::new(connector.connect(name, stream).await?));
+            }
+            Ok(Err(error)) => last = error.into(),
+            Err(_) => last = Failure::timed_out(settings.limits.connect_timeout),
+        }
+    }
+    Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_and_what_are_none() {
+        for (text, expected) in [
+            ("mqtt://127.0.0.1", Some(("127.0.0.1", 1_883, false))),
+            ("mqtt://broker.lan:1884/", Some(("broker.lan", 1_884, false))),
+            ("mqtts://broker.example", Some(("broker.example", 8_883, true))),
+            ("mqtt://[::1]", Some(("::1", 1_883, false))),
+            ("mqtts://[::1]:99", Some(("::1", 99, true))),
+            ("broker.lan", None),
+            ("http://broker.lan", None),
+            ("mqtt://", None),
+            ("mqtt://broker:0", None),
+            ("mqtt://broker:port", None),
+            ("mqtt://user:secret@broker", None),
+            ("mqtt://broker/topic", None),
+        ] {
+            let broker = text.parse::<Broker>();
+            let found = broker.as_ref().ok().map(|b| (b.host.as_str(), b.port, b.tls));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn pauses_grow_and_differ() {
+        for (attempt, ceiling) in [(0, 1_000), (1, 2_000), (5, 32_000), (6, 60_000), (40, 60_000)] {
+            let pause = pause("a", attempt).as_millis();
+            assert!((ceiling / 2..=ceiling).contains(&pause), "{attempt}: {pause}");
+        }
+        assert_ne!(pause("a", 3), pause("b", 3));
+    }
+
+    #[test]
+    fn numbers_in_use_are_passed_over() {
+        let publish = Publish {
+            topic: "t".to_owned(),
+            payload: Vec::new(),
+            qos: Qos::AtLeastOnce,
+            retain: false,
+        };
+        let in_flight = InFlight::from([(u16::MAX, publish.clone()), (2, publish)]);
+        assert_eq!(Numbers(u16::MAX - 1).next(&in_flight), 3);
+    }
+}
