@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import type { User } from "../api/types";
 import { addresses } from "./people";
 
-const user: User = { id: "a", name: "A", sites: {}, enabled: true, display: false, rules: [], notify: {}, has_password: true, cards: [] };
+const nothing = { alarms_from: null, email: null, webhook: null };
+const user: User = { id: "a", name: "A", sites: {}, enabled: true, display: false, rules: [], notify: nothing, has_password: true, cards: [] };
 
 test.each([
   [{}, []],
@@ -10,7 +11,7 @@ test.each([
   [{ email: "a@example.org", webhook: "https://example.org:8443/secret" }, ["a@example.org", "example.org:8443"]],
   [{ webhook: "no address" }, []],
 ])("who is told at %j", (notify, expected) => {
-  expect(addresses({ ...user, notify })).toEqual(expected);
+  expect(addresses({ ...user, notify: { ...nothing, ...notify } })).toEqual(expected);
 });
 
 test("nobody is told nowhere", () => {
