@@ -18,10 +18,10 @@ use model::settings::{
 };
 use model::site::Site;
 use model::tariff::{Band, Contract, Direction, PriceBook, Prices, Tariff};
-use model::time::Millis;
+use model::time::{Millis, Timestamp};
 use model::units::{MilliAmps, PerMille, WattHours};
 use model::user::{Card, CardKind, Role, User};
-use model::vehicle::{SocSource, Vehicle};
+use model::vehicle::{SocSource, StateOfCharge, Vehicle, VehicleCharge};
 use serde_json::{Value, json};
 use sim::demo;
 use sim::world::World;
@@ -104,7 +104,7 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
         .await
         .context("cannot open the ports of the virtual devices")?;
     let settings = Arc::new(settings(local, seed, devices.addresses())?);
-    fill_tariffs(house.store.as_ref(), &settings.sites[0]).await?;
+    fill_tariffs(house.store.as_ref(), &settings.sites[0], started.wall).await?;
     break_the_yard(&house, &settings.sites[1]).await?;
     let token = open_doors(&house.gate, &data).await?;
 
@@ -183,7 +183,7 @@ fn settings(
 }
 
 /// What energy costs and which cars there are, unless somebody has changed it.
-async fn fill_tariffs(store: &dyn Store, site: &Site) -> anyhow::Result<()> {
+async fn fill_tariffs(store: &dyn Store, site: &Site, now: Timestamp) -> anyhow::Result<()> {
     let contract = |name: &str, from: &str, until: Option<&str>, prices: Prices| {
         anyhow::Ok(Contract {
             name: name.to_owned(),
@@ -229,9 +229,9 @@ async fn fill_tariffs(store: &dyn Store, site: &Site) -> anyhow::Result<()> {
         store.put(&feed_in).await?;
     }
     if store.list::<Vehicle>().await?.is_empty() {
-        for (id, name, capacity, home) in [
-            ("blue-car", "Blue car", 58_000, "left"),
-            ("red-car", "Red car", 39_000, "right"),
+        for (id, name, capacity, home, soc) in [
+            ("blue-car", "Blue car", 58_000, "left", 810),
+            ("red-car", "Red car", 39_000, "right", 460),
         ] {
             let vehicle = Vehicle {
                 id: id.parse()?,
@@ -248,6 +248,13 @@ async fn fill_tariffs(store: &dyn Store, site: &Site) -> anyhow::Result<()> {
                 soc_source: SocSource::Manual,
             };
             store.put(&vehicle).await?;
+            let known = StateOfCharge {
+                soc: PerMille(soc),
+                at: now,
+                estimated: false,
+            };
+            let id = vehicle.id;
+            store.put(&VehicleCharge { id, known }).await?;
         }
     }
     Ok(())
@@ -329,13 +336,16 @@ async fn settle_in(house: &House) -> anyhow::Result<()> {
 async fn people(store: &dyn Store, site: &Site) -> anyhow::Result<People> {
     let users: Vec<User> = store.list().await?;
     let cards: Vec<Card> = store.list().await?;
+    let vehicles: Vec<Vehicle> = store.list().await?;
     Ok(People {
         evse: "right".parse()?,
         directory: Directory {
             users: users.into_iter().map(|user| (user.id.clone(), user)).collect(),
             cards: cards.into_iter().map(|card| (card.id.clone(), card)).collect(),
-            ..Directory::default()
+            vehicles: vehicles.into_iter().map(|car| (car.id.clone(), car)).collect(),
+            soc: BTreeMap::new(),
         },
+        looks_after: ADMIN.parse()?,
         prices: Arc::new(PriceBook::of_zone(&site.time_zone, store.list().await?)),
     })
 }
@@ -382,7 +392,7 @@ async fn past(
     settings: &Settings,
     seed: u64,
     counters: BTreeMap<Series, i64>,
-    until: model::time::Timestamp,
+    until: Timestamp,
 ) -> anyhow::Result<Option<Past>> {
     let site = Arc::new(settings.sites[0].clone());
     if Past::is_there(&house.store, &site, until).await? {
