@@ -109,6 +109,24 @@ test("sessions are filtered, counted, opened and exported", async () => {
   await page.context().close();
 });
 
+test("the demo has cars with their charge, people in its sessions, and alarms that are over", async () => {
+  await past();
+  const page = await opened.visits.openAt("#/vehicles");
+  for (const name of ["Blue car", "Red car"]) {
+    const car = page.locator("[data-vehicle]", { hasText: name });
+    await car.getByText(/^\d+\s%$/).waitFor();
+  }
+  await page.goto(`${opened.visits.demo.base_url}/#/sessions?span=year`);
+  for (const words of ["Resident 1", "Guest", "Blue car", "Red car"]) {
+    await page.locator(`${PAGES.sessions} li`, { hasText: words }).first().waitFor();
+  }
+  await page.goto(`${opened.visits.demo.base_url}/#/alarms`);
+  await page.locator("[data-alarm=meter_silent]").first().getByText("seen by admin").waitFor();
+  await page.locator("[data-alarm=device_offline]").nth(2).waitFor();
+  await page.locator("li", { hasText: "resident-1@example.org" }).getByRole("button", { name: "Send again" }).waitFor();
+  await page.context().close();
+});
+
 test("a day is zoomed with the keyboard, the mouse and buttons, and compared", async () => {
   const page = await opened.visits.openAt("#/history");
   await page.getByRole("button", { name: "Earlier", exact: true }).click();
