@@ -13,7 +13,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { "/api": api } },
+  // The host stays what the browser asked for: ohmstead takes writes from its own page alone.
+  server: { proxy: { "/api": { target: api, changeOrigin: false } } },
   // State is tested as the browser runs it.
   ...(process.env["VITEST"] ? { resolve: { conditions: ["browser"] } } : {}),
   test: { include: ["src/**/*.test.ts"] },

@@ -32,6 +32,25 @@ async function past() {
   });
 }
 
+/** The rows of a CSV file by the names in its heading. @param {string} text @returns {Record<string, string>[]} */
+function rows(text) {
+  const [head = "", ...lines] = text.trim().split(/\r?\n/);
+  const names = head.split(",");
+  return lines.map((line) => Object.fromEntries(line.split(",").map((cell, at) => [names[at], cell])));
+}
+
+/** @param {Record<string, string>[]} of @param {string[]} names */
+const sum = (of, ...names) => of.reduce((all, row) => all + names.reduce((one, name) => one + Number(row[name]), 0), 0);
+
+/** An energy as the page writes it, in Wh. @param {string} text */
+function wattHours(text) {
+  const [, value = "", unit = ""] = /^([\d.]+)\s(Wh|kWh|MWh)$/u.exec(text.trim()) ?? [];
+  return Number(value) * (unit === "MWh" ? 1e6 : unit === "kWh" ? 1e3 : 1);
+}
+
+/** Whether a figure of three or four digits says that value. @param {number} shown @param {number} exact */
+const says = (shown, exact) => Math.abs(shown - exact) <= Math.max(5, exact * 0.006);
+
 /** @param {Page} page @returns {Promise<string>} */
 const title = (page) => page.locator("#title").innerText();
 
@@ -69,7 +88,15 @@ test("sessions are filtered, counted, opened and exported", async () => {
   const href = await page.getByRole("link", { name: "CSV" }).getAttribute("href");
   assert.ok(href?.includes(`evse=${first}`), `the export has the same filter: ${href}`);
   const csv = await page.evaluate(async (address) => (await fetch(address)).text(), href ?? "");
-  assert.ok(csv.trim().split("\n").length > 1, "the export has a heading and rows");
+  const exported = rows(csv);
+  assert.equal(new Set(exported.map((row) => row["session"])).size, await count(), "every session is in the file");
+  const shown = await page.locator(".totals dd").allInnerTexts();
+  const energy = sum(exported, "energy_wh");
+  assert.ok(says(wattHours(shown[0] ?? ""), energy), `${shown[0]} is the sum of the file, ${energy} Wh`);
+  const cost = sum(exported, "cost");
+  assert.ok(Math.abs(Number((shown[1] ?? "").replace(/[^\d.]/g, "")) - cost) < 0.05, `${shown[1]} is the sum of the file, ${cost}`);
+  const origin = sum(exported, "sun_wh", "battery_wh", "grid_wh");
+  assert.ok(Math.abs(origin - energy) <= exported.length, "the origins add up to the energy");
 
   await page.locator(`${PAGES.sessions} a`).last().click();
   await page.getByText("Meter at the start").first().waitFor();
@@ -79,6 +106,24 @@ test("sessions are filtered, counted, opened and exported", async () => {
   await page.goBack();
   await page.getByRole("button", { name: "Show all" }).click();
   await until("all sessions again", 30_000, async () => (await count()) === all);
+  await page.context().close();
+});
+
+test("the demo has cars with their charge, people in its sessions, and alarms that are over", async () => {
+  await past();
+  const page = await opened.visits.openAt("#/vehicles");
+  for (const name of ["Blue car", "Red car"]) {
+    const car = page.locator("[data-vehicle]", { hasText: name });
+    await car.getByText(/^\d+\s%$/).waitFor();
+  }
+  await page.goto(`${opened.visits.demo.base_url}/#/sessions?span=year`);
+  for (const words of ["Resident 1", "Guest", "Blue car", "Red car"]) {
+    await page.locator(`${PAGES.sessions} li`, { hasText: words }).first().waitFor();
+  }
+  await page.goto(`${opened.visits.demo.base_url}/#/alarms`);
+  await page.locator("[data-alarm=meter_silent]").first().getByText("seen by admin").waitFor();
+  await page.locator("[data-alarm=device_offline]").nth(2).waitFor();
+  await page.locator("li", { hasText: "resident-1@example.org" }).getByRole("button", { name: "Send again" }).waitFor();
   await page.context().close();
 });
 
@@ -135,8 +180,23 @@ test("months and years have bars, a table, a picture and a file", async () => {
     assert.ok(download.suggestedFilename().endsWith(ending));
     const content = readFileSync(await download.path());
     if (ending === ".png") assert.equal(content.subarray(1, 4).toString(), "PNG");
-    else assert.match(content.toString(), /^start,end,complete,from_sun_wh/);
+    else {
+      assert.match(content.toString(), /^start,end,complete,from_sun_wh/);
+      const exported = rows(content.toString());
+      const used = await page.locator(".figures dd strong").first().innerText();
+      const taken = sum(exported, "to_house_wh", "to_cars_wh");
+      assert.ok(says(wattHours(used), taken), `${used} used is the sum of the file, ${taken} Wh`);
+      const total = await page.locator("tfoot td").first().innerText();
+      const sun = sum(exported, "from_sun_wh");
+      assert.ok(says(wattHours(total), sun), `${total} from the sun is the sum of the file, ${sun} Wh`);
+    }
   }
+  const day = page.locator("tbody th a").first();
+  const name = (await day.innerText()).split(" ").at(-1) ?? "";
+  await day.click();
+  await until("the day by itself", 10_000, async () => page.url().includes("span=day") && page.url().endsWith(`-${name.padStart(2, "0")}`));
+  await page.goBack();
+  await until("the month again", 10_000, async () => page.url().includes("span=month"));
   await page.screenshot({ path: join(OUTPUT, "history-month.png"), fullPage: true });
   await page.locator("label", { hasText: /^\s*Year/ }).click();
   await until("a year", 30_000, async () => page.url().includes("span=year"));
@@ -155,13 +215,25 @@ const looks = [
 for (const [look, options] of looks) {
   test(`${look}: every page is usable by everybody and no wider than the screen`, async () => {
     const page = await opened.visits.openAt("#/", options);
+    await page.addInitScript(() => {
+      // @ts-expect-error what is read below
+      globalThis.moved = 0;
+      new PerformanceObserver((list) => {
+        // @ts-expect-error entries of this kind have both
+        for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) globalThis.moved += value;
+      }).observe({ type: "layout-shift", buffered: true });
+    });
     for (const [name, ready] of Object.entries(PAGES)) {
       await page.goto(`${opened.visits.demo.base_url}/#/${name}`);
+      await page.reload();
       await page.locator(ready).first().waitFor();
       await page.waitForTimeout(1_000);
       assert.deepEqual(await axe(page), [], name);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(overflow <= 0, `${name} is ${overflow} px too wide`);
+      // @ts-expect-error what the page counted
+      const moved = await page.evaluate(() => globalThis.moved);
+      assert.ok(moved < 0.02, `${name} moved by ${moved} while its values came`);
       await page.screenshot({ path: join(OUTPUT, `${name}-${look}.png`), fullPage: true });
     }
     await page.context().close();

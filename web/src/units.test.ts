@@ -59,6 +59,7 @@ test("durations use their largest fitting units", () => {
     [8_400, "8 s"],
     [125_000, "2 min"],
     [3 * 3_600_000 + 300_000, "3 h 05 min"],
+    [48 * 3_600_000, "2 d"],
     [52 * 3_600_000, "2 d 4 h"],
   ]);
   check(units.countdown, [

@@ -130,7 +130,8 @@ export function duration(ms: number): string {
   if (minutes < 60) return `${minutes}\u00a0min`;
   const hours = Math.floor(minutes / 60);
   if (hours < 24) return `${hours}\u00a0h ${String(minutes % 60).padStart(2, "0")}\u00a0min`;
-  return `${Math.floor(hours / 24)}\u00a0d ${hours % 24}\u00a0h`;
+  const days = `${Math.floor(hours / 24)}\u00a0d`;
+  return hours % 24 === 0 ? days : `${days} ${hours % 24}\u00a0h`;
 }
 
 /** A countdown that keeps its width: `0:42`, `12:05`. */

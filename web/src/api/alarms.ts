@@ -20,6 +20,12 @@ export async function retryParcel(id: string): Promise<void> {
   await call("POST", `/outbox/${encodeURIComponent(id)}/retry`);
 }
 
+/** With what webhooks are signed; each time it is seen stands in the audit log. */
+export async function signingKey(): Promise<string> {
+  const { key } = await json<{ key: string }>(call("GET", "/outbox/signing-key"));
+  return key;
+}
+
 export async function deleteParcel(id: string): Promise<void> {
   await call("DELETE", `/outbox/${encodeURIComponent(id)}`);
 }

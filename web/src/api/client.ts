@@ -1,6 +1,6 @@
 // Typed calls of the native API. Knows addresses and errors, and nothing about pages or state.
 
-import type { History, HistorySeries, Intent, Receipt, Session, SetUp, SignIn, TicketSignIn } from "./types";
+import type { History, HistorySeries, Intent, PageSessionList, Receipt, Session, SetUp, SignIn, TicketSignIn } from "./types";
 
 /** Series one request may name. */
 const MAX_SERIES = 20;
@@ -107,6 +107,15 @@ export async function setUp(body: SetUp): Promise<void> {
 
 export async function signOut(): Promise<void> {
   await call("DELETE", "/session");
+}
+
+/** Where the caller is signed in, the place last used first. */
+export function pageSessions(): Promise<PageSessionList> {
+  return json(call("GET", "/session/all"));
+}
+
+export async function signOutEverywhere(): Promise<void> {
+  await call("DELETE", "/session/all");
 }
 
 export function intend(site: string, intent: Intent): Promise<Receipt> {

@@ -1,7 +1,7 @@
 // Calls about charging sessions and who may charge.
 
 import { call, json, ofSite, query } from "./client";
-import type { ChargingSession, SessionPage } from "./types";
+import type { ChargingSession, SessionPage, Shown } from "./types";
 
 export interface SessionFilter {
   from_ms: number | null;
@@ -24,9 +24,9 @@ export function sessionsCsv(site: string, filter: SessionFilter): string {
   return `/api/v1${ofSite(site, `sessions.csv${query({ ...filter })}`)}`;
 }
 
-/** Lets the car at an EVSE charge in one's own name. */
-export async function authorise(site: string, evse: string): Promise<void> {
-  await call("POST", ofSite(site, `evses/${encodeURIComponent(evse)}/authorisation`), { kind: "app" });
+/** Shows the right to charge at an EVSE: a card, a PIN, or `app` for one's own name. */
+export async function authorise(site: string, evse: string, shown: Shown): Promise<void> {
+  await call("POST", ofSite(site, `evses/${encodeURIComponent(evse)}/authorisation`), shown);
 }
 
 /** Stops the transaction at an EVSE. */

@@ -23,12 +23,14 @@ export type Receipt = Schemas["IntentAnswer"];
 export type History = Schemas["HistoryAnswer"];
 export type HistorySeries = Schemas["HistorySeries"];
 export type Session = Schemas["SessionView"];
+export type PageSessionList = Schemas["PageSessionList"];
 export type SignIn = Schemas["SignIn"];
 export type TicketSignIn = Schemas["TicketSignIn"];
 export type SetUp = Schemas["SetUp"];
 
 export type Money = Schemas["Cost"];
 export type Origin = Schemas["Origin"];
+export type Shown = Schemas["AuthorisationRequest"];
 export type Transaction = Schemas["Transaction"];
 export type ChargingSession = Schemas["Session"];
 export type SessionPage = Schemas["SessionList"];

@@ -1,7 +1,7 @@
 // Calls about users, their cards and passwords, tokens, and the audit log.
 
 import { call, json, query } from "./client";
-import type { AuditList, CardBody, TokenBody, TokenList, UserBody, UserList } from "./types";
+import type { AuditList, CardBody, ParcelList, TokenBody, TokenList, UserBody, UserList } from "./types";
 
 const one = (id: string) => `/users/${encodeURIComponent(id)}`;
 
@@ -23,6 +23,12 @@ export async function deleteUser(id: string, sessions: "keep" | "anonymise"): Pr
 
 export async function setPassword(id: string, password: string, current?: string): Promise<void> {
   await call("PUT", `${one(id)}/password`, { password, ...(current === undefined ? {} : { current }) });
+}
+
+/** Sends a test by every way the user is told of alarms; gives how many ways there are. */
+export async function testNotification(id: string): Promise<number> {
+  const { items } = await json<ParcelList>(call("POST", `${one(id)}/notify/test`));
+  return items.length;
 }
 
 export async function addCard(user: string, card: CardBody): Promise<void> {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { list, t } from ".";
+import { list, sentence, t } from ".";
 import { en } from "./en";
 
 const root = new URL("..", import.meta.url).pathname;
@@ -61,6 +61,8 @@ test("components hold no words of their own", () => {
 test("what is missing stays visible, lists read as people say them", () => {
   expect(t("alarm.since", { time: "14:05" })).toBe("since 14:05");
   expect(t("alarm.since")).toBe("since {time}");
+  expect(sentence("no answer within 2 s")).toBe("No answer within 2 s");
+  expect(sentence("")).toBe("");
   expect(list([])).toBe("");
   expect(list(["A"])).toBe("A");
   expect(list(["A", "B", "C"])).toBe("A, B and C");

@@ -17,6 +17,11 @@ export function has(key: string): key is Key {
   return Object.hasOwn(catalogue, key);
 }
 
+/** What the server says for a log begins small; for people it begins as sentences do. */
+export function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
+
 /** Names in a sentence: `Left`, `Left and Right`, `A, B and C`. */
 export function list(names: string[]): string {
   const last = names.at(-1);

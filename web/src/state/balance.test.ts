@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { EnergySeries, SiteView } from "../api/types";
-import { buckets, counters, csv, keptShare, names, ownShare, total, used } from "./balance";
+import { buckets, comparable, counters, csv, keptShare, names, ownShare, position, total, used, type Bucket } from "./balance";
 
 const HOUR_MS = 3_600_000;
 
@@ -60,6 +60,33 @@ test("totals, own power and kept sun", () => {
   expect(ownShare(all)).toBe(792);
   expect(keptShare(all)).toBe(692);
   expect([ownShare(total([])), keptShare(total([]))]).toEqual([null, null]);
+});
+
+const days = (month: string, ...numbers: number[]): Bucket[] =>
+  numbers.map((day) => {
+    const start_ms = Date.parse(`2026-${month}-${String(day).padStart(2, "0")}T00:00:00Z`);
+    const [from, to] = [{ sun: day, battery: 0, grid: 0 }, { house: day, cars: 0, battery: 0, grid: 0 }];
+    return { start_ms, end_ms: start_ms + 24 * HOUR_MS, is_complete: true, from, to };
+  });
+
+test("a bucket stands at its hour, its day or its month", () => {
+  const [bucket] = days("11", 3);
+  if (!bucket) throw new Error("no bucket");
+  expect(position(bucket, "day", "Europe/Vienna")).toBe("01:00");
+  expect(position(bucket, "month", "Europe/Vienna")).toBe("03");
+  expect(position(bucket, "year", "Europe/Vienna")).toBe("11");
+  expect(position(bucket, "month", "America/New_York")).toBe("02");
+});
+
+test.each([
+  ["whole months, of whatever length", [1, 2, 3], [1, 2, 3, 4], { is_running: false, are_whole: true }, [[1, 2, 3], [1, 2, 3, 4]]],
+  ["a month that goes on, without today", [1, 2, 3], [1, 2, 3, 4], { is_running: true, are_whole: true }, [[1, 2], [1, 2]]],
+  ["a month that was recorded from its 28th day on", [1, 2, 3], [28, 29, 30], { is_running: true, are_whole: false }, [[], []]],
+  ["the days both have", [1, 2, 3, 4], [3, 4, 5], { is_running: false, are_whole: false }, [[3, 4], [3, 4]]],
+] as const)("compared is: %s", (_name, now, before, how, expected) => {
+  const at = (bucket: Bucket) => position(bucket, "month", "UTC");
+  const both = comparable([days("11", ...now), days("10", ...before)], how, at);
+  expect(both.map((part) => part.map((bucket) => bucket.from.sun))).toEqual(expected);
 });
 
 test("the file is the same in every language", () => {

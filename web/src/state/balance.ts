@@ -1,6 +1,8 @@
 // Where energy came from and where it went, hour by hour, day by day or month by month. Pure.
 
 import type { EnergySeries, SiteView } from "../api/types";
+import { clock, localDate } from "../units";
+import type { Span } from "./period";
 
 export const SOURCES = ["sun", "battery", "grid"] as const;
 export const USES = ["house", "cars", "battery", "grid"] as const;
@@ -79,6 +81,29 @@ export function buckets(series: EnergySeries[], counters: Counters): Bucket[] {
       const rest = from.sun + from.battery + from.grid - to.cars - to.battery - to.grid;
       return { start_ms, end_ms, is_complete, from, to: { house: Math.max(0, rest), ...to } };
     });
+}
+
+/** Where a bucket stands in its period: its hour, its day of the month, its month. */
+export function position({ start_ms }: Bucket, span: Span, time_zone: string): string {
+  if (span === "day") return clock(start_ms, time_zone);
+  return localDate(start_ms, time_zone).slice(span === "month" ? 8 : 5, span === "month" ? 10 : 7);
+}
+
+/**
+ * What of two periods can be compared: all of both when both were recorded from their beginning and are over,
+ * else what stands at the same place in each, without the one that goes on.
+ */
+export function comparable(
+  [now, before]: [Bucket[], Bucket[]],
+  { is_running, are_whole }: { is_running: boolean; are_whole: boolean },
+  at: (bucket: Bucket) => string,
+): [Bucket[], Bucket[]] {
+  if (are_whole && !is_running) return [now, before];
+  const over = is_running ? now.slice(0, -1) : now;
+  const places = new Set(over.map(at));
+  const then = before.filter((bucket) => places.has(at(bucket)));
+  const kept = new Set(then.map(at));
+  return [over.filter((bucket) => kept.has(at(bucket))), then];
 }
 
 export type Totals = Pick<Bucket, "from" | "to">;

@@ -1,6 +1,7 @@
 // What a chart is told to draw. Nothing here knows how.
 
 import type { Accent } from "./flow";
+import type { Window } from "./zoom";
 
 /** One line, one layer of bars, or the outlines of others. */
 export interface Trace {
@@ -43,8 +44,12 @@ export function powerLine(line: Accent, watts: (number | null)[]): Trace {
 }
 
 /** As many of the names as have room, evenly. */
-export function fitting(ticks: Tick[], room_px: number, each_px: number): Tick[] {
-  const every = Math.max(1, Math.ceil((ticks.length * each_px) / Math.max(1, room_px)));
+export function fitting(ticks: Tick[], seen: Window, room_px: number, each_px: number): Tick[] {
+  const [first, second] = ticks;
+  if (first === undefined || second === undefined) return ticks;
+  // A period that goes on has names for its first part only; how close they are counts, not how many.
+  const apart_px = ((second.at_s - first.at_s) / (seen.to_s - seen.from_s)) * room_px;
+  const every = Math.max(1, Math.ceil(each_px / Math.max(1, apart_px)));
   return ticks.filter((_tick, index) => index % every === 0);
 }
 

@@ -8,6 +8,8 @@ import { names, type Names } from "./people";
 class Directory {
   users = $state.raw<User[]>([]);
   vehicles = $state.raw<Vehicle[]>([]);
+  /** Whether it was asked for and answered; before that nothing is known of how many there are. */
+  is_loaded = $state(false);
   readonly names = $derived<Names>(names(this.users, this.vehicles));
 
   /** Users are told to those who may see them. A failure leaves ids, which is no reason to show nothing. */
@@ -18,6 +20,7 @@ class Directory {
     ]);
     if (people.status === "fulfilled") this.users = people.value.items;
     if (cars.status === "fulfilled") this.vehicles = cars.value.items;
+    this.is_loaded = true;
   }
 }
 

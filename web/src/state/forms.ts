@@ -183,14 +183,22 @@ export function cardDraft(card: Card | null, time_zone: string): CardDraft {
   };
 }
 
-/** Readers write the number of an RFID card with or without marks between. */
+/** A number as it is stored: readers write that of an RFID card with or without marks between. */
+export function plainNumber(number: string): string {
+  return number.replace(/[\s:.-]/g, "").toUpperCase();
+}
+
+/** What is wrong with the number of a card or a PIN. */
+export function numberProblems(kind: Card["kind"], number: string): Problems {
+  const plain = plainNumber(number);
+  if (kind === "rfid") return { number: /^[0-9A-F]{6,40}$/.test(plain) ? undefined : "form.rfid" };
+  return { number: /^\d{4,12}$/.test(plain) ? undefined : "form.pin" };
+}
+
 export function cardProblems(draft: CardDraft, is_new: boolean): Problems {
-  const plain = draft.number.replace(/[\s:.-]/g, "");
-  const is_rfid = /^[0-9a-fA-F]{6,40}$/.test(plain);
-  const is_pin = /^\d{4,12}$/.test(plain);
   return {
     name: required(draft.name),
-    number: !is_new ? undefined : draft.kind === "rfid" ? (is_rfid ? undefined : "form.rfid") : is_pin ? undefined : "form.pin",
+    ...(is_new ? numberProblems(draft.kind, draft.number) : {}),
     budget_kwh: number(draft.budget_kwh, 0),
   };
 }
@@ -198,7 +206,7 @@ export function cardProblems(draft: CardDraft, is_new: boolean): Problems {
 export function cardBody(draft: CardDraft, before: Card | null, time_zone: string, now_ms: number): CardBody {
   return given({
     kind: draft.kind,
-    number: before === null ? draft.number.replace(/[\s:.-]/g, "").toUpperCase() : undefined,
+    number: before === null ? plainNumber(draft.number) : undefined,
     name: draft.name.trim(),
     enabled: draft.enabled,
     valid_until_ms: draft.valid_until === "" ? undefined : dayStart(nextDay(draft.valid_until), time_zone),

@@ -16,6 +16,13 @@ export function names(users: User[], vehicles: Vehicle[]): Names {
   };
 }
 
+/** Where somebody is told of alarms. Of a webhook only the host: its path may be a secret. */
+export function addresses(user: User | null): string[] {
+  const { email, webhook } = user?.notify ?? {};
+  const host = webhook == null || webhook === "" || !URL.canParse(webhook) ? null : new URL(webhook).host;
+  return [email, host].filter((address): address is string => address != null && address !== "");
+}
+
 /** The name, else the id itself: what was deleted still has one. */
 export function nameOf(names: Map<string, string>, id: string): string {
   return names.get(id) ?? id;

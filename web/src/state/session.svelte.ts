@@ -2,7 +2,7 @@
 
 import * as client from "../api/client";
 import { ApiError } from "../api/client";
-import { t } from "../i18n";
+import { sentence, t } from "../i18n";
 
 export type Door =
   | { at: "unknown" }
@@ -74,6 +74,12 @@ class SessionState {
       this.door = { at: "sign_in", note: null };
     }
   }
+
+  /** Leaves here and wherever else one is signed in. When that fails one stays, and hears of it. */
+  async leaveEverywhere(): Promise<void> {
+    await client.signOutEverywhere();
+    this.door = { at: "sign_in", note: t("sign_in.out_everywhere") };
+  }
 }
 
 /** What a failed call means for the person in front of the page. */
@@ -95,10 +101,16 @@ export function inWords(error: unknown, reading = false): string {
     case 429:
       return t("error.slow_down");
     case 503:
-      return t("error.busy");
+      return error.code === "offline" ? t("error.offline", { message }) : t("error.busy");
     default:
       return t("error.other", { status: error.status, message });
   }
+}
+
+/** Why somebody may not charge: the server says it in a sentence, which is more than that they may not. */
+export function refused(error: unknown): string {
+  if (!(error instanceof ApiError) || error.status !== 403 || error.message === "") return inWords(error);
+  return `${sentence(error.message)}.`;
 }
 
 export const session = new SessionState();

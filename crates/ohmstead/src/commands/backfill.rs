@@ -9,8 +9,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use engine::{Change, Core, Directory, Record, Restored};
-use model::id::{EvseId, SessionId};
-use model::message::Reported;
+use model::alarm::{Acknowledged, Alarm, AlarmCode, Severity};
+use model::device::LinkState;
+use model::id::{DeviceId, EvseId, SessionId, UserId};
+use model::message::{Report, Reported};
+use model::outbox::{Content, Parcel, ParcelState};
 use model::reading::Quantity;
 use model::session::machine::Input;
 use model::session::{Authorisation, AuthorisationKind, LedgerEntry, Session};
@@ -25,6 +28,8 @@ use store::{Series, Store, StoreError};
 use tokio::task::JoinSet;
 
 const DAYS: i64 = 30;
+const DAY: Millis = Millis(86_400_000);
+const HOUR: Millis = Millis(3_600_000);
 const STEP: Millis = Millis(10_000);
 const RECORD_EVERY: Millis = Millis(60_000);
 
@@ -39,7 +44,24 @@ struct Made {
     rows: Rows,
     sessions: BTreeMap<SessionId, Session>,
     ledger: BTreeMap<Timestamp, LedgerEntry>,
+    /// As they ended, by when they began.
+    alarms: BTreeMap<(Timestamp, Option<DeviceId>, AlarmCode), Alarm>,
 }
+
+/// Devices that did not answer for a while, so that there are alarms to look back at: which, how long before
+/// the end, and for how long. All of it is before the days that a new world lives through.
+const SILENCES: [(&str, Millis, Millis); 3] = [
+    ("grid", Millis(18 * DAY.0 + 5 * HOUR.0), Millis(6 * 60_000)),
+    ("battery", Millis(9 * DAY.0 + 2 * HOUR.0), Millis(25 * 60_000)),
+    (
+        "wallbox-right",
+        Millis(3 * DAY.0 + 7 * HOUR.0),
+        Millis(4 * 60_000),
+    ),
+];
+
+/// How soon somebody looked at an alarm, if anybody did.
+const SEEN_AFTER: Millis = Millis(90_000);
 
 /// What the past is made of.
 pub struct Past {
@@ -92,6 +114,22 @@ impl Past {
         let mut rows = made.rows;
         let last = rows.remove(&house);
         write_sessions(&store, epoch, made.sessions, made.ledger).await?;
+        let grave = made
+            .alarms
+            .values()
+            .find(|alarm| alarm.severity == Severity::Error);
+        if let Some(alarm) = grave {
+            store
+                .put_parcel(&given_up(&site, alarm)?)
+                .await
+                .context("cannot write the messages of the past")?;
+        }
+        for alarm in made.alarms.into_values() {
+            store
+                .put_alarm(&alarm)
+                .await
+                .context("cannot write the alarms of the past")?;
+        }
         for (series, mut rows) in rows {
             if let (true, Some(live), Some((_, end))) = (
                 series.quantity.is_counter(),
@@ -122,6 +160,7 @@ impl Past {
         let begin = minute - Millis(DAYS * 86_400_000);
         let steps = (DAYS * 86_400_000 - 60_000) / STEP.0;
         let mut made = Made::default();
+        let looks_after = self.people.looks_after.clone();
         live_through(
             &mut self.world,
             &self.site,
@@ -145,14 +184,26 @@ impl Past {
                 Record::Ledger(entry) => {
                     made.ledger.insert(entry.start, entry);
                 }
+                Record::Alarm(alarm) => {
+                    made.alarms
+                        .insert((alarm.raised, alarm.device.clone(), alarm.code), alarm);
+                }
                 Record::Setpoints(_)
                 | Record::Wish { .. }
-                | Record::Alarm(_)
                 | Record::Charge { .. }
                 | Record::Device { .. }
                 | Record::Document { .. } => {}
             },
         );
+        // What is still open is the live site's to say; the newest have not been looked at yet.
+        made.alarms.retain(|_, alarm| alarm.cleared.is_some());
+        let seen = made.alarms.len().saturating_sub(1);
+        for alarm in made.alarms.values_mut().take(seen) {
+            alarm.acknowledged = Some(Acknowledged {
+                by: looks_after.clone(),
+                at: alarm.raised + SEEN_AFTER,
+            });
+        }
         made
     }
 }
@@ -186,6 +237,27 @@ impl Made {
                 .retain(|share| self.sessions.contains_key(&share.session));
         }
     }
+}
+
+/// A message about an alarm that never got through: the demo has no mail relay.
+fn given_up(site: &Site, alarm: &Alarm) -> anyhow::Result<Parcel> {
+    let to = "resident-1@example.org";
+    Ok(Parcel {
+        id: "past-1".parse()?,
+        target: format!("email {to}"),
+        content: Content::Email {
+            to: to.to_owned(),
+            subject: format!("{}: {}", site.name, alarm.text),
+            body: alarm.text.clone(),
+        },
+        author: None,
+        created: alarm.raised,
+        attempts: 32,
+        state: ParcelState::Dead {
+            since: alarm.raised + DAY,
+        },
+        last_error: Some("no mail relay is configured".to_owned()),
+    })
 }
 
 async fn write_sessions(
@@ -224,6 +296,8 @@ async fn finish(writing: &mut JoinSet<Result<(), StoreError>>, at_most: usize) -
 pub struct People {
     pub evse: EvseId,
     pub directory: Directory,
+    /// Who looks at alarms.
+    pub looks_after: UserId,
     pub prices: Arc<PriceBook>,
 }
 
@@ -298,10 +372,18 @@ fn live_through(
         core.set_prices(people.prices.clone());
     }
     let mut came = 0;
+    let left = |step: i64| Millis((steps - step) * STEP.0);
     for step in 0..steps {
         let now = now(step);
         world.step_coarse(now);
-        for (device, report) in world.reports() {
+        let mut reports = links_changed(site, left(step - 1), left(step));
+        reports.extend(
+            world
+                .reports()
+                .into_iter()
+                .filter(|(device, _)| !is_silent(device, left(step))),
+        );
+        for (device, report) in reports {
             core.handle_report(&Reported {
                 site: site.id.clone(),
                 device,
@@ -322,9 +404,71 @@ fn live_through(
     }
 }
 
+/// Whether a device does not answer while so much of the past is left.
+fn is_silent(device: &DeviceId, left: Millis) -> bool {
+    SILENCES
+        .iter()
+        .any(|(silent, from, span)| device.as_str() == *silent && left <= *from && left.0 > from.0 - span.0)
+}
+
+/// The links that were lost or found again in between.
+fn links_changed(site: &Site, left_before: Millis, left: Millis) -> Vec<(DeviceId, Report)> {
+    let changed = |device: &DeviceId| {
+        let state = match (is_silent(device, left_before), is_silent(device, left)) {
+            (false, true) => LinkState::Offline {
+                problem: "no answer within 2 s; check the network and its cable".to_owned(),
+            },
+            (true, false) => LinkState::Online,
+            (true, true) | (false, false) => return None,
+        };
+        Some((device.clone(), Report::Link(state)))
+    };
+    site.devices
+        .iter()
+        .filter_map(|device| changed(&device.id))
+        .collect()
+}
+
 fn house_load(site: &Site) -> Series {
     Series {
         subject: format!("site:{}", site.id),
         quantity: Quantity::Power,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use sim::demo;
+
+    use super::*;
+
+    #[test]
+    fn every_silence_is_of_a_device_begins_and_ends_once_and_before_the_present() {
+        let site = demo::home_site(&demo::home(1), &BTreeMap::new());
+        let steps = DAYS * DAY.0 / STEP.0;
+        let left = |step: i64| Millis((steps - step) * STEP.0);
+        let changes: Vec<(i64, String, bool)> = (0..=steps)
+            .flat_map(|step| {
+                links_changed(&site, left(step - 1), left(step))
+                    .into_iter()
+                    .map(move |(device, report)| {
+                        let is_found = report == Report::Link(LinkState::Online);
+                        (left(step).0, device.to_string(), is_found)
+                    })
+            })
+            .collect();
+        let expected: Vec<(i64, String, bool)> = SILENCES
+            .iter()
+            .flat_map(|(device, from, span)| {
+                [
+                    (from.0, (*device).to_owned(), false),
+                    (from.0 - span.0, (*device).to_owned(), true),
+                ]
+            })
+            .collect();
+        assert_eq!(changes, expected);
+        assert!(changes.iter().all(|(left, _, _)| *left > 2 * DAY.0));
     }
 }

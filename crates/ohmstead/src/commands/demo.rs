@@ -362,13 +362,16 @@ async fn settle_in(house: &House) -> anyhow::Result<()> {
 async fn people(store: &dyn Store, site: &Site) -> anyhow::Result<People> {
     let users: Vec<User> = store.list().await?;
     let cards: Vec<Card> = store.list().await?;
+    let vehicles: Vec<Vehicle> = store.list().await?;
     Ok(People {
         evse: "right".parse()?,
         directory: Directory {
             users: users.into_iter().map(|user| (user.id.clone(), user)).collect(),
             cards: cards.into_iter().map(|card| (card.id.clone(), card)).collect(),
-            ..Directory::default()
+            vehicles: vehicles.into_iter().map(|car| (car.id.clone(), car)).collect(),
+            soc: BTreeMap::new(),
         },
+        looks_after: ADMIN.parse()?,
         prices: Arc::new(PriceBook::of_zone(&site.time_zone, store.list().await?)),
     })
 }
