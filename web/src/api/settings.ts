@@ -1,7 +1,7 @@
 // Calls about tariffs, storage and backups.
 
 import { call, json, ofSite, query } from "./client";
-import type { PriceList, Storage, Tariff, TariffList } from "./types";
+import type { InstallationChange, InstallationSettings, PriceList, Storage, Tariff, TariffList } from "./types";
 
 const one = (id: string) => `/tariffs/${encodeURIComponent(id)}`;
 
@@ -23,6 +23,16 @@ export async function deleteTariff(id: string): Promise<void> {
 
 export function prices(site: string, from_ms: number, to_ms: number): Promise<PriceList> {
   return json(call("GET", ofSite(site, `prices${query({ from_ms, to_ms })}`)));
+}
+
+/** What is chosen for the installation, without secrets. */
+export function settings(): Promise<InstallationSettings> {
+  return json(call("GET", "/settings"));
+}
+
+/** Changes all of it or nothing, and gives what it is now. */
+export function changeSettings(change: InstallationChange): Promise<InstallationSettings> {
+  return json(call("PATCH", "/settings", change));
 }
 
 export function storage(): Promise<Storage> {

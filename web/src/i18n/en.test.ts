@@ -18,6 +18,7 @@ const MADE = [
   "device.kind.",
   "device.role.",
   "evse.mode.",
+  "installation.tls.",
   "limit.",
   "nav.",
   "origin.",

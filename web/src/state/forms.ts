@@ -42,7 +42,7 @@ export function idOf(name: string): string {
     .slice(0, 63);
 }
 
-function required(text: string): Key | undefined {
+export function required(text: string): Key | undefined {
   return text.trim() === "" ? "form.required" : undefined;
 }
 
