@@ -19,8 +19,6 @@ use crate::slow_down::Source;
 const DIALECT: &str = "goe";
 const KIND: &str = "goe";
 const LONGEST_TOKEN: usize = 128;
-/// Shorter tokens can be tried through.
-const SHORT: usize = 16;
 /// Account name of the slow-down.
 const TOKEN: &str = "go-e token";
 
@@ -141,10 +139,6 @@ impl Gate {
 
     /// The charger that a caller means, by its serial number and token or by the token alone. A right token is
     /// answered at once, wrong ones are slowed down by where they come from.
-    ///
-    /// Tokens are what their chargers' makers or owners chose, so they may be short. While eight wrong ones of a
-    /// source wait for their answer, a short one from there is refused without a look, since a quick refusal
-    /// would tell as much as a slow one.
     pub async fn goe_caller(
         &self,
         serial: Option<&str>,
@@ -152,7 +146,7 @@ impl Gate {
         source: IpAddr,
     ) -> Option<(EvseId, Principal)> {
         let source = Source::from(source);
-        if token.is_empty() || (token.len() < SHORT && self.slow_down().is_full(source)) {
+        if token.is_empty() {
             return None;
         }
         let found = match serial {
