@@ -208,10 +208,14 @@ fn unopened(kind: &str, name: &str) -> GateError {
 /// somebody else made meanwhile is not overwritten.
 fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let draft = path.with_extension("new");
+    // One that a crash left behind may be open to others.
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
     let mut file = std::fs::OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&draft)?;
     file.write_all(bytes)?;
@@ -234,6 +238,8 @@ mod tests {
     fn the_key_file_is_made_once_and_private() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
+        // What a crash left behind, open to others.
+        std::fs::write(directory.path().join("key.new"), b"x").unwrap();
         let sealed = InstallationKey::open(&path)
             .unwrap()
             .seal("goe", "left", b"token")
