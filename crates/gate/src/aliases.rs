@@ -4,6 +4,7 @@
 //! the token is sealed rather than hashed. Serial numbers are assigned once and never reused.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use model::id::EvseId;
 use store::{Store, StoredSecret};
@@ -13,10 +14,15 @@ use crate::denied::GateError;
 use crate::gate::Gate;
 use crate::principal::Principal;
 use crate::secrets::{InstallationKey, TokenDigest, digest, random_goe_token};
+use crate::slow_down::Source;
 
 const DIALECT: &str = "goe";
 const KIND: &str = "goe";
 const LONGEST_TOKEN: usize = 128;
+/// Shorter tokens can be tried through.
+const SHORT: usize = 16;
+/// Account name of the slow-down.
+const TOKEN: &str = "go-e token";
 
 /// A charger that can be asked for in the go-e dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,8 +116,7 @@ impl Gate {
 
     /// Whoever knows the token of the charger with that serial number may use its EVSE. A wrong token, none
     /// (an empty text) and an unknown serial number cost the same.
-    #[must_use]
-    pub fn goe_by_serial_and_token(&self, serial: &str, token: &str) -> Option<(EvseId, Principal)> {
+    pub(crate) fn goe_by_serial_and_token(&self, serial: &str, token: &str) -> Option<(EvseId, Principal)> {
         let given = digest(token);
         let held = self.held();
         let charger = held.goe.by_serial.get(serial);
@@ -123,8 +128,7 @@ impl Gate {
 
     /// The charger that a token alone names. Chargers that share a token cannot be told apart by it, so
     /// there is none then.
-    #[must_use]
-    pub fn goe_by_token(&self, token: &str) -> Option<(EvseId, Principal)> {
+    pub(crate) fn goe_by_token(&self, token: &str) -> Option<(EvseId, Principal)> {
         let given = digest(token);
         let held = self.held();
         let serial = match held.goe.by_token.get(&given).map(Vec::as_slice) {
@@ -133,6 +137,32 @@ impl Gate {
         };
         let charger = held.goe.by_serial.get(serial)?;
         Some((charger.evse.clone(), Principal::goe(serial, charger.evse.clone())))
+    }
+
+    /// The charger that a caller means, by its serial number and token or by the token alone. A right token is
+    /// answered at once, wrong ones are slowed down by where they come from.
+    ///
+    /// Tokens are what their chargers' makers or owners chose, so they may be short. While eight wrong ones of a
+    /// source wait for their answer, a short one from there is refused without a look, since a quick refusal
+    /// would tell as much as a slow one.
+    pub async fn goe_caller(
+        &self,
+        serial: Option<&str>,
+        token: &str,
+        source: IpAddr,
+    ) -> Option<(EvseId, Principal)> {
+        let source = Source::from(source);
+        if token.is_empty() || (token.len() < SHORT && self.slow_down().is_full(source)) {
+            return None;
+        }
+        let found = match serial {
+            Some(serial) => self.goe_by_serial_and_token(serial, token),
+            None => self.goe_by_token(token),
+        };
+        if found.is_none() {
+            self.wait_out(source, TOKEN).await;
+        }
+        found
     }
 
     /// Every charger with a go-e serial number, ordered by it.

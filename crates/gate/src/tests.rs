@@ -955,7 +955,7 @@ async fn chargers_are_known_by_serial_and_token() {
             ("1", "myapitoken", None),
             ("", "", None),
         ] {
-            let found = house.gate.goe_by_serial_and_token(serial, token);
+            let found = house.gate.goe_caller(Some(serial), token, home()).await;
             assert_eq!(
                 found.as_ref().map(|(evse, _)| evse.as_str()),
                 expected,
@@ -968,10 +968,13 @@ async fn chargers_are_known_by_serial_and_token() {
                 );
             }
         }
-        let by_token = |token: &str| house.gate.goe_by_token(token).map(|(evse, _)| evse.to_string());
-        assert_eq!(by_token("myapitoken").as_deref(), Some("left"));
-        assert_eq!(by_token(&generated).as_deref(), Some("right"));
-        assert_eq!(by_token(""), None);
+        let by_token = async |token: &str| {
+            let found = house.gate.goe_caller(None, token, home()).await;
+            found.map(|(evse, _)| evse.to_string())
+        };
+        assert_eq!(by_token("myapitoken").await.as_deref(), Some("left"));
+        assert_eq!(by_token(&generated).await.as_deref(), Some("right"));
+        assert_eq!(by_token("").await, None);
         let serials: Vec<_> = house
             .gate
             .goe_chargers()
@@ -985,6 +988,48 @@ async fn chargers_are_known_by_serial_and_token() {
         );
         house.restart().await;
     }
+}
+
+#[tokio::test]
+async fn tried_tokens_of_chargers_wait_and_a_right_one_does_not() {
+    let house = House::new().await;
+    for (id, serial, token) in [
+        ("left", "000001", "myapitoken"),
+        ("right", "000002", "0123456789abcdef"),
+    ] {
+        house
+            .gate
+            .set_goe_charger(&evse(id), serial, Some(token))
+            .await
+            .unwrap();
+    }
+    for n in 0..30 {
+        let serial = (n % 2 == 0).then_some("000001");
+        assert!(house.gate.goe_caller(serial, "wrong", home()).await.is_none());
+    }
+    let waiting: Vec<_> = (0..8)
+        .map(|_| {
+            let gate = Arc::clone(&house.gate);
+            tokio::spawn(async move { gate.goe_caller(None, "wrong", home()).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    assert!(waiting.iter().all(|task| !task.is_finished()));
+    let elsewhere = IpAddr::from([10, 0, 0, 1]);
+    for (token, source, expected) in [
+        ("myapitoken", elsewhere, true),
+        ("0123456789abcdef", home(), true),
+        // A short one is not looked at where tokens are being tried.
+        ("myapitoken", home(), false),
+    ] {
+        let found = house.gate.goe_caller(None, token, source).await;
+        assert_eq!(found.is_some(), expected, "{token} {source}");
+    }
+    for task in waiting {
+        task.abort();
+        let _ = task.await;
+    }
+    assert!(house.gate.goe_caller(None, "myapitoken", home()).await.is_some());
 }
 
 #[tokio::test]

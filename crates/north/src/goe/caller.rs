@@ -12,7 +12,7 @@ use crate::address::host_of;
 use crate::networks;
 
 /// Somebody who may use one charger.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Caller {
     pub evse: EvseId,
     pub principal: Principal,
@@ -23,22 +23,26 @@ pub struct Caller {
 impl Caller {
     /// The cloud form: the host names the charger or does not; where it does, the token must be that
     /// charger's and no other is looked for.
-    pub fn of_cloud(state: &State, uri: &Uri, headers: &HeaderMap, in_query: Option<&str>) -> Option<Self> {
+    pub async fn of_cloud(
+        state: &State,
+        uri: &Uri,
+        headers: &HeaderMap,
+        in_query: Option<&str>,
+        from: IpAddr,
+    ) -> Option<Self> {
         let token = in_query.or_else(|| in_header(headers)).unwrap_or_default();
-        let (evse, principal) = match goe_serial_of_host(host_of(uri, headers)) {
-            Some(serial) => state.gate.goe_by_serial_and_token(&six_digits(&serial), token)?,
-            None => state.gate.goe_by_token(token)?,
-        };
-        Some(Self {
-            evse,
-            principal,
-            token: Some(token.to_owned()),
-        })
+        let serial = goe_serial_of_host(host_of(uri, headers));
+        Self::of_token(state, serial.as_deref(), token, from).await
     }
 
     /// The local form with the token in the path.
-    pub fn of_local(state: &State, serial: &str, token: &str) -> Option<Self> {
-        let (evse, principal) = state.gate.goe_by_serial_and_token(&six_digits(serial), token)?;
+    pub async fn of_local(state: &State, serial: &str, token: &str, from: IpAddr) -> Option<Self> {
+        Self::of_token(state, Some(serial), token, from).await
+    }
+
+    async fn of_token(state: &State, serial: Option<&str>, token: &str, from: IpAddr) -> Option<Self> {
+        let serial = serial.map(six_digits);
+        let (evse, principal) = state.gate.goe_caller(serial.as_deref(), token, from).await?;
         Some(Self {
             evse,
             principal,

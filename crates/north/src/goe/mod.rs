@@ -56,9 +56,15 @@ pub fn router() -> Router<State> {
 
 type Reply = http::Response<Vec<u8>>;
 
-async fn cloud_status(Shared(state): Shared<State>, uri: Uri, headers: HeaderMap) -> Response {
+async fn cloud_status(
+    Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let query = StatusQuery::parse(uri.query().unwrap_or_default());
-    let Some(caller) = Caller::of_cloud(&state, &uri, &headers, query.token.as_deref()) else {
+    let caller = Caller::of_cloud(&state, &uri, &headers, query.token.as_deref(), peer.ip()).await;
+    let Some(caller) = caller else {
         return sent(refuse(Refusal::Unauthorized));
     };
     sent(match Charger::find(&state, &caller, &Action::Read).await {
@@ -83,12 +89,18 @@ fn cloud_body(state: &State, charger: &Charger, caller: &Caller, query: &StatusQ
     )
 }
 
-async fn cloud_set(Shared(state): Shared<State>, uri: Uri, headers: HeaderMap) -> Response {
+async fn cloud_set(
+    Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     if !may_write(&uri, &headers) {
         return sent(foreign());
     }
     let query = SetQuery::parse(uri.query().unwrap_or_default());
-    let Some(caller) = Caller::of_cloud(&state, &uri, &headers, query.token.as_deref()) else {
+    let caller = Caller::of_cloud(&state, &uri, &headers, query.token.as_deref(), peer.ip()).await;
+    let Some(caller) = caller else {
         return sent(refuse(Refusal::Unauthorized));
     };
     sent(match Charger::find(&state, &caller, &Action::Steer).await {
@@ -110,20 +122,22 @@ async fn cloud_set(Shared(state): Shared<State>, uri: Uri, headers: HeaderMap) -
 
 async fn local_status(
     Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path((serial, token)): Path<(String, String)>,
     uri: Uri,
 ) -> Response {
-    let caller = Caller::of_local(&state, &serial, &token);
+    let caller = Caller::of_local(&state, &serial, &token, peer.ip()).await;
     sent(local_status_of(&state, caller, &uri).await)
 }
 
 async fn local_set(
     Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path((serial, token)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let caller = Caller::of_local(&state, &serial, &token);
+    let caller = Caller::of_local(&state, &serial, &token, peer.ip()).await;
     sent(local_set_of(&state, caller, &uri, &headers).await)
 }
 
