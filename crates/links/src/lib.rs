@@ -7,6 +7,7 @@
 mod accept;
 mod failure;
 pub mod http;
+pub mod lenient_target;
 pub mod limits;
 pub mod mail;
 pub mod modbus_tcp;

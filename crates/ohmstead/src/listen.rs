@@ -10,7 +10,8 @@ use axum::extract::Request;
 use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::serve::IncomingStream;
+use axum::serve::{IncomingStream, Listener};
+use links::lenient_target::Lenient;
 use links::tls_server::{self, Certificate, Port};
 use model::settings::Settings;
 use tokio::net::TcpListener;
@@ -37,9 +38,10 @@ pub async fn serve(
     router: axum::Router,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let router = router.layer(from_fn(mark));
     let server = axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
+        Mended(listener),
+        router.into_make_service_with_connect_info::<Peer>(),
     )
     .with_graceful_shutdown(stop.clone().cancelled_owned());
     until(server.into_future(), stop).await
@@ -53,8 +55,8 @@ pub async fn serve_tls(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let port = TlsPort(Port::new(listener, certificate.clone()));
-    let router = router.layer(from_fn(mark));
-    let server = axum::serve(port, router.into_make_service_with_connect_info::<TlsPeer>())
+    let router = router.layer(from_fn(mark_tls)).layer(from_fn(mark));
+    let server = axum::serve(Mended(port), router.into_make_service_with_connect_info::<Peer>())
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::select! {
         ended = until(server.into_future(), stop) => ended,
@@ -87,19 +89,47 @@ async fn keep_fresh(certificate: &Certificate) -> anyhow::Result<()> {
     }
 }
 
-/// Tells the handlers who calls, and that nobody on the way reads along.
-async fn mark(ConnectInfo(peer): ConnectInfo<TlsPeer>, mut request: Request, next: Next) -> Response {
+/// Tells the handlers who calls.
+async fn mark(ConnectInfo(peer): ConnectInfo<Peer>, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(ConnectInfo(peer.0));
+    next.run(request).await
+}
+
+/// Tells them that nobody on the way reads along.
+async fn mark_tls(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(north::Transport::Tls);
     next.run(request).await
 }
 
-struct TlsPort(Port);
+/// A port whose request lines may be written as people type them.
+struct Mended<L>(L);
 
 #[derive(Clone, Copy)]
-struct TlsPeer(SocketAddr);
+struct Peer(SocketAddr);
 
-impl axum::serve::Listener for TlsPort {
+impl<L: Listener<Addr = SocketAddr>> Listener for Mended<L> {
+    type Io = Lenient<L::Io>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        let (stream, peer) = self.0.accept().await;
+        (Lenient::new(stream), peer)
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl<L: Listener<Addr = SocketAddr>> Connected<IncomingStream<'_, Mended<L>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Mended<L>>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+struct TlsPort(Port);
+
+impl Listener for TlsPort {
     type Io = tls_server::Stream;
     type Addr = SocketAddr;
 
@@ -109,12 +139,6 @@ impl axum::serve::Listener for TlsPort {
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
         self.0.local_addr()
-    }
-}
-
-impl Connected<IncomingStream<'_, TlsPort>> for TlsPeer {
-    fn connect_info(stream: IncomingStream<'_, TlsPort>) -> Self {
-        Self(*stream.remote_addr())
     }
 }
 
