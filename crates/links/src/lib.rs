@@ -5,6 +5,7 @@
 //! model: what a message means is the business of whoever calls. Never logs bodies.
 
 mod accept;
+pub mod authority;
 mod failure;
 pub mod http;
 pub mod lenient_target;
