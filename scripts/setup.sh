@@ -8,13 +8,16 @@ die() { printf '%s\n' "$*" >&2; exit 1; }
 # need_debian COMMAND PACKAGE...: installs the packages unless the command is there.
 need_debian() {
     local command=$1; shift
-    command -v "$command" >/dev/null 2>&1 && return 0
+    command -v "$command" >/dev/null 2>&1 || install_debian "$@"
+}
+
+install_debian() {
     local sudo=()
     if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null 2>&1 || die "$command is missing: install Debian's $* as root, then start again"
+        command -v sudo >/dev/null 2>&1 || die "install Debian's $* as root, then start again"
         sudo=(sudo)
     fi
-    command -v apt-get >/dev/null 2>&1 || die "$command is missing: install it ($*), then start again"
+    command -v apt-get >/dev/null 2>&1 || die "install what Debian calls $*, then start again"
     say "+ ${sudo[*]:+${sudo[*]} }apt-get install -y --no-install-recommends $*"
     DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y --no-install-recommends "$@" >/dev/null 2>&1 && return 0
     "${sudo[@]}" apt-get update >/dev/null
@@ -83,5 +86,16 @@ build_web() {
     if [ ! -e web/dist/index.html ] || [ -n "$(find web/src web/public web/index.html web/package-lock.json web/vite.config.* web/scripts -newer web/dist/index.html -print -quit 2>/dev/null)" ]; then
         (cd web && npm run --silent build)
         touch web/dist/index.html
+    fi
+}
+
+# Other people's clients, in an environment of their own.
+need_clients() {
+    need_debian python3 python3
+    python3 -c 'import ensurepip' 2>/dev/null || install_debian python3-venv
+    if [ ! -e .tools/clients/.installed ] || [ clients/requirements.txt -nt .tools/clients/.installed ]; then
+        python3 -m venv --clear .tools/clients
+        .tools/clients/bin/pip install --quiet --disable-pip-version-check --requirement clients/requirements.txt
+        touch .tools/clients/.installed
     fi
 }

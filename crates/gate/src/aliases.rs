@@ -10,7 +10,8 @@ use model::id::EvseId;
 use store::{Store, StoredSecret};
 use subtle::ConstantTimeEq;
 
-use crate::denied::GateError;
+use crate::audit::By;
+use crate::denied::{Denied, GateError};
 use crate::gate::Gate;
 use crate::principal::Principal;
 use crate::secrets::{InstallationKey, TokenDigest, digest, random_goe_token};
@@ -19,6 +20,8 @@ use crate::slow_down::Source;
 const DIALECT: &str = "goe";
 const KIND: &str = "goe";
 const LONGEST_TOKEN: usize = 128;
+/// The tokens that the configuration named, beside those in force.
+const NAMED: &str = "goe-named";
 /// Account name of the slow-down.
 const TOKEN: &str = "go-e token";
 
@@ -73,8 +76,9 @@ impl GoeChargers {
 }
 
 impl Gate {
-    /// Gives an EVSE its go-e serial number and token. Without a token the one it has stays, or one of 32
-    /// characters is made.
+    /// Gives an EVSE its go-e serial number and the token that the configuration names. Without a token the one
+    /// it has stays, or one of 32 characters is made. A token that was made anew since stays too: the
+    /// configuration has a say again when it names another one.
     ///
     /// # Errors
     /// When the serial number is another EVSE's, when serial or token do not do, or when the store fails.
@@ -86,30 +90,77 @@ impl Gate {
     ) -> Result<(), GateError> {
         check_serial(serial)?;
         token.map_or(Ok(()), |token| check_token(serial, token))?;
+        let named = self.kept_goe_token(NAMED, evse).await?;
+        let token = token.filter(|token| named.as_deref() != Some(*token));
         if self.held().goe.holds(serial, evse, token.map(digest)) {
             return Ok(());
         }
         self.store
             .put_alias(DIALECT, serial, &format!("evse:{evse}"))
             .await?;
-        let token = match (token, self.goe_token(evse).await?) {
+        let in_force = match (token, self.goe_token(evse).await?) {
             (Some(given), _) => given.to_owned(),
             (None, Some(kept)) => kept,
             (None, None) => random_goe_token()?,
         };
-        let bytes = self.key.seal(KIND, evse.as_str(), token.as_bytes())?;
-        let secret = StoredSecret {
-            owner: serial.to_owned(),
-            bytes,
-            expires: None,
+        self.put_goe_token(evse, serial, in_force).await?;
+        if let Some(token) = token {
+            self.keep_goe_token(NAMED, evse, serial, token).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a new token for a charger; the old one is worth nothing from then on.
+    ///
+    /// # Errors
+    /// When there is no such charger, or the store fails.
+    pub async fn renew_goe_token(&self, by: &By<'_>, evse: &EvseId) -> Result<(), Denied> {
+        let chargers = self.goe_chargers();
+        let charger = chargers.into_iter().find(|charger| charger.evse == *evse);
+        let Some(GoeAccess { serial, .. }) = charger else {
+            return Err(Denied::Unknown {
+                what: "charger",
+                id: evse.to_string(),
+            });
         };
-        self.store.put_secret(KIND, evse.as_str(), &secret).await?;
+        self.put_goe_token(evse, &serial, random_goe_token()?).await?;
+        let action = format!("new go-e token for {evse}");
+        self.audit(&by.principal.name, by.door, &action, "done").await?;
+        Ok(())
+    }
+
+    async fn put_goe_token(&self, evse: &EvseId, serial: &str, token: String) -> Result<(), GateError> {
+        self.keep_goe_token(KIND, evse, serial, &token).await?;
         let charger = GoeCharger {
             evse: evse.clone(),
             token: digest(&token),
         };
         self.held().goe.set(serial.to_owned(), charger);
         Ok(())
+    }
+
+    async fn keep_goe_token(
+        &self,
+        kind: &str,
+        evse: &EvseId,
+        serial: &str,
+        token: &str,
+    ) -> Result<(), GateError> {
+        let secret = StoredSecret {
+            owner: serial.to_owned(),
+            bytes: self.key.seal(kind, evse.as_str(), token.as_bytes())?,
+            expires: None,
+        };
+        self.store.put_secret(kind, evse.as_str(), &secret).await?;
+        Ok(())
+    }
+
+    async fn kept_goe_token(&self, kind: &str, evse: &EvseId) -> Result<Option<String>, GateError> {
+        let Some(secret) = self.store.secret(kind, evse.as_str()).await? else {
+            return Ok(None);
+        };
+        let token = self.key.unseal(kind, evse.as_str(), &secret.bytes)?;
+        Ok(Some(String::from_utf8_lossy(&token).into_owned()))
     }
 
     /// Whoever knows the token of the charger with that serial number may use its EVSE. A wrong token, none
@@ -177,11 +228,7 @@ impl Gate {
     /// # Errors
     /// When the store fails, or the token was sealed with another installation key.
     pub async fn goe_token(&self, evse: &EvseId) -> Result<Option<String>, GateError> {
-        let Some(secret) = self.store.secret(KIND, evse.as_str()).await? else {
-            return Ok(None);
-        };
-        let token = self.key.unseal(KIND, evse.as_str(), &secret.bytes)?;
-        Ok(Some(String::from_utf8_lossy(&token).into_owned()))
+        self.kept_goe_token(KIND, evse).await
     }
 }
 

@@ -1017,7 +1017,10 @@ async fn tried_tokens_of_chargers_wait_and_a_right_one_does_not() {
     assert!(waiting.iter().all(|task| !task.is_finished()));
     // However many wrong ones wait, a right one is answered.
     for token in ["myapitoken", "0123456789abcdef"] {
-        assert!(house.gate.goe_caller(None, token, home()).await.is_some(), "{token}");
+        assert!(
+            house.gate.goe_caller(None, token, home()).await.is_some(),
+            "{token}"
+        );
     }
     for task in waiting {
         task.abort();

@@ -5,8 +5,10 @@
 //! model: what a message means is the business of whoever calls. Never logs bodies.
 
 mod accept;
+pub mod authority;
 mod failure;
 pub mod http;
+pub mod lenient_target;
 pub mod limits;
 pub mod mail;
 pub mod modbus_tcp;

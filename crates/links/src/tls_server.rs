@@ -143,7 +143,7 @@ pub fn self_signed(names: Vec<String>, certificate: &Path, key: &Path) -> Result
     write(certificate, &made.cert.pem(), 0o644)
 }
 
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
+pub(crate) fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let draft = path.with_extension("new");

@@ -264,6 +264,8 @@ impl crate::noun::Noun for Retention {
 pub struct GoeSettings {
     /// A charger whose link has been lost for longer is refused with 403.
     pub offline_after: Millis,
+    #[serde(default)]
+    pub set_status: SetStatus,
     /// Networks (`192.168.1.0/24`) from which the local form answers without a token.
     pub local_open: Vec<String>,
     pub chargers: Vec<GoeCharger>,
@@ -273,10 +275,21 @@ impl Default for GoeSettings {
     fn default() -> Self {
         Self {
             offline_after: Millis(24 * 3_600_000),
+            set_status: SetStatus::default(),
             local_open: Vec::new(),
             chargers: Vec::new(),
         }
     }
+}
+
+/// What the cloud form answers to a write that was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SetStatus {
+    /// 202, as documented.
+    #[default]
+    Accepted,
+    /// 200, for clients that take everything else for a failure.
+    Ok,
 }
 
 /// How one EVSE appears to go-e clients.

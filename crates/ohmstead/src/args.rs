@@ -84,10 +84,28 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
+    /// Certificates for clients whose host name cannot be changed
+    Tls {
+        #[command(subcommand)]
+        command: TlsCommand,
+    },
     /// Work on configuration files
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TlsCommand {
+    /// Make a certificate authority of your own and a certificate for *.api.v3.go-e.io, and say what to do with them
+    Init {
+        /// Says where the data is and which names this machine has
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Wins over the file
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
     },
 }
 

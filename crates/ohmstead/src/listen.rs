@@ -1,16 +1,18 @@
 //! Ports and signals.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use axum::extract::Request;
 use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::serve::IncomingStream;
+use axum::serve::{IncomingStream, Listener};
+use links::authority::{self, Authority};
+use links::lenient_target::Lenient;
 use links::places::{Placed, Places};
 use links::tls_server::{self, Certificate, Port};
 use model::settings::Settings;
@@ -23,6 +25,9 @@ const GRACE: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_secs(300);
 /// How often the files of the certificate are looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const BETWEEN_RENEWALS: Duration = Duration::from_secs(3_600);
+/// What clients with a fixed host call; one label stands in front.
+const CLOUD_NAMES: [&str; 2] = ["*.api.v3.go-e.io", "*.api.v3.go-e.com"];
 
 /// Opens the port.
 ///
@@ -112,7 +117,7 @@ async fn note_tls(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// A port with a bound on its connections.
+/// A port with a bound on its connections, whose request lines may be written as people type them.
 struct Door<P> {
     port: P,
     places: Places,
@@ -121,14 +126,14 @@ struct Door<P> {
 #[derive(Clone, Copy)]
 struct Peer(SocketAddr);
 
-impl axum::serve::Listener for Door<TcpListener> {
-    type Io = Placed<TcpStream>;
+impl Listener for Door<TcpListener> {
+    type Io = Lenient<Placed<TcpStream>>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
         let place = self.places.take().await;
-        let (stream, peer) = axum::serve::Listener::accept(&mut self.port).await;
-        (place.hold(stream), peer)
+        let (stream, peer) = Listener::accept(&mut self.port).await;
+        (Lenient::new(place.hold(stream)), peer)
     }
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
@@ -136,14 +141,14 @@ impl axum::serve::Listener for Door<TcpListener> {
     }
 }
 
-impl axum::serve::Listener for Door<Port> {
-    type Io = Placed<tls_server::Stream>;
+impl Listener for Door<Port> {
+    type Io = Lenient<Placed<tls_server::Stream>>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
         let place = self.places.take().await;
         let (stream, peer) = self.port.accept().await;
-        (place.hold(stream), peer)
+        (Lenient::new(place.hold(stream)), peer)
     }
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
@@ -163,7 +168,8 @@ impl Connected<IncomingStream<'_, Door<Port>>> for Peer {
     }
 }
 
-/// The certificate of the configuration, or one that was made at the first start.
+/// The certificate of the configuration; else one that our own authority signs, where `ohmstead tls init` has
+/// made one; else one that was made at the first start.
 ///
 /// # Errors
 /// When it cannot be read or made.
@@ -171,9 +177,11 @@ pub fn certificate(settings: &Settings, data: &Path) -> anyhow::Result<Arc<Certi
     if let (Some(certificate), Some(key)) = (&settings.tls.certificate, &settings.tls.key) {
         return Ok(Certificate::open(certificate, key)?);
     }
-    let (certificate, key) = (data.join("tls.crt"), data.join("tls.key"));
-    if !certificate.exists() {
-        tls_server::self_signed(own_names(settings), &certificate, &key)?;
+    let (certificate, key) = files(data);
+    if Authority::is_in(data) {
+        renew(settings, data, SystemTime::now())?;
+    } else if !certificate.exists() {
+        tls_server::self_signed(own_names(Some(settings)), &certificate, &key)?;
         tracing::info!(
             "made a self-signed certificate, {}; browsers ask once whether to trust it",
             certificate.display()
@@ -182,10 +190,66 @@ pub fn certificate(settings: &Settings, data: &Path) -> anyhow::Result<Arc<Certi
     Ok(Certificate::open(&certificate, &key)?)
 }
 
-fn own_names(settings: &Settings) -> Vec<String> {
+fn files(data: &Path) -> (PathBuf, PathBuf) {
+    (data.join("tls.crt"), data.join("tls.key"))
+}
+
+/// Lets our own authority sign a new certificate in good time before the old one ends.
+///
+/// # Errors
+/// When the authority cannot be read, or the certificate cannot be made.
+pub fn renew(settings: &Settings, data: &Path, now: SystemTime) -> anyhow::Result<()> {
+    if Authority::is_in(data) && authority::is_due(&files(data).0, now) {
+        issue(data, own_names(Some(settings)), now)?;
+        tracing::info!("our own authority signed a new TLS certificate");
+    }
+    Ok(())
+}
+
+/// Looks every hour whether the certificate of our own authority is due, for as long as the program runs.
+pub async fn keep_valid(settings: Arc<Settings>, data: PathBuf) {
+    loop {
+        tokio::time::sleep(BETWEEN_RENEWALS).await;
+        if let Err(error) = renew(&settings, &data, SystemTime::now()) {
+            tracing::error!(error = format!("{error:#}"), "cannot make a new TLS certificate");
+        }
+    }
+}
+
+/// A new certificate for the vendor's cloud and our own names, by an authority that is made when there is none.
+///
+/// # Errors
+/// When a file cannot be read or written, or a name does not do.
+pub fn issue(data: &Path, own: Vec<String>, now: SystemTime) -> anyhow::Result<Authority> {
+    let authority = Authority::open_or_make(data, &own, now)?;
+    let (certificate, key) = files(data);
+    let names = CLOUD_NAMES
+        .iter()
+        .map(|name| (*name).to_owned())
+        .chain(own)
+        .collect();
+    for name in authority.issue(names, now, &certificate, &key)? {
+        tracing::warn!(
+            "{name} is not in the certificate: the authority was made before that name was known; remove {} and \
+             make a new one with `ohmstead tls init`",
+            authority.certificate_file().display()
+        );
+    }
+    Ok(authority)
+}
+
+/// Under which names and addresses this machine may be called.
+#[must_use]
+pub fn own_names(settings: Option<&Settings>) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    names.extend(settings.host_names.iter().cloned());
-    let listening = [Some(settings.listen), settings.tls.listen];
+    names.extend(
+        settings
+            .into_iter()
+            .flat_map(|settings| settings.host_names.iter().cloned()),
+    );
+    let listening = settings.map_or([None, None], |settings| {
+        [Some(settings.listen), settings.tls.listen]
+    });
     let listening = listening.into_iter().flatten().map(|address| address.ip());
     let own = listening.filter(|ip| !ip.is_unspecified()).chain(own_address());
     names.extend(own.map(|ip| ip.to_string()));

@@ -16,9 +16,10 @@ pub const NEVER_NULL: [&str; 12] = [
 ];
 
 /// Keys that change who reaches the charger, or what runs on it: not written through the API without a grant.
-pub const GUARDED: [&str; 10] = [
-    "wifis", "wak", "pass", "mcu", "ocppu", "oct", "rst", "cwe", "cak", "cae",
-];
+pub const GUARDED: [&str; 9] = ["wifis", "wak", "pass", "mcu", "ocppu", "oct", "rst", "cwe", "cae"];
+
+/// The key that makes a new token, whatever is written to it. Token and key are ours, never the charger's.
+pub const TOKEN: &str = "cak";
 
 /// Keys that a charger refuses from its API although its table calls them writable (API-v2, field).
 pub const NOT_FROM_API: [&str; 1] = ["ct"];

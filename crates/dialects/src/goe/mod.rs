@@ -5,6 +5,7 @@
 //! | `keys` | the key table: access, type, range, secrets, keys that are never null |
 //! | `query` | the query string as both interfaces read it |
 //! | `value` | the typing and checking of a written value, and the texts of a refusal |
+//! | `v1` | the first HTTP API, translated |
 //! | `wire` | the typed reading of a status, one bad key at a time |
 //! | `map` | wire words to model values and back |
 //! | `client` | polls a real charger and brings it setpoints |
@@ -22,6 +23,7 @@ pub mod keys;
 pub mod map;
 pub mod query;
 pub mod server;
+pub mod v1;
 pub mod value;
 pub mod wire;
 

@@ -75,18 +75,24 @@ impl Sheet {
         self.values.get(key)
     }
 
-    /// The body for a filter: named keys in the order asked, those the charger does not have left out.
+    /// The body for a filter: named keys in the order asked. Of those the charger does not have, the cloud says
+    /// nothing and a charger in the LAN says null, as long as there is such a key at all.
     #[must_use]
-    pub fn body(&self, filter: Option<&[String]>, secrets: Secrets) -> Vec<u8> {
+    pub fn body(&self, filter: Option<&[String]>, secrets: Secrets, form: StatusForm) -> Vec<u8> {
+        const NULL: &Value = &Value::Null;
         let Some(names) = filter else {
             return self.full.clone();
         };
         let shown = |name: &&String| secrets == Secrets::WhenNamed || !keys::is_secret(name);
+        let is_null = |name: &String| form == StatusForm::Local && keys::find(name).is_some();
         bytes_of(
             names
                 .iter()
                 .filter(shown)
-                .filter_map(|name| self.values.get_key_value(name)),
+                .filter_map(|name| match self.values.get(name) {
+                    Some(value) => Some((name, value)),
+                    None => is_null(name).then_some((name, NULL)),
+                }),
         )
     }
 }
@@ -224,7 +230,7 @@ pub fn status_reply(
     secrets: Secrets,
     form: StatusForm,
 ) -> Response<Vec<u8>> {
-    let mut response = reply(StatusCode::OK, sheet.body(filter, secrets));
+    let mut response = reply(StatusCode::OK, sheet.body(filter, secrets, form));
     if let StatusForm::Cloud { last_modified } = form
         && let Ok(value) = HeaderValue::from_str(&http_date(last_modified))
     {

@@ -26,9 +26,8 @@ pub struct Checked {
 /// Checks one written value against the key table.
 #[must_use]
 pub fn check(key: &str, text: &str, reading: Reading) -> Checked {
-    let parsed = serde_json::from_str::<Value>(text).map(whole_numbers);
-    let is_json = parsed.is_ok();
-    let value = parsed.unwrap_or_else(|_| Value::String(text.to_owned()));
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    let value = read(text);
     let refusal = match keys::find(key) {
         None => Some(unknown(key)),
         Some(row) if keys::NOT_FROM_API.contains(&row.name) => Some(not_from_api(key, text)),
@@ -40,6 +39,12 @@ pub fn check(key: &str, text: &str, reading: Reading) -> Checked {
         Some(row) => check_value(&row, &value, text),
     };
     Checked { value, refusal }
+}
+
+/// A written text as JSON, or as a string where it is none.
+#[must_use]
+pub fn read(text: &str) -> Value {
+    serde_json::from_str(text).map_or_else(|_| Value::String(text.to_owned()), whole_numbers)
 }
 
 /// The refusal of a key that nobody knows.

@@ -3,6 +3,7 @@
 // What the test itself sets up cannot fail in a way worth a message.
 #![allow(clippy::unwrap_used)]
 
+mod authority;
 mod http_client;
 mod http_server;
 mod mail;

@@ -32,7 +32,7 @@ async fn ask(port: u16, certificate: &Path) -> Result<String, String> {
     answer.text().await.map_err(|error| error.to_string())
 }
 
-async fn serve(mut port: Port) {
+pub async fn serve(mut port: Port) {
     loop {
         let (mut stream, _) = port.accept().await;
         tokio::spawn(async move {

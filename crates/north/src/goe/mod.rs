@@ -2,7 +2,8 @@
 //!
 //! `/api/status` and `/api/set` are the cloud form: the charger is named by the host (`000001.…`), else by
 //! its token. Below `/goe/<serial>/<token>/` stands the local form, which answers as a charger in the LAN
-//! does; without the token part it is open to the networks that the settings list, and to nobody else.
+//! does, in its API of today and in its first one; without the token part it is open to the networks that the
+//! settings list, and to nobody else.
 //!
 //! What is answered is the dialect's business; here a caller is recognised, and the latest view and document
 //! are fetched. A set becomes intents, one after the other.
@@ -18,16 +19,18 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use dialects::goe::error::failed_text;
 use dialects::goe::map::{Target, plan};
 use dialects::goe::query::{SetQuery, StatusQuery, Write};
 use dialects::goe::server::{
-    Outcome, Refusal, Secrets, SetForm, StatusForm, refuse, set_reply, status_reply,
+    self, Outcome, Refusal, Secrets, SetForm, StatusForm, refuse, set_reply, status_reply,
 };
-use dialects::goe::value::Reading;
-use gate::Action;
+use dialects::goe::value::{Reading, not_from_api, read};
+use dialects::goe::{keys, v1};
+use gate::{Action, By};
 use model::intent::{Intent, Rejection};
+use model::settings::SetStatus;
 use model::time::Millis;
 use serde_json::json;
 
@@ -39,19 +42,30 @@ pub use sheets::Sheets;
 
 /// The local form has no word for the age of data; a charger in the LAN either answers or does not.
 const LOCAL_AGE: Millis = Millis(30_000);
+/// What the audit log calls this door.
+const DOOR: &str = "goe";
 /// Writes of one request that are taken; each may wait for its answer.
 const MAX_WRITES: usize = 64;
 
 /// All go-e routes.
 pub fn router() -> Router<State> {
     Router::new()
-        .route("/api/status", get(cloud_status).options(preflight))
-        .route("/api/set", get(cloud_set))
-        .route("/goe/{serial}/{token}/api/status", get(local_status))
-        .route("/goe/{serial}/{token}/api/set", get(local_set))
-        .route("/goe/{serial}/api/status", get(open_status))
-        .route("/goe/{serial}/api/set", get(open_set))
+        .route("/api/status", only_get(get(cloud_status)).options(preflight))
+        .route("/api/set", only_get(get(cloud_set)))
+        .route("/goe/{serial}/{token}/api/status", only_get(get(local_status)))
+        .route("/goe/{serial}/{token}/api/set", only_get(get(local_set)))
+        .route("/goe/{serial}/api/status", only_get(get(open_status)))
+        .route("/goe/{serial}/api/set", only_get(get(open_set)))
+        .route("/goe/{serial}/{token}/status", only_get(get(local_v1_status)))
+        .route("/goe/{serial}/{token}/mqtt", only_get(get(local_v1_set)))
+        .route("/goe/{serial}/status", only_get(get(open_v1_status)))
+        .route("/goe/{serial}/mqtt", only_get(get(open_v1_set)))
         .method_not_allowed_fallback(method_not_allowed)
+}
+
+/// A HEAD is no GET here: it would write.
+fn only_get(route: MethodRouter<State>) -> MethodRouter<State> {
+    route.head(method_not_allowed)
 }
 
 type Reply = http::Response<Vec<u8>>;
@@ -107,12 +121,11 @@ async fn cloud_set(
         Some(charger) => match charger.facts(&state).admit_set() {
             Ok(()) => {
                 let outcomes = write_all(&state, &charger, &caller, &query.writes, Reading::Lenient).await;
-                set_reply(
-                    &outcomes,
-                    SetForm::Cloud {
-                        accepted: StatusCode::ACCEPTED,
-                    },
-                )
+                let accepted = match state.settings.goe.set_status {
+                    SetStatus::Accepted => StatusCode::ACCEPTED,
+                    SetStatus::Ok => StatusCode::OK,
+                };
+                set_reply(&outcomes, SetForm::Cloud { accepted })
             }
             Err(refusal) => refuse(refusal),
         },
@@ -196,6 +209,75 @@ async fn local_set_of(state: &State, caller: Option<Caller>, uri: &Uri, headers:
     set_reply(&outcomes, SetForm::Local)
 }
 
+async fn local_v1_status(
+    Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path((serial, token)): Path<(String, String)>,
+) -> Response {
+    let caller = Caller::of_local(&state, &serial, &token, peer.ip()).await;
+    sent(v1_status_of(&state, caller).await)
+}
+
+async fn local_v1_set(
+    Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path((serial, token)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let caller = Caller::of_local(&state, &serial, &token, peer.ip()).await;
+    sent(v1_set_of(&state, caller, &uri, &headers).await)
+}
+
+async fn open_v1_status(
+    Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(serial): Path<String>,
+) -> Response {
+    let caller = Caller::of_open(&state, &serial, peer.ip());
+    sent(v1_status_of(&state, caller).await)
+}
+
+async fn open_v1_set(
+    Shared(state): Shared<State>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(serial): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let caller = Caller::of_open(&state, &serial, peer.ip());
+    sent(v1_set_of(&state, caller, &uri, &headers).await)
+}
+
+async fn v1_status_of(state: &State, caller: Option<Caller>) -> Reply {
+    let Some(caller) = caller else {
+        return refuse(Refusal::Unauthorized);
+    };
+    match reachable(state, &caller, &Action::Read).await {
+        Ok(charger) => v1::status_reply(&state.sheets.of(&charger, &caller)),
+        Err(reply) => reply,
+    }
+}
+
+/// The first API answers the whole status, whatever became of the write.
+async fn v1_set_of(state: &State, caller: Option<Caller>, uri: &Uri, headers: &HeaderMap) -> Reply {
+    if !may_write(uri, headers) {
+        return foreign();
+    }
+    let Some(caller) = caller else {
+        return refuse(Refusal::Unauthorized);
+    };
+    let charger = match reachable(state, &caller, &Action::Steer).await {
+        Ok(charger) => charger,
+        Err(reply) => return reply,
+    };
+    let sheet = state.sheets.of(&charger, &caller);
+    if let Some(write) = v1::write(uri.query().unwrap_or_default(), &sheet) {
+        write_all(state, &charger, &caller, &[write], Reading::Lenient).await;
+    }
+    v1_status_of(state, Some(caller)).await
+}
+
 /// A charger that would answer in the LAN. Of one that would not, a client learns by 503: 404 means to it
 /// that the interface is switched off.
 async fn reachable(state: &State, caller: &Caller, action: &Action) -> Result<Charger, Reply> {
@@ -225,6 +307,10 @@ async fn write_all(
     let mut target = Target::from(charger.evse());
     let mut outcomes = Vec::with_capacity(writes.len());
     for (index, write) in writes.iter().enumerate() {
+        if write.key == keys::TOKEN {
+            outcomes.push(renew_token(state, charger, caller, write).await);
+            continue;
+        }
         let planned = plan(write, &target, reading);
         let refusal = match planned.wanted {
             Err(text) => Some(text),
@@ -234,7 +320,7 @@ async fn write_all(
                 let intent = Intent {
                     site: charger.site().clone(),
                     by: caller.principal.name.clone(),
-                    door: "goe".to_owned(),
+                    door: DOOR.to_owned(),
                     wanted,
                 };
                 match state.bus.ask(intent).await {
@@ -253,6 +339,26 @@ async fn write_all(
         });
     }
     outcomes
+}
+
+/// Any write to this key makes a new token. Who has not shown the old one makes none.
+async fn renew_token(state: &State, charger: &Charger, caller: &Caller, write: &Write) -> Outcome {
+    let refusal = if caller.token.is_none() {
+        Some(not_from_api(&write.key, &write.text))
+    } else {
+        let by = By::new(&caller.principal, DOOR);
+        let renewed = state.gate.renew_goe_token(&by, &charger.evse().id).await;
+        renewed.err().map(|denied| {
+            tracing::error!(%denied, "cannot make a new go-e token");
+            let why = denied.to_string();
+            failed_text(&write.key, &write.text, &Rejection::NotStored { why })
+        })
+    };
+    Outcome {
+        key: write.key.clone(),
+        value: read(&write.text),
+        refusal,
+    }
 }
 
 fn refused(write: &Write, rejection: &Rejection) -> String {
@@ -274,14 +380,19 @@ fn foreign() -> Reply {
     )
 }
 
-async fn method_not_allowed() -> Response {
-    let mut reply = refusal(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "Request method for this URI is not handled by server",
-    );
+/// A charger in the LAN says it in text, the cloud in JSON.
+async fn method_not_allowed(uri: Uri) -> Response {
+    let mut reply = if uri.path().starts_with("/goe/") {
+        server::method_not_allowed()
+    } else {
+        refusal(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Request method for this URI is not handled by server",
+        )
+    };
     reply
         .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        .insert(header::ALLOW, HeaderValue::from_static("GET"));
     sent(reply)
 }
 
@@ -302,7 +413,7 @@ fn refusal(status: StatusCode, reason: &str) -> Reply {
 async fn preflight() -> impl IntoResponse {
     let headers = [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization"),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ];

@@ -1,13 +1,18 @@
 //! The go-e doors: one row for each status code, and who gets which.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::connect_info::MockConnectInfo;
 use model::device::LinkState;
 use model::message::{Message, Report, Reported};
+use model::settings::{SetStatus, Settings};
 use model::time::Clock;
 use serde_json::{Value, json};
 
 use bus::Bus;
 
-use crate::world::{Answer, HOUR, World, device_id, document, request, site_id};
+use crate::world::{Answer, HOUR, World, device_id, document, evse_id, request, site_id};
 
 /// The left charger has sent a document just now.
 async fn live() -> World {
@@ -256,8 +261,14 @@ async fn a_set_is_an_intent_and_reads_back_at_once() {
 async fn other_methods_and_foreign_pages_are_refused() {
     let world = live().await;
     let headers = [("host", CLOUD), ("authorization", "Bearer myapitoken")];
-    for method in ["POST", "PUT", "DELETE", "PATCH"] {
-        for path in ["/api/status", "/api/set?amp=10", "/goe/000001/api/status"] {
+    for method in ["POST", "PUT", "DELETE", "PATCH", "HEAD"] {
+        for path in [
+            "/api/status",
+            "/api/set?amp=9",
+            "/goe/000001/api/status",
+            "/goe/000001/api/set?amp=9",
+            "/goe/000001/mqtt?payload=amp=9",
+        ] {
             let host = if path.starts_with("/goe") {
                 [("host", IP), headers[1]]
             } else {
@@ -265,12 +276,22 @@ async fn other_methods_and_foreign_pages_are_refused() {
             };
             let answer = world.ask(request(method, path, &host, "")).await;
             assert_eq!(answer.status, 405, "{method} {path}");
-            assert_eq!(answer.header("content-type"), Some("application/json"));
-            assert_eq!(answer.header("allow"), Some("GET, HEAD"));
+            // A charger in the LAN says it in text.
+            let kind = if path.starts_with("/goe") {
+                "text/plain"
+            } else {
+                "application/json"
+            };
+            assert_eq!(answer.header("content-type"), Some(kind));
+            assert_eq!(answer.header("allow"), Some("GET"));
         }
     }
-    let head = world.ask(request("HEAD", "/api/status", &headers, "")).await;
-    assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
+    let amp = async || {
+        get(&world, CLOUD, "/api/status?token=myapitoken&filter=amp")
+            .await
+            .text
+    };
+    assert_eq!(amp().await, r#"{"amp":10}"#);
     for (name, value) in [
         ("origin", "https://evil.example"),
         ("sec-fetch-site", "cross-site"),
@@ -344,6 +365,117 @@ async fn the_local_form_answers_as_a_charger_in_the_lan() {
     );
     world.step(31_000);
     assert_eq!(get(&world, IP, "/goe/000001/api/status").await.status, 503);
+}
+
+#[tokio::test]
+async fn keys_that_a_charger_does_not_have_are_null_in_the_lan_and_left_out_in_the_cloud() {
+    let world = live().await;
+    let filter = "filter=mod,amp,nosuch,wak";
+    let cloud = get(&world, CLOUD, &format!("/api/status?token=myapitoken&{filter}")).await;
+    assert_eq!(cloud.text, r#"{"amp":16}"#);
+    let local = get(&world, IP, &format!("/goe/000001/api/status?{filter}")).await;
+    assert_eq!(local.text, r#"{"mod":null,"amp":16}"#);
+}
+
+#[tokio::test]
+async fn the_first_api_answers_texts_and_takes_payloads() {
+    let world = live().await;
+    for base in ["/goe/000001", "/goe/1/myapitoken"] {
+        let status = get(&world, IP, &format!("{base}/status")).await;
+        assert_eq!(
+            (status.status.as_u16(), status.header("content-type")),
+            (200, Some("application/json"))
+        );
+        let status = status.json();
+        assert_eq!(
+            (&status["sse"], &status["version"]),
+            (&json!("000001"), &json!("B"))
+        );
+        for (payload, key, shown) in [
+            ("amp=8", "amp", "8"),
+            ("amx=9", "amp", "9"),
+            ("amp=99", "amp", "9"),
+            ("nosuch=1", "amp", "9"),
+        ] {
+            let answer = get(&world, IP, &format!("{base}/mqtt?payload={payload}")).await;
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.json()[key], shown, "{base} {payload}");
+        }
+        get(&world, IP, &format!("{base}/mqtt?payload=amp=16")).await;
+    }
+    let unauthorized = get(&world, IP, "/api/status").await.text;
+    for path in [
+        "/goe/000001/wrong/status",
+        "/goe/000002/wrong/mqtt?payload=amp=8",
+        "/goe/000002/status",
+    ] {
+        let answer = get(&world, IP, path).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.text),
+            (401, unauthorized.clone()),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn any_write_to_cak_makes_a_new_token_and_ends_the_old_one() {
+    let world = live().await;
+    // Not without the old one.
+    let open = get(&world, IP, "/goe/000001/api/set?cak=1").await;
+    assert_eq!(open.status, 500);
+    let mut token = "myapitoken".to_owned();
+    for value in ["1", "%22x%22", "", "null"] {
+        let answer = get(&world, CLOUD, &format!("/api/set?token={token}&cak={value}")).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["cak"]),
+            (202, &json!(true)),
+            "{value}"
+        );
+        let path = format!("/api/status?token={token}&filter=cak");
+        assert_eq!(get(&world, CLOUD, &path).await.status, 401, "{value}");
+        token = world
+            .state
+            .gate
+            .goe_token(&evse_id("left"))
+            .await
+            .unwrap()
+            .unwrap();
+        let path = format!("/api/status?token={token}&filter=cak");
+        assert_eq!(
+            get(&world, CLOUD, &path).await.json(),
+            json!({"cak": token}),
+            "{value}"
+        );
+    }
+    assert_eq!(token.len(), 32);
+    // The configuration still names the first one.
+    let gate = &world.state.gate;
+    gate.set_goe_charger(&evse_id("left"), "000001", Some("myapitoken"))
+        .await
+        .unwrap();
+    assert_eq!(gate.goe_token(&evse_id("left")).await.unwrap(), Some(token));
+    gate.set_goe_charger(&evse_id("left"), "000001", Some("anothertoken"))
+        .await
+        .unwrap();
+    assert_eq!(
+        gate.goe_token(&evse_id("left")).await.unwrap().as_deref(),
+        Some("anothertoken")
+    );
+}
+
+#[tokio::test]
+async fn a_write_is_answered_with_200_where_the_settings_say_so() {
+    let mut world = live().await;
+    let mut settings = Settings::clone(&world.state.settings);
+    settings.goe.set_status = SetStatus::Ok;
+    world.state.settings = Arc::new(settings);
+    let from: SocketAddr = "127.0.0.1:50000".parse().unwrap();
+    world.app = north::router(world.state.clone()).layer(MockConnectInfo(from));
+    for (query, status) in [("amp=10", 200), ("amp=99", 422)] {
+        let answer = get(&world, CLOUD, &format!("/api/set?token=myapitoken&{query}")).await;
+        assert_eq!(answer.status.as_u16(), status, "{query}");
+    }
 }
 
 #[tokio::test]

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use dialects::goe::Variant;
 use engine::Directory;
 use gate::{By, Gate, Principal};
+use links::authority::Authority;
 use model::document::Document;
 use model::id::DeviceId;
 use model::money::{Currency, Micros, PerKwh};
@@ -26,6 +28,7 @@ use serde_json::{Value, json};
 use sim::demo;
 use sim::world::World;
 use store::{DeviceSeen, Series, Store, Typed};
+use tokio::net::TcpListener;
 
 use super::backfill::{self, Past, People};
 use super::print;
@@ -71,6 +74,9 @@ const CHARGERS: [Charger; 5] = [
     },
 ];
 
+/// Where TLS is when nobody else is there.
+const SECURE_PORT: u16 = 8443;
+
 struct Charger {
     evse: &'static str,
     serial: &'static str,
@@ -103,9 +109,14 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     let devices = sim::listen::listen(world, house.clock.clone(), Some(state))
         .await
         .context("cannot open the ports of the virtual devices")?;
-    let mut settings = settings(local, seed, devices.addresses())?;
+    let secure = bind_secure(local).await?;
+    let secure_at = secure.local_addr().context("cannot tell the own address")?;
+    let mut settings = settings(local, secure_at, seed, devices.addresses())?;
     chosen::settle(house.store.as_ref(), &mut settings).await?;
     let settings = Arc::new(settings);
+    if !Authority::is_in(&data) {
+        listen::issue(&data, listen::own_names(Some(&settings)), SystemTime::now())?;
+    }
     fill_tariffs(house.store.as_ref(), &settings.sites[0]).await?;
     fill_vehicles(house.store.as_ref(), devices.cars()).await?;
     break_the_yard(&house, &settings.sites[1]).await?;
@@ -114,7 +125,8 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     settle_in(&house).await?;
     let past = past(&house, &settings, seed, counters, started.wall).await?;
     let (store, readiness) = (house.store.clone(), house.readiness.clone());
-    let running = Running::start(house, settings.clone(), listener, None).await?;
+    let tls = (secure, listen::certificate(&settings, &data)?);
+    let running = Running::start(house, settings.clone(), listener, Some(tls)).await?;
     let making = past.map(|past| {
         readiness.set_waiting_for(vec!["the past 30 days".to_owned()]);
         readiness.set_backfill_progress(0);
@@ -145,8 +157,19 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     ended
 }
 
+/// The port for TLS: 8443 where that is free, else any.
+async fn bind_secure(beside: SocketAddr) -> anyhow::Result<TcpListener> {
+    let usual = SocketAddr::new(beside.ip(), SECURE_PORT);
+    // Who asks for any port has other instances running.
+    match TcpListener::bind(usual).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => listen::bind(SocketAddr::new(beside.ip(), 0)).await,
+    }
+}
+
 fn settings(
     listen: SocketAddr,
+    secure: SocketAddr,
     seed: u64,
     addresses: &BTreeMap<DeviceId, SocketAddr>,
 ) -> anyhow::Result<Settings> {
@@ -162,7 +185,10 @@ fn settings(
         .collect::<Result<_, model::id::IdError>>()?;
     Ok(Settings {
         listen,
-        tls: TlsSettings::default(),
+        tls: TlsSettings {
+            listen: Some(secure),
+            ..TlsSettings::default()
+        },
         host_names: Vec::new(),
         control: ControlSettings::default(),
         goe: GoeSettings {
@@ -445,6 +471,8 @@ async fn tell(
     gate: &Gate,
 ) -> anyhow::Result<()> {
     let base = format!("http://{local}");
+    let secure = settings.tls.listen.unwrap_or(local);
+    let ca = data.join("ca.pem").display().to_string();
     let mut chargers = Vec::new();
     for charger in &CHARGERS {
         let token = gate.goe_token(&charger.evse.parse()?).await?.unwrap_or_default();
@@ -456,12 +484,13 @@ async fn tell(
     }
     let document = json!({
         "base_url": base,
-        "ports": [local.port()],
+        "ports": [local.port(), secure.port()],
         "private_paths": ["/api/v1/sites", "/metrics"],
+        "tls": {"url": format!("https://{secure}"), "ca_file": ca},
         "native": {
             "admin_user": ADMIN, "admin_password": ADMIN_PASSWORD, "token": token, "site_id": settings.sites[0].id.as_str(),
         },
-        "goe": {"chargers": chargers, "local_v1": false},
+        "goe": {"chargers": chargers, "local_v1": true},
     });
     write_private(&data.join("demo.json"), &serde_json::to_string_pretty(&document)?)?;
 
@@ -486,6 +515,7 @@ async fn tell(
         ),
         ("", format!("{base}/api/status?token={}", goe_token("000002"))),
         ("go-e local", format!("{base}/goe/000001/api/status")),
+        ("over TLS", format!("https://{secure}, trust {ca}")),
         ("cFos", format!("{base}/cnf?cmd=get_dev_info")),
         ("metrics", format!("{base}/metrics")),
         ("all of it", data.join("demo.json").display().to_string()),

@@ -7,9 +7,10 @@ mod demo;
 mod doctor;
 mod serve;
 mod sim;
+mod tls;
 mod user;
 
-use crate::args::{Command, ConfigCommand, UserCommand};
+use crate::args::{Command, ConfigCommand, TlsCommand, UserCommand};
 
 /// Runs the subcommand until it is done, or until Ctrl-C.
 ///
@@ -32,6 +33,9 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         } => backup::run(config.as_deref(), data, to, with_key).await,
         Command::Restore { file, data } => backup::restore(file, data).await,
         Command::Doctor { config, data } => doctor::run(config.as_deref(), data).await,
+        Command::Tls {
+            command: TlsCommand::Init { config, data },
+        } => tls::init(config.as_deref(), data),
         Command::Config {
             command: ConfigCommand::Check { file },
         } => check::run(&file),

@@ -68,7 +68,9 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
              behind a TLS proxy"
         );
     }
-    let running = Running::start(house, Arc::new(settings), listener, tls).await?;
+    let settings = Arc::new(settings);
+    let keeping_valid = tokio::spawn(listen::keep_valid(settings.clone(), data));
+    let running = Running::start(house, settings, listener, tls).await?;
     print(&format!("Ohmstead listens on http://{local}"));
     if let Some(secure) = secure {
         print(&format!("and over TLS on https://{secure}"));
@@ -80,5 +82,6 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
         ));
     }
     listen::stop_signal().await?;
+    keeping_valid.abort();
     running.stop().await
 }

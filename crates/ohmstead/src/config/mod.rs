@@ -16,7 +16,7 @@ use links::mail::is_mailbox;
 use links::outbound_guard::Guard;
 use model::settings::{
     BackupSettings, ControlSettings, Given, GoeCharger, GoeSettings, MailSettings, MailTls, OutboundSettings,
-    Retention, Settings, TlsSettings,
+    Retention, SetStatus, Settings, TlsSettings,
 };
 use model::time::Millis;
 use north::networks::is_network;
@@ -274,6 +274,14 @@ fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, GoeToken)>) 
     let offline_after = section
         .scaled("offline_after_h", 2, 1..=876_000, "hours, 0.01 to 8760")
         .map_or(default.offline_after, |hundredths| Millis(hundredths * 36_000));
+    let set_status = match section.scaled("set_status", 0, 200..=202, "202, or 200") {
+        Some(200) => SetStatus::Ok,
+        Some(201) => {
+            section.problem("set_status", "set_status is 201, expected 202, or 200".to_owned());
+            SetStatus::Accepted
+        }
+        _ => SetStatus::Accepted,
+    };
     let mut tokens = Vec::new();
     let mut chargers = Vec::new();
     for charger in section.tables("charger") {
@@ -311,6 +319,7 @@ fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, GoeToken)>) 
     }
     let settings = GoeSettings {
         offline_after,
+        set_status,
         local_open: section.texts("local_open"),
         chargers,
     };

@@ -1,6 +1,9 @@
 //! The demo as its users meet it: over the wire, stopped, killed and started again.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::process::Demo;
 
@@ -100,6 +103,48 @@ async fn every_door_shows_the_same_site_and_a_wish_reads_back_everywhere() {
             .unwrap();
         assert_eq!(reply.status(), expected, "{serial} {path}");
     }
+    assert_eq!(demo.process.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_client_with_a_fixed_host_finds_its_charger_over_tls_however_it_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = Demo::start(dir.path()).await;
+    all_online(&demo).await;
+    let url = demo.json["tls"]["url"].as_str().unwrap();
+    let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
+    assert_eq!(demo.json["ports"][1], port);
+    let ca = std::fs::read(demo.json["tls"]["ca_file"].as_str().unwrap()).unwrap();
+    let host = "000001.api.v3.go-e.io";
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()])
+        .resolve(host, ([127, 0, 0, 1], port).into())
+        .build()
+        .unwrap();
+    let reply = client
+        .get(format!("https://{host}:{port}/api/status?filter=sse"))
+        .bearer_auth("myapitoken")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 200);
+    assert_eq!(reply.json::<Value>().await.unwrap(), json!({"sse": "000001"}));
+
+    // The vendor's own example of a set, byte for byte, as no client library would send it.
+    let plain: SocketAddr = demo.base.strip_prefix("http://").unwrap().parse().unwrap();
+    let mut stream = tokio::net::TcpStream::connect(plain).await.unwrap();
+    let request = format!(
+        "GET /api/set?token=myapitoken&=3&fna=\"my go-eCharger\" HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202 Accepted\r\n"), "{answer}");
+    assert!(
+        answer.ends_with(r#"{"fna":true,"succeeded":[{"fna":"my go-eCharger"}],"failed":[{"":3}]}"#),
+        "{answer}"
+    );
     assert_eq!(demo.process.terminate().await, Some(0));
 }
 

@@ -51,7 +51,10 @@ pub fn plan(write: &Write, target: &Target, reading: Reading) -> Plan {
     let Checked { value, refusal } = value::check(key, text, reading);
     let wanted = match refusal {
         Some(refusal) => Err(refusal),
-        None if keys::GUARDED.contains(&key.as_str()) => Err(value::not_from_api(key, text)),
+        // The token is the door's business; the charger's own one is nobody's.
+        None if keys::GUARDED.contains(&key.as_str()) || key == keys::TOKEN => {
+            Err(value::not_from_api(key, text))
+        }
         None => wanted(key, text, &value, target),
     };
     Plan { value, wanted }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{at, body, get, testdata};
 use crate::goe::map::south;
-use crate::goe::server::{Outcome, Refusal, Secrets, SetForm, Sheet, refuse, set_reply};
+use crate::goe::server::{Outcome, Refusal, Secrets, SetForm, Sheet, StatusForm, refuse, set_reply};
 use crate::goe::wire::{Status, object};
 use crate::goe::{Charger, Variant};
 
@@ -106,7 +106,8 @@ fn an_idle_v4_and_an_idle_v3() {
 fn a_document_served_again_is_the_document() {
     let mut document = object(testdata("status-v4-fw59.4-idle.json").as_bytes()).unwrap();
     let sheet = Sheet::new(document.clone(), Map::new());
-    let served: Map<String, Value> = serde_json::from_slice(&sheet.body(None, Secrets::WhenNamed)).unwrap();
+    let served: Map<String, Value> =
+        serde_json::from_slice(&sheet.body(None, Secrets::WhenNamed, StatusForm::Local)).unwrap();
     for secret in ["mcu", "dll", "data"] {
         assert!(
             document.remove(secret).is_some() && !served.contains_key(secret),

@@ -94,10 +94,14 @@ fn about() -> About<'static> {
     }
 }
 
+const CLOUD: StatusForm = StatusForm::Cloud {
+    last_modified: Timestamp(0),
+};
+
 fn shown(view: &EvseView, document: Option<&Document>, filter: &str) -> Value {
     let sheet = map::sheet(document, view, Some(&device()), &about());
     let filter = StatusQuery::parse(&format!("filter={filter}")).filter;
-    serde_json::from_slice(&sheet.body(filter.as_deref(), Secrets::WhenNamed)).unwrap()
+    serde_json::from_slice(&sheet.body(filter.as_deref(), Secrets::WhenNamed, CLOUD)).unwrap()
 }
 
 fn real(json: &str) -> Document {
@@ -232,7 +236,8 @@ fn secrets_are_shown_only_by_name_and_token() {
     let sheet = Sheet::new(secrets, Map::new());
     let named: Vec<String> = keys::SECRETS.iter().map(|key| (*key).to_owned()).collect();
     let count = |filter: Option<&[String]>, secrets| {
-        let body: Map<String, Value> = serde_json::from_slice(&sheet.body(filter, secrets)).unwrap();
+        let body: Map<String, Value> =
+            serde_json::from_slice(&sheet.body(filter, secrets, StatusForm::Local)).unwrap();
         body.keys().filter(|key| keys::is_secret(key)).count()
     };
     assert_eq!(count(None, Secrets::WhenNamed), 0);
