@@ -42,7 +42,7 @@ pub use energies::{Energies, EnergyBook, EnergyRow};
 pub use history::{Bucket, History, Latest, Row, Sample, Series, Size, Step};
 pub use nouns::{Nouns, Typed};
 #[cfg(feature = "postgres")]
-pub use postgres::Postgres;
+pub use postgres::{Postgres, inspect as server};
 pub use retention::retention;
 pub use sessions::{SessionCursor, SessionFilter, SessionTotals, Sessions};
 pub use sqlite::Sqlite;
