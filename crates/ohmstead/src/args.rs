@@ -93,18 +93,29 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
-    /// List the users of a data directory
+    /// List the users
     List {
-        #[arg(long, value_name = "DIR", default_value = "/var/lib/ohmstead")]
-        data: PathBuf,
+        #[command(flatten)]
+        place: Place,
     },
     /// Give a user a new password, and print it
     ResetPassword {
         /// The id of the user, for example admin
         name: String,
-        #[arg(long, value_name = "DIR", default_value = "/var/lib/ohmstead")]
-        data: PathBuf,
+        #[command(flatten)]
+        place: Place,
     },
+}
+
+/// Where users are kept.
+#[derive(Debug, clap::Args)]
+pub struct Place {
+    /// Says where the data is, and the database if there is one
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Wins over the file; /var/lib/ohmstead when neither says it
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -14,7 +14,8 @@ use model::id::DeviceId;
 use model::money::{Currency, Micros, PerKwh};
 use model::phases::Phases;
 use model::settings::{
-    BackupSettings, ControlSettings, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings,
+    BackupSettings, ControlSettings, GoeCharger, GoeSettings, OutboundSettings, PersonalData, Settings,
+    TlsSettings,
 };
 use model::site::Site;
 use model::tariff::{Band, Contract, Direction, PriceBook, Prices, Tariff};
@@ -168,6 +169,7 @@ fn settings(
             ..GoeSettings::default()
         },
         // The demo's directory is made anew at will.
+        personal_data: PersonalData::default(),
         backup: BackupSettings {
             keep: 0,
             ..BackupSettings::default()

@@ -21,8 +21,8 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo { listen, data, seed } => demo::run(listen, data, seed).await,
         Command::Sim { config, state } => sim::run(&config, state).await,
         Command::User { command } => match command {
-            UserCommand::List { data } => user::list(&data).await,
-            UserCommand::ResetPassword { name, data } => user::reset_password(&name, &data).await,
+            UserCommand::List { place } => user::list(place).await,
+            UserCommand::ResetPassword { name, place } => user::reset_password(&name, place).await,
         },
         Command::Backup {
             config,

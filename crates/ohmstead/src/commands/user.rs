@@ -1,6 +1,6 @@
 //! `ohmstead user`: for those who have the data directory and nobody who can sign in.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use gate::{By, Principal};
@@ -8,18 +8,23 @@ use model::id::UserId;
 use model::user::{Role, User};
 
 use super::print;
+use crate::args::Place;
 use crate::assemble::House;
+use crate::config;
 
-pub async fn list(data: &Path) -> anyhow::Result<()> {
-    let house = open(data).await?;
+/// Where a package puts the data.
+const USUAL: &str = "/var/lib/ohmstead";
+
+pub async fn list(place: Place) -> anyhow::Result<()> {
+    let house = open(place).await?;
     for user in house.gate.users() {
         print(&describe(&user, house.gate.has_password(&user.id)));
     }
     Ok(())
 }
 
-pub async fn reset_password(name: &str, data: &Path) -> anyhow::Result<()> {
-    let house = open(data).await?;
+pub async fn reset_password(name: &str, place: Place) -> anyhow::Result<()> {
+    let house = open(place).await?;
     let user = UserId::new(name).ok().and_then(|id| house.gate.user(&id));
     let Some(user) = user else {
         let known: Vec<String> = house
@@ -48,15 +53,27 @@ pub async fn reset_password(name: &str, data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Opens a directory that is there; none is made.
-async fn open(data: &Path) -> anyhow::Result<House> {
+/// Opens what is there; nothing is made.
+async fn open(place: Place) -> anyhow::Result<House> {
+    let config = place.config.as_deref().map(config::load).transpose()?;
+    let (data, store) = match config {
+        Some(config) => (config.data, config.store),
+        None => (None, None),
+    };
+    let data = place.data.or(data).unwrap_or_else(|| PathBuf::from(USUAL));
     if !data.join("key").exists() {
         bail!(
-            "{} is no data directory of this program; say where it is with --data DIR",
+            "{} is no data directory of this program; say where it is with --data DIR, or with --config FILE",
             data.display()
         );
     }
-    House::open(data, None).await.context(
+    if store.is_none() && !data.join("records.db").exists() {
+        bail!(
+            "there are no records in {}; when they are kept in PostgreSQL, say in which with --config FILE",
+            data.display()
+        );
+    }
+    House::open(&data, store.as_ref()).await.context(
         "cannot open the users; while the program runs, stop it first, or let an administrator do it in the page",
     )
 }

@@ -16,7 +16,7 @@ use links::mail::is_mailbox;
 use links::outbound_guard::Guard;
 use model::settings::{
     BackupSettings, ControlSettings, GoeCharger, GoeSettings, MailSettings, MailTls, OutboundSettings,
-    Retention, Settings, TlsSettings,
+    PersonalData, Retention, Settings, TlsSettings,
 };
 use model::time::Millis;
 use toml::de::DeTable;
@@ -127,6 +127,9 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
         .map_or_else(ControlSettings::default, read_control);
     let (goe, goe_tokens) = root.table("goe").map_or_else(Default::default, read_goe);
     let history = root.table("history").map(read_history);
+    let personal_data = root
+        .table("personal_data")
+        .map_or_else(PersonalData::default, read_personal_data);
     let outbound = root
         .table("outbound")
         .map_or_else(Default::default, read_outbound);
@@ -153,6 +156,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             vehicles,
             price_providers,
             history,
+            personal_data,
             outbound,
             mail,
             sites,
@@ -245,6 +249,21 @@ fn read_history(section: Section<'_, '_>) -> Retention {
         raw_days,
         minute_days,
     }
+}
+
+fn read_personal_data(section: Section<'_, '_>) -> PersonalData {
+    let days = |key| {
+        let most = i64::from(*Retention::DAYS.end());
+        let expected = format!("1 to {most} days, or nothing for ever");
+        let days = section.scaled(key, 0, 1..=most, &expected);
+        days.and_then(|days| u32::try_from(days).ok())
+    };
+    let settings = PersonalData {
+        session_days: days("session_days"),
+        audit_days: days("audit_days"),
+    };
+    section.finish();
+    settings
 }
 
 fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, String)>) {
