@@ -84,7 +84,8 @@ impl Gate {
     pub async fn delete_user(&self, by: &By<'_>, id: &UserId, past: Past) -> Result<(), Denied> {
         let action = match past {
             Past::Keep => format!("delete user {id}"),
-            Past::Anonymise => format!("delete user {id} and anonymise their sessions"),
+            // Whom, is not to be told any more.
+            Past::Anonymise => "delete a user and make their records anonymous".to_owned(),
         };
         self.audited(by, &action, async {
             let _changing = self.changing.lock().await;
@@ -107,6 +108,8 @@ impl Gate {
             }
             if past == Past::Anonymise {
                 self.store.anonymise_sessions(id, None).await?;
+                self.store.forget_parcels(id).await?;
+                self.store.anonymise_audit(id).await?;
             }
             self.store.delete_secret(passwords::KIND, id.as_str()).await?;
             self.held().passwords.remove(id);

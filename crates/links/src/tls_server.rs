@@ -169,6 +169,71 @@ pub(crate) fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> 
     })
 }
 
+/// When the first certificate of a PEM file ends, as `2027-01-31T23:59:59Z`.
+///
+/// # Errors
+/// When there is none, or it makes no sense.
+pub fn ends(certificate: &Path) -> Result<String, TlsError> {
+    let unread = |cause: String| TlsError::File {
+        operation: "read",
+        path: certificate.to_owned(),
+        cause,
+    };
+    let first = CertificateDer::from_pem_file(certificate).map_err(|error| unread(error.to_string()))?;
+    not_after(&first).ok_or_else(|| unread("the certificate in it makes no sense".to_owned()))
+}
+
+/// Walks to the validity of an X.509 certificate (RFC 5280, section 4.1).
+fn not_after(certificate: &[u8]) -> Option<String> {
+    const SEQUENCE: u8 = 0x30;
+    const VERSION: u8 = 0xa0;
+    const UTC_TIME: u8 = 0x17;
+    let (tag, certificate, _) = element(certificate)?;
+    let (_, to_be_signed, _) = element(certificate).filter(|_| tag == SEQUENCE)?;
+    let (tag, _, after_version) = element(to_be_signed)?;
+    let rest = if tag == VERSION {
+        after_version
+    } else {
+        to_be_signed
+    };
+    // The serial number, the algorithm and the issuer stand before it.
+    let (_, _, rest) = element(rest)?;
+    let (_, _, rest) = element(rest)?;
+    let (_, _, rest) = element(rest)?;
+    let (tag, validity, _) = element(rest)?;
+    let (_, _, after) = element(validity).filter(|_| tag == SEQUENCE)?;
+    let (tag, time, _) = element(after)?;
+    let text = std::str::from_utf8(time).ok()?;
+    // Two digits of a year are those of 1950 to 2049.
+    let text = match (tag, text.get(..2)?.parse::<u32>().ok()?) {
+        (UTC_TIME, 50..) => format!("19{text}"),
+        (UTC_TIME, _) => format!("20{text}"),
+        (_, _) => text.to_owned(),
+    };
+    let part =
+        |range: std::ops::Range<usize>| text.get(range).filter(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    let (year, month, day) = (part(0..4)?, part(4..6)?, part(6..8)?);
+    let (hour, minute, second) = (part(8..10)?, part(10..12)?, part(12..14)?);
+    Some(format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
+}
+
+/// The tag and the content of the first element of DER, and what follows it.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = der.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (length, rest) = if first < 0x80 {
+        (usize::from(first), rest)
+    } else {
+        let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f).min(8))?;
+        let length = bytes.iter().try_fold(0_usize, |length, byte| {
+            length.checked_mul(256)?.checked_add(usize::from(*byte))
+        })?;
+        (length, rest)
+    };
+    let (content, after) = rest.split_at_checked(length)?;
+    Some((tag, content, after))
+}
+
 /// A connection over TLS.
 pub type Stream = TlsStream<TcpStream>;
 

@@ -28,6 +28,7 @@ pub struct Settings {
     pub price_providers: Vec<PriceProvider>,
     /// How long readings are kept, if the file says so; else it can be changed at run time.
     pub history: Option<Retention>,
+    pub personal_data: PersonalData,
     pub outbound: OutboundSettings,
     /// Without it no e-mail is sent.
     pub mail: Option<MailSettings>,
@@ -249,6 +250,15 @@ impl Retention {
         let fits = (self.raw_days..=most).contains(&self.minute_days);
         (!fits).then_some(("minute_days", self.minute_days, expected))
     }
+}
+
+/// How long records name somebody; `None`: for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonalData {
+    /// Days after the end of a session in which its user, card and vehicle are kept.
+    pub session_days: Option<u32>,
+    /// Days in which entries of the audit log are kept.
+    pub audit_days: Option<u32>,
 }
 
 impl crate::noun::Noun for Retention {

@@ -16,12 +16,12 @@ use links::mail::{Mailer, Protection, Relay};
 use links::outbound_guard::{Guard, SystemResolver};
 use links::tls_server::Certificate;
 use model::id::SiteId;
-use model::settings::{MailSettings, MailTls, Retention, Settings};
-use model::time::Clock;
+use model::settings::{MailSettings, MailTls, PersonalData, Retention, Settings};
+use model::time::{Clock, Timestamp};
 use model::vehicle::SourceStates;
 use north::outbox::notices::Notifier;
 use north::outbox::{LIMITS, Sender, Ways};
-use store::{Sqlite, Store};
+use store::{Sqlite, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -34,6 +34,9 @@ use crate::{chosen, listen, nightly, prices, vehicles};
 /// Pauses while there are old readings to thin, and when there are none.
 const BETWEEN_BITES: Duration = Duration::from_millis(50);
 const BETWEEN_ROUNDS: Duration = Duration::from_secs(900);
+/// Sessions that forget whose they were in one bite.
+const BITE: u32 = 200;
+const DAY_MS: i64 = 86_400_000;
 
 /// What there is before anything runs: the time, the store, the gate.
 pub struct House {
@@ -145,6 +148,12 @@ impl Running {
         }
         let links = south::Supervisor::start(&settings.sites, bus.clone(), clock.clone(), stop.clone()).await;
         tasks.spawn(thin(store.clone(), settings.history, clock.clone(), stop.clone()));
+        tasks.spawn(forget(
+            store.clone(),
+            settings.personal_data,
+            clock.clone(),
+            stop.clone(),
+        ));
         let providers = settings.price_providers.clone();
         let (clock_of, store_of, bus_of) = (clock.clone(), store.clone(), bus.clone());
         let stop_of = stop.clone();
@@ -356,5 +365,40 @@ async fn thin(
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Takes people out of old records, a bite at a time.
+async fn forget(
+    store: Arc<dyn Store>,
+    personal: PersonalData,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    loop {
+        let pause = match forget_some(&*store, personal, clock.now().wall).await {
+            Ok(true) => BETWEEN_BITES,
+            Ok(false) => BETWEEN_ROUNDS,
+            Err(error) => {
+                tracing::warn!(%error, "old records are not made anonymous for now");
+                BETWEEN_ROUNDS
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Whether there may be more to do.
+async fn forget_some(store: &dyn Store, personal: PersonalData, now: Timestamp) -> Result<bool, StoreError> {
+    let before = |days: u32| Timestamp(now.0 - i64::from(days) * DAY_MS);
+    if let Some(days) = personal.audit_days {
+        store.forget_audit(before(days)).await?;
+    }
+    match personal.session_days {
+        Some(days) => Ok(store.forget_sessions(before(days), BITE).await? == u64::from(BITE)),
+        None => Ok(false),
     }
 }

@@ -17,7 +17,10 @@ use links::places::{Placed, Places};
 use links::tls_server::{self, Certificate, Port};
 use model::settings::Settings;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+use crate::config;
 
 /// How long open connections may take to end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -97,11 +100,15 @@ async fn until(
 async fn keep_fresh(certificate: &Certificate) -> anyhow::Result<()> {
     loop {
         tokio::time::sleep(LOOK_AGAIN).await;
-        match certificate.reload() {
-            Ok(false) => {}
-            Ok(true) => tracing::info!("the TLS certificate was replaced and is in use"),
-            Err(error) => tracing::error!("the old TLS certificate stays in use: {error}"),
-        }
+        look_again(certificate);
+    }
+}
+
+fn look_again(certificate: &Certificate) {
+    match certificate.reload() {
+        Ok(false) => {}
+        Ok(true) => tracing::info!("the TLS certificate was replaced and is in use"),
+        Err(error) => tracing::error!("the old TLS certificate stays in use: {error}"),
     }
 }
 
@@ -265,10 +272,31 @@ fn own_address() -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_unspecified())
 }
 
+/// From now on SIGHUP ends nothing.
+pub fn hangups() -> anyhow::Result<Signal> {
+    signal(SignalKind::hangup()).context("cannot listen for SIGHUP")
+}
+
+/// At each SIGHUP takes a new certificate into use at once and checks the config file, which is taken into use
+/// by a restart only: so a mistake in it shows before.
+pub async fn reload(mut hangups: Signal, file: &Path, certificate: Option<Arc<Certificate>>) {
+    while hangups.recv().await.is_some() {
+        if let Some(certificate) = &certificate {
+            look_again(certificate);
+        }
+        match config::load(file) {
+            Ok(_) => tracing::info!(
+                "{} is right; what has changed in it is in use after a restart",
+                file.display()
+            ),
+            Err(error) => tracing::error!("do not restart before this is mended: {error}"),
+        }
+    }
+}
+
 /// Waits for Ctrl-C or SIGTERM, which mean the same.
 pub async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .context("cannot listen for SIGTERM")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     tokio::select! {
         ended = tokio::signal::ctrl_c() => ended.context("cannot listen for Ctrl-C"),
         _ = terminate.recv() => Ok(()),

@@ -461,6 +461,33 @@ pub fn read_nouns<N: model::noun::Noun>(data: &Path) -> Result<Vec<N>, BackupErr
         .map_err(|error| failed("read", &path)(&error))
 }
 
+/// The times of the oldest and the newest finished reading, read beside the process that owns the directory.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn history_span(data: &Path) -> Result<Option<(Timestamp, Timestamp)>, BackupError> {
+    let path = data.join(HISTORY.file);
+    let read = || -> rusqlite::Result<(Option<i64>, Option<i64>)> {
+        let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let select = "SELECT min(first_ms), max(last_ms) FROM block";
+        connection.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?)))
+    };
+    let (oldest, newest) = read().map_err(|error| failed("read", &path)(&error))?;
+    Ok(oldest
+        .zip(newest)
+        .map(|(oldest, newest)| (Timestamp(oldest), Timestamp(newest))))
+}
+
+/// When a nightly backup was made, by its name.
+#[must_use]
+pub fn nightly_time(file: &Path) -> Option<Timestamp> {
+    let name = file.file_name()?.to_str()?;
+    let digits = name.strip_prefix("ohmstead-")?.strip_suffix("Z.tar.gz")?;
+    let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", digits).ok()?;
+    let at = jiff::tz::TimeZone::UTC.to_timestamp(time).ok()?;
+    Some(Timestamp(at.as_millisecond()))
+}
+
 /// The name of a nightly backup, so that names sort by time.
 #[must_use]
 pub fn nightly_name(now: Timestamp) -> String {

@@ -31,7 +31,7 @@ use async_trait::async_trait;
 use model::alarm::Alarm;
 use model::device::Wish;
 use model::document::Document;
-use model::id::{DeviceId, EvseId, ParcelId, SiteId};
+use model::id::{DeviceId, EvseId, ParcelId, SiteId, UserId};
 use model::money::PerKwh;
 use model::outbox::Parcel;
 use model::setpoint::ChargeCurrent;
@@ -42,7 +42,7 @@ pub use energies::{Energies, EnergyBook, EnergyRow};
 pub use history::{Bucket, History, Latest, Row, Sample, Series, Size, Step};
 pub use nouns::{Nouns, Typed};
 #[cfg(feature = "postgres")]
-pub use postgres::Postgres;
+pub use postgres::{Postgres, inspect as server};
 pub use retention::retention;
 pub use sessions::{SessionCursor, SessionFilter, SessionTotals, Sessions};
 pub use sqlite::Sqlite;
@@ -175,6 +175,11 @@ pub trait Audit: Send + Sync {
     async fn record(&self, entry: &AuditEntry) -> Result<(), StoreError>;
     /// The newest first.
     async fn recent(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
+    /// Writes [`FORGOTTEN`] for a user wherever an entry has the id, as who did something or to whom, and says
+    /// how many entries that were.
+    async fn anonymise_audit(&self, user: &UserId) -> Result<u64, StoreError>;
+    /// Deletes entries from before a time, and says how many they were.
+    async fn forget_audit(&self, before: Timestamp) -> Result<u64, StoreError>;
     /// The newest first, with their ids; a page begins before the last id of the one before.
     async fn audit(
         &self,
@@ -193,6 +198,9 @@ pub struct AuditFilter {
     /// Exclusive.
     pub to: Option<Timestamp>,
 }
+
+/// What stands in the audit log for a user whose records were made anonymous.
+pub const FORGOTTEN: &str = "-";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
@@ -238,6 +246,8 @@ pub trait Outbox: Send + Sync {
     async fn parcels(&self, only: Option<&str>, limit: u32) -> Result<Vec<Parcel>, StoreError>;
     /// Whether it was there.
     async fn delete_parcel(&self, id: &ParcelId) -> Result<bool, StoreError>;
+    /// Deletes everything that is owed on behalf of a user or was, and says how many parcels that were.
+    async fn forget_parcels(&self, author: &UserId) -> Result<u64, StoreError>;
     /// Deletes what was delivered before a time, and says how many parcels that were.
     async fn forget_delivered(&self, before: Timestamp) -> Result<u64, StoreError>;
 }

@@ -24,9 +24,13 @@ pub trait Sessions: Send + Sync {
     async fn session_totals(&self, filter: &SessionFilter) -> Result<SessionTotals, StoreError>;
     /// Those whose car is still there, the first plugged in first.
     async fn open_sessions(&self, site: &SiteId) -> Result<Vec<Session>, StoreError>;
-    /// Takes a user and its cards out of the authorisations of its sessions, of those plugged in before a time
-    /// if one is given, and says how many sessions that were. Who has one of them open has to forget it too.
+    /// Takes a user and its cards out of the authorisations of its sessions, and the vehicles out of these, of
+    /// those plugged in before a time if one is given, and says how many sessions that were. Later copies of
+    /// them are stored without the user too.
     async fn anonymise_sessions(&self, user: &UserId, before: Option<Timestamp>) -> Result<u64, StoreError>;
+    /// The same of everybody, in sessions that ended before a time: at most so many in one call, which says how
+    /// many they were.
+    async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
     /// Stores a quarter-hour of the ledger, or a later copy of it.
     async fn put_ledger(&self, epoch: u64, entry: &LedgerEntry) -> Done;
     /// Those that start in a span, in order of time.

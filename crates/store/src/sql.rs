@@ -18,6 +18,7 @@ pub enum Failure {
     Sql(String),
     Full,
     /// The server does not answer, or no more: what was not answered may have been done or not.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "files are never away"))]
     Away(String),
     /// The job wanted nothing to be done; it has written nothing.
     Refused(StoreError),

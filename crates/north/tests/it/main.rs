@@ -8,6 +8,7 @@ mod energy;
 mod events;
 mod goe;
 mod history;
+mod month;
 mod native;
 mod outbox;
 mod rest;

@@ -392,6 +392,7 @@ fn settings() -> Settings {
             ..GoeSettings::default()
         },
         backup: model::settings::BackupSettings::default(),
+        personal_data: model::settings::PersonalData::default(),
         tariffs: Vec::new(),
         vehicles: Vec::new(),
         price_providers: Vec::new(),

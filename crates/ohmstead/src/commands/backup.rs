@@ -19,13 +19,20 @@ pub async fn run(
     let config = file.map(config::load).transpose()?;
     if config.as_ref().is_some_and(|config| config.store.is_some()) {
         bail!(
-            "the config file keeps records and history in PostgreSQL, which this command does not back up; use pg_dump, \
-             and keep the file `key` of the data directory beside it"
+            "the config file keeps records and history in PostgreSQL, which this command does not back up; use pg_dump \
+             (and pg_restore or psql to restore), and keep the file `key` of the data directory beside it"
         );
     }
     let data = data
         .or(config.and_then(|config| config.data))
         .context("no data directory: give --data DIR, or --config FILE with `data` in it")?;
+    if data.join("key").exists() && !data.join("records.db").exists() {
+        bail!(
+            "there are no records in {}; when they are kept in PostgreSQL, back that up with pg_dump, and keep the file \
+             `key` beside it",
+            data.display()
+        );
+    }
     let now = RealClock::start().now().wall;
     let shown = to.display().to_string();
     let made =

@@ -16,7 +16,8 @@ use model::id::DeviceId;
 use model::money::{Currency, Micros, PerKwh};
 use model::phases::Phases;
 use model::settings::{
-    BackupSettings, ControlSettings, Given, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings,
+    BackupSettings, ControlSettings, Given, GoeCharger, GoeSettings, OutboundSettings, PersonalData,
+    Settings, TlsSettings,
 };
 use model::site::Site;
 use model::tariff::{Band, Contract, Direction, PriceBook, Prices, Tariff};
@@ -197,6 +198,7 @@ fn settings(
             ..GoeSettings::default()
         },
         // The demo's directory is made anew at will.
+        personal_data: PersonalData::default(),
         backup: BackupSettings {
             keep: 0,
             ..BackupSettings::default()

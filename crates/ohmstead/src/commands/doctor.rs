@@ -1,5 +1,7 @@
 //! `ohmstead doctor`: what is wrong with this installation, and what to do.
 
+mod keeping;
+
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use store::backup::{inspect, read_nouns};
 
 use super::print;
 use crate::clock::RealClock;
-use crate::config;
+use crate::config::{self, DatabaseUrl};
 
 /// Nothing of ours is older; a clock that shows less has not been set.
 const FIRST_DAY: i64 = 1_767_225_600_000;
@@ -22,6 +24,8 @@ const LAST_DAY: i64 = 4_102_444_800_000;
 const DAY: i64 = 86_400_000;
 /// Tariffs that end within it are mentioned.
 const SOON: i64 = 30 * DAY;
+#[cfg(feature = "postgres")]
+const MEGABYTE: i64 = 1_000_000;
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// What was looked at and how it is.
@@ -71,10 +75,10 @@ pub async fn run(file: Option<&Path>, data: Option<PathBuf>) -> anyhow::Result<(
             is_running = directory(data, &mut found);
             if in_files {
                 databases(data, &mut found);
+                keeping::time_goes_on(data, now, &mut found);
+                keeping::room(data, &mut found);
                 // A database that cannot be read has been named already.
                 tariffs = read_nouns::<Tariff>(data).unwrap_or_default();
-            } else {
-                found.note("records are kept in PostgreSQL; its own tools check them");
             }
         }
         Some(data) => found.wrong(format!(
@@ -83,13 +87,24 @@ pub async fn run(file: Option<&Path>, data: Option<PathBuf>) -> anyhow::Result<(
         )),
         None => found.note("no data directory was given with --data or --config, so none was looked at"),
     }
+    if let Some(url) = config.as_ref().and_then(|config| config.store.as_ref()) {
+        let (of_store, is_in_use) = server(url, &mut found);
+        tariffs = of_store;
+        is_running |= is_in_use;
+    }
     if let Some(config) = &config {
         let of_file = &config.settings.tariffs;
         tariffs.retain(|tariff| !of_file.iter().any(|other| other.id == tariff.id));
         tariffs.extend(of_file.iter().cloned());
         contracts(&config.settings, &tariffs, now, &mut found);
+        if let Some(data) = &data {
+            if in_files {
+                keeping::backups(data, &config.settings.backup, now, &mut found);
+            }
+            keeping::certificate(data, &config.settings.tls, now, &mut found);
+        }
         if is_running {
-            found.good("another process has the data directory open, so the port was not tried");
+            found.good("the server runs, so the port was not tried");
         } else {
             port(&config.settings, &mut found).await;
         }
@@ -160,6 +175,58 @@ fn databases(data: &Path, found: &mut Findings) {
             Some(schema) => found.good(format!("{file} is whole, schema {schema}")),
         }
     }
+}
+
+/// Looks at the database that the config file names, and gives back the tariffs in it, and whether a process
+/// has it open.
+#[cfg(feature = "postgres")]
+fn server(DatabaseUrl(url): &DatabaseUrl, found: &mut Findings) -> (Vec<Tariff>, bool) {
+    use store::server::{Inspected, inspect, read_nouns};
+    let seen = match inspect(url) {
+        Ok(seen) => seen,
+        Err(error) => {
+            found.wrong(format!(
+                "{error}; check that the server runs, `store` in the config file and pg_hba.conf"
+            ));
+            return (Vec::new(), false);
+        }
+    };
+    let Inspected { place, known, .. } = &seen;
+    found.good(format!(
+        "{place} answers: PostgreSQL {}{}, {} MB of records, {} MB of history",
+        seen.server,
+        if seen.is_encrypted { " over TLS" } else { "" },
+        seen.records_bytes / MEGABYTE,
+        seen.history_bytes / MEGABYTE
+    ));
+    match seen.schema {
+        None => found.note("nothing of ours is in the database yet; the first start makes it"),
+        Some(schema) if schema > *known => found.wrong(format!(
+            "the database was written by a newer version (schema {schema}, this program knows {known}); update the program"
+        )),
+        Some(schema) if schema < *known => found.note(format!(
+            "the database is of schema {schema}; the next start brings it to {known}"
+        )),
+        Some(schema) => found.good(format!("the database is of schema {schema}")),
+    }
+    if !seen.missing_rights.is_empty() {
+        found.wrong(format!(
+            "the user of `store` lacks {}, so no start can make or change tables; make that user the owner of the database",
+            seen.missing_rights.join(" and ")
+        ));
+    }
+    if seen.is_in_use {
+        found.good("another process has the database open");
+    }
+    found.note("back the database up with pg_dump; the file `key` of the data directory is not in it, so keep a copy");
+    // A database that cannot be read has been named already.
+    (read_nouns(url).unwrap_or_default(), seen.is_in_use)
+}
+
+#[cfg(not(feature = "postgres"))]
+fn server(_: &DatabaseUrl, found: &mut Findings) -> (Vec<Tariff>, bool) {
+    found.wrong("this program was built without PostgreSQL; remove `store` from the config file");
+    (Vec::new(), false)
 }
 
 fn contracts(settings: &Settings, tariffs: &[Tariff], now: Timestamp, found: &mut Findings) {

@@ -62,12 +62,14 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
         None => None,
     };
     let secure = settings.tls.listen;
+    let certificate = tls.as_ref().map(|(_, certificate)| certificate.clone());
     if secure.is_none() && !local.ip().is_loopback() && !settings.tls.insecure_sign_in {
         tracing::warn!(
             "without [tls] nobody can sign in from another machine: set `listen` there, or `insecure_sign_in` \
              behind a TLS proxy"
         );
     }
+    let hangups = listen::hangups()?;
     let settings = Arc::new(settings);
     let keeping_valid = tokio::spawn(listen::keep_valid(settings.clone(), data));
     let running = Running::start(house, settings, listener, tls).await?;
@@ -81,7 +83,10 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
             "No administrator yet. Set one up here, once: http://{local}/#setup={ticket}"
         ));
     }
-    listen::stop_signal().await?;
+    tokio::select! {
+        stopped = listen::stop_signal() => stopped?,
+        () = listen::reload(hangups, file, certificate) => {}
+    }
     keeping_valid.abort();
     running.stop().await
 }

@@ -63,7 +63,13 @@ async fn open(place: Place) -> anyhow::Result<House> {
         .unwrap_or_else(|| PathBuf::from(USUAL_DATA));
     if !data.join("key").exists() {
         bail!(
-            "{} is no data directory of this program; say where it is with --data DIR",
+            "{} is no data directory of this program; say where it is with --data DIR, or with --config FILE",
+            data.display()
+        );
+    }
+    if database.is_none() && !data.join("records.db").exists() {
+        bail!(
+            "there are no records in {}; when they are kept in PostgreSQL, say in which with --config FILE",
             data.display()
         );
     }

@@ -16,7 +16,7 @@ use links::mail::is_mailbox;
 use links::outbound_guard::Guard;
 use model::settings::{
     BackupSettings, ControlSettings, Given, GoeCharger, GoeSettings, MailSettings, MailTls, OutboundSettings,
-    Retention, SetStatus, Settings, TlsSettings,
+    PersonalData, Retention, SetStatus, Settings, TlsSettings,
 };
 use model::time::Millis;
 use north::networks::is_network;
@@ -141,6 +141,9 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
     let local_open = goe_section.as_ref().is_some_and(|goe| goe.has("local_open"));
     let (goe, goe_tokens) = goe_section.map_or_else(Default::default, read_goe);
     let history = root.table("history").map(read_history);
+    let personal_data = root
+        .table("personal_data")
+        .map_or_else(PersonalData::default, read_personal_data);
     let outbound = root
         .table("outbound")
         .map_or_else(Default::default, read_outbound);
@@ -167,6 +170,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             vehicles,
             price_providers,
             history,
+            personal_data,
             outbound,
             mail,
             given: Given {
@@ -267,6 +271,21 @@ fn read_history(section: Section<'_, '_>) -> Retention {
     }
     section.finish();
     retention
+}
+
+fn read_personal_data(section: Section<'_, '_>) -> PersonalData {
+    let days = |key| {
+        let most = i64::from(*Retention::DAYS.end());
+        let expected = format!("1 to {most} days, or nothing for ever");
+        let days = section.scaled(key, 0, 1..=most, &expected);
+        days.and_then(|days| u32::try_from(days).ok())
+    };
+    let settings = PersonalData {
+        session_days: days("session_days"),
+        audit_days: days("audit_days"),
+    };
+    section.finish();
+    settings
 }
 
 fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, GoeToken)>) {

@@ -387,3 +387,22 @@ fn what_stands_in_the_file_is_known() {
     assert_eq!((given.names.len(), given.time_zones.len()), (1, 0));
     assert!(settings("[goe]\nlocal_open = []", "").local_open);
 }
+
+#[test]
+fn personal_data_is_kept_for_ever_unless_days_are_given() {
+    let base = "[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n[personal_data]\n";
+    for (more, session_days, audit_days) in [
+        ("", None, None),
+        ("session_days = 30", Some(30), None),
+        ("session_days = 1\naudit_days = 36500", Some(1), Some(36_500)),
+    ] {
+        let settings = parse(&format!("{base}{more}")).unwrap().settings;
+        let expected = PersonalData {
+            session_days,
+            audit_days,
+        };
+        assert_eq!(settings.personal_data, expected, "{more}");
+    }
+    let problems = parse(&format!("{base}session_days = 0\naudit_day = 1")).unwrap_err();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+}

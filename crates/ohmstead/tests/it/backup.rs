@@ -18,6 +18,8 @@ async fn a_running_server_is_backed_up_restored_and_looked_at() {
     let (data, copy, backup) = (at("data"), at("copy"), at("backup.tar.gz"));
     let mut server = Process::start(&["serve", "--config", &file, "--data", &data]);
     server.line_with("listens on").await;
+    // What `systemctl reload` sends ends nothing.
+    server.signal("-HUP");
 
     let (ok, said) = run(&["backup", "--data", &data, "--to", &backup]).await;
     assert!(ok && said.contains("holds 2 parts"), "{said}");
@@ -25,6 +27,9 @@ async fn a_running_server_is_backed_up_restored_and_looked_at() {
     assert!(!ok && said.contains("is there already"), "{said}");
     let (ok, said) = run(&["doctor", "--config", &file, "--data", &data]).await;
     assert!(ok && said.contains("records.db is whole"), "{said}");
+    for finding in ["GB are free", "there is no nightly backup", "the server runs"] {
+        assert!(said.contains(finding), "{finding}: {said}");
+    }
     assert_eq!(server.terminate().await, Some(0));
 
     let (ok, said) = run(&["restore", &backup, "--data", &copy]).await;

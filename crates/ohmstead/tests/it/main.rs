@@ -5,10 +5,16 @@
 
 mod backup;
 mod bad_starts;
+#[cfg(feature = "postgres")]
+#[path = "../../../store/src/postgres/cluster.rs"]
+#[allow(dead_code, reason = "tests of the store need more of it")]
+mod cluster;
 mod demo;
 mod examples;
 mod layout;
 mod licences;
 mod metadata;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod process;
 mod serve;

@@ -60,13 +60,17 @@ impl Process {
             .unwrap_or_else(|_| panic!("no line with {text:?}"))
     }
 
-    /// SIGTERM, then the exit code.
-    pub async fn terminate(mut self) -> Option<i32> {
+    pub fn signal(&self, signal: &str) {
         let id = self.child.id().expect("still running").to_string();
         std::process::Command::new("kill")
-            .args(["-TERM", &id])
+            .args([signal, &id])
             .status()
             .expect("kill runs");
+    }
+
+    /// SIGTERM, then the exit code.
+    pub async fn terminate(mut self) -> Option<i32> {
+        self.signal("-TERM");
         timeout(PATIENCE, self.child.wait())
             .await
             .expect("ends in time")

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::process::Process;
 
 /// Starts virtual devices and says at which addresses they answer.
-async fn devices(dir: &std::path::Path) -> (Process, Vec<(String, String)>) {
+pub async fn devices(dir: &std::path::Path) -> (Process, Vec<(String, String)>) {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sim.example.toml");
     let state = dir.join("world.json");
     let mut sim = Process::start(&["sim", "--config", example, "--state", state.to_str().unwrap()]);
@@ -21,7 +21,7 @@ async fn devices(dir: &std::path::Path) -> (Process, Vec<(String, String)>) {
     (sim, addresses)
 }
 
-fn config(addresses: &[(String, String)]) -> String {
+pub fn config(addresses: &[(String, String)]) -> String {
     let address = |id: &str| {
         &addresses
             .iter()

@@ -346,7 +346,48 @@ pub async fn sessions_forget_who_it_was(store: &dyn Store) {
     let mut expected = some_sessions()[0].clone();
     expected.transactions[0].authorisation.user = None;
     expected.transactions[0].authorisation.card = None;
-    assert_eq!(store.session(&expected.id).await.unwrap(), Some(expected));
+    expected.vehicle = None;
+    assert_eq!(
+        store.session(&expected.id).await.unwrap().as_ref(),
+        Some(&expected)
+    );
+
+    // Who has a session open may store it again without having heard of it.
+    let epoch = store.take_epoch(&site("sessions")).await.unwrap();
+    let mut late = some_sessions()[0].clone();
+    late.revision += 1;
+    late.transactions
+        .push(transaction(3, Some(("bob", "pin")), 5, None));
+    store.put_session(epoch, &late).await.unwrap();
+    expected.revision = late.revision;
+    expected.transactions.push(late.transactions[2].clone());
+    assert_eq!(
+        store.session(&expected.id).await.unwrap().as_ref(),
+        Some(&expected)
+    );
+    assert!(store.sessions(&of_ann, None, 9).await.unwrap().is_empty());
+    // What nobody was authorised for becomes somebody's.
+    let mut claimed = some_sessions()[2].clone();
+    claimed.revision += 1;
+    claimed.transactions = vec![transaction(1, Some(("ann", "tag")), 70, None)];
+    claimed.transactions[0].authorisation.kind = AuthorisationKind::App;
+    store.put_session(epoch, &claimed).await.unwrap();
+    assert_eq!(names(&store.sessions(&of_ann, None, 9).await.unwrap()), "c");
+
+    // Only "a" and "d" have ended and name somebody.
+    for count in [1, 1, 0] {
+        let forgotten = store.forget_sessions(Timestamp(901), 1).await.unwrap();
+        assert_eq!(forgotten, count);
+    }
+    assert_eq!(store.forget_sessions(Timestamp(900), 9).await.unwrap(), 0);
+    for session in store.sessions(&SessionFilter::default(), None, 9).await.unwrap() {
+        let named = session.vehicle.is_some()
+            || session
+                .transactions
+                .iter()
+                .any(|t| t.authorisation.user.is_some() || t.authorisation.card.is_some());
+        assert_eq!(named, session.id == claimed.id, "{}", session.id);
+    }
 }
 
 fn quarter(start: i64, house: i64) -> LedgerEntry {
@@ -468,6 +509,15 @@ pub async fn parcels_leave_in_order(store: &dyn Store) {
     assert_eq!(store.forget_delivered(Timestamp(11)).await.unwrap(), 0);
     assert_eq!(store.forget_delivered(Timestamp(12)).await.unwrap(), 1);
     assert_eq!(store.parcel(&brought.id).await.unwrap(), None);
+    let zoe = UserId::new("zoe").unwrap();
+    let of_zoe = Parcel {
+        author: Some(zoe.clone()),
+        ..parcel("of-zoe", "z", waiting(1))
+    };
+    store.put_parcel(&of_zoe).await.unwrap();
+    assert_eq!(store.forget_parcels(&zoe).await.unwrap(), 1);
+    assert_eq!(store.parcel(&of_zoe.id).await.unwrap(), None);
+    assert_eq!(store.forget_parcels(&zoe).await.unwrap(), 0);
     let deleted = ParcelId::new("d1").unwrap();
     assert!(store.delete_parcel(&deleted).await.unwrap());
     assert!(!store.delete_parcel(&deleted).await.unwrap());
@@ -548,6 +598,39 @@ pub async fn the_audit_log_keeps_its_order(store: &dyn Store) {
     let first = store.audit(&admin, None, 1).await.unwrap();
     let second = store.audit(&admin, Some(first[0].0), 5).await.unwrap();
     assert_eq!(second.iter().map(|(_, entry)| entry).collect::<Vec<_>>(), [&one]);
+
+    let zoe = UserId::new("zoe").unwrap();
+    for action in [
+        "change user zoe",
+        "change user zoe2",
+        "zoe-2, zoe: a card of zoe",
+        "xzoezoe zoe",
+    ] {
+        store.record(&entry(3, "admin", "native", action)).await.unwrap();
+    }
+    assert_eq!(store.anonymise_audit(&zoe).await.unwrap(), 4);
+    assert_eq!(store.anonymise_audit(&zoe).await.unwrap(), 0);
+    let words: Vec<String> = store
+        .recent(6)
+        .await
+        .unwrap()
+        .into_iter()
+        .rev()
+        .map(|entry| format!("{} {}", entry.principal, entry.action))
+        .collect();
+    assert_eq!(
+        words,
+        [
+            "- two",
+            "admin three",
+            "admin change user -",
+            "admin change user zoe2",
+            "admin zoe-2, -: a card of -",
+            "admin xzoezoe -",
+        ]
+    );
+    assert_eq!(store.forget_audit(Timestamp(2)).await.unwrap(), 1);
+    assert_eq!(store.recent(9).await.unwrap().len(), 6);
 }
 
 pub async fn an_alarm_is_raised_and_cleared_once(store: &dyn Store) {

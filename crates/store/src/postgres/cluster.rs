@@ -16,6 +16,7 @@ pub struct Cluster {
     programs: PathBuf,
     directory: PathBuf,
     port: u16,
+    settings: Vec<String>,
     server: Option<Child>,
     _home: TempDir,
 }
@@ -41,6 +42,7 @@ impl Cluster {
             programs,
             directory,
             port: 0,
+            settings: Vec::new(),
             server: None,
             _home: home,
         };
@@ -77,8 +79,11 @@ impl Cluster {
             format!("port={}", self.port),
             "shared_buffers=16MB".to_owned(),
             "max_connections=20".to_owned(),
-        ] {
-            server.args(["-c", &setting]);
+        ]
+        .iter()
+        .chain(&self.settings)
+        {
+            server.args(["-c", setting]);
         }
         let server = server
             .stdout(Stdio::null())
@@ -102,6 +107,22 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(50));
         }
         false
+    }
+
+    /// Starts it again with TLS; certificate and key are PEM.
+    #[allow(dead_code, reason = "not every program of tests that has a cluster encrypts")]
+    pub fn encrypt(&mut self, certificate: &str, key: &str) {
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.directory.join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+            if is_root() {
+                chown(&path, Some(id("-u")), Some(id("-g"))).unwrap();
+            }
+        }
+        self.settings = vec!["ssl=on".to_owned()];
+        self.kill();
+        assert!(self.run(), "the server does not start with TLS");
     }
 
     /// The process of the server; `None` while it is away.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use tokio_postgres::config::Host;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
+use super::tls::Tls;
 use crate::StoreError;
 use crate::sql::Failure;
 
@@ -14,7 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A server that takes nothing for so long is gone.
 const SILENT_AT_MOST: Duration = Duration::from_secs(15);
 /// "ohmstead" and a number; one lock per writing connection.
-const LOCK_RECORDS: i64 = 0x6f68_6d73_7465_6164;
+pub const LOCK_RECORDS: i64 = 0x6f68_6d73_7465_6164;
 const LOCK_HISTORY: i64 = LOCK_RECORDS + 1;
 /// The server takes a moment to see that the process before has ended.
 const LOCK_TRIES: u32 = 40;
@@ -43,26 +44,35 @@ pub type Opening = Option<i64>;
 #[derive(Clone)]
 pub struct Link {
     config: Config,
+    tls: Tls,
 }
 
 impl Link {
     /// # Errors
     /// When the text is no address. It is not repeated, as it may hold a password.
     pub fn parse(url: &str) -> Result<Self, StoreError> {
-        let odd = || StoreError::Other {
+        let odd = |cause: &str| StoreError::Other {
             operation: "read the address of the database",
-            cause: "expected postgres://user:password@host:port/name".to_owned(),
+            cause: cause.to_owned(),
         };
-        let mut config: Config = url.parse().map_err(|_| odd())?;
-        if config.get_hosts().is_empty() {
-            return Err(odd());
-        }
+        let expected = "expected postgres://user:password@host:port/name?sslmode=verify-full";
+        let (url, tls) = Tls::split(url).map_err(|cause| odd(&cause))?;
+        let mut config: Config = url.parse().map_err(|_| odd(expected))?;
+        let Some(host) = config.get_hosts().first() else {
+            return Err(odd(expected));
+        };
+        // Whatever is said: nobody can listen on a socket of this machine, and it has no name to check.
+        let mode = match host {
+            Host::Tcp(_) => tls.mode,
+            Host::Unix(_) => SslMode::Disable,
+        };
         config
+            .ssl_mode(mode)
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_user_timeout(SILENT_AT_MOST)
             .keepalives_idle(SILENT_AT_MOST)
             .application_name("ohmstead");
-        Ok(Self { config })
+        Ok(Self { config, tls })
     }
 
     /// Which database it is, without any secret.
@@ -78,7 +88,12 @@ impl Link {
 
     /// A session for a role. The runtime has to go on running while it is used.
     pub async fn connect(&self, role: Role) -> Result<Client, Failure> {
-        let (client, connection) = self.config.connect(NoTls).await.map_err(|error| {
+        let connector = self.tls.connector();
+        let connector = connector.map_err(|cause| self.untrusted(role, &cause))?;
+        let (client, connection) = self.config.connect(connector).await.map_err(|error| {
+            if let Some(cause) = self.tls.explain(&error) {
+                return self.untrusted(role, &cause);
+            }
             // Whatever keeps a connection from standing may pass.
             match Failure::from(error) {
                 Failure::Sql(cause) => Failure::Away(format!("{}: {cause}", self.name())),
@@ -116,6 +131,21 @@ impl Link {
             }
         }
         Ok(client)
+    }
+
+    /// Somebody has to do something, unless it worked before: then it may pass.
+    fn untrusted(&self, role: Role, cause: &str) -> Failure {
+        let cause = format!("{}: {cause}", self.name());
+        match role {
+            Role::WriteRecords(None) | Role::WriteHistory(None) => Failure::Refused(StoreError::Other {
+                operation: "open the database",
+                cause,
+            }),
+            Role::WriteRecords(Some(_))
+            | Role::WriteHistory(Some(_))
+            | Role::ReadRecords
+            | Role::ReadHistory => Failure::Away(cause),
+        }
     }
 
     fn taken(&self, opening: Opening) -> Failure {

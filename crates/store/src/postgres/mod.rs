@@ -8,8 +8,10 @@
 //! When the server is away calls fail with [`StoreError::Away`]; each call tries again.
 
 mod connection;
+pub mod inspect;
 mod link;
 mod schema;
+mod tls;
 mod value;
 
 use std::sync::Arc;
@@ -27,28 +29,32 @@ pub struct Served;
 pub type Postgres = Database<Served>;
 
 impl Postgres {
-    /// Opens a database by its address, `postgres://user:password@host:port/name`, and migrates it.
+    /// Opens a database by its address, `postgres://user:password@host:port/name`, and migrates it. Whether the
+    /// connection is encrypted and the server checked is said there too, by `sslmode` and `sslrootcert`.
     ///
     /// # Errors
     /// [`StoreError::Away`] when the server does not answer, [`StoreError::InUse`] when another process has the
     /// database open, [`StoreError::TooNew`] when a newer version wrote it. None of them tells the password.
     pub fn open(url: &str) -> Result<Arc<Self>, StoreError> {
         let link = Link::parse(url)?;
-        // Connections wait for their server on a thread of their own, as the caller may not wait on its own.
-        let opening = std::thread::Builder::new()
-            .name("store-open".to_owned())
-            .spawn(move || open(&link));
-        let opening = opening.map_err(|error| StoreError::Other {
-            operation: "open the database",
-            cause: error.to_string(),
-        })?;
-        opening.join().unwrap_or_else(|_| {
-            Err(StoreError::Other {
-                operation: "open the database",
-                cause: "the opening thread panicked".to_owned(),
-            })
-        })
+        aside(move || open(&link))
     }
+}
+
+/// Connections wait for their server on a thread of their own, as the caller may not wait on its own.
+fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let cannot = |cause: String| StoreError::Other {
+        operation: "open the database",
+        cause,
+    };
+    let working = std::thread::Builder::new()
+        .name("store-open".to_owned())
+        .spawn(work)
+        .map_err(|error| cannot(error.to_string()))?;
+    let outcome = working.join();
+    outcome.unwrap_or_else(|_| Err(cannot("the opening thread panicked".to_owned())))
 }
 
 fn open(link: &Link) -> Result<Arc<Postgres>, StoreError> {

@@ -22,6 +22,11 @@ macro_rules! bytes {
 pub const HISTORY_BYTES: &str = bytes!("IN");
 pub const RECORDS_BYTES: &str = bytes!("NOT IN");
 
+/// The newest schema this program knows.
+pub fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 /// Brings a database to the newest schema and counts this opening of it. `name` is for messages.
 pub async fn migrate(client: &Client, name: &str) -> Result<i64, Failure> {
     let is_new = "SELECT to_regclass('schema_version') IS NULL";
@@ -32,7 +37,7 @@ pub async fn migrate(client: &Client, name: &str) -> Result<i64, Failure> {
     }
     let select = "SELECT version FROM schema_version";
     let found: i64 = client.query_one(select, &[]).await?.try_get(0)?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     if found > known {
         return Err(StoreError::TooNew {
             file: name.to_owned(),

@@ -76,7 +76,12 @@ async fn a_database_belongs_to_one_process_and_one_schema() {
         }
         other => panic!("{other:?}"),
     }
+    let seen = inspect::inspect(&cluster.url()).unwrap();
+    assert!(seen.is_in_use && !seen.is_encrypted, "{seen:?}");
+    assert_eq!((seen.schema, seen.known), (Some(1), 1));
+    assert!(seen.records_bytes > 0 && seen.history_bytes > 0, "{seen:?}");
     drop(store);
+    assert!(!inspect::inspect(&cluster.url()).unwrap().is_in_use);
     drop(Postgres::open(&cluster.url()).unwrap());
     cluster.psql("UPDATE schema_version SET version = 99");
     match Postgres::open(&cluster.url()).err() {
@@ -90,6 +95,22 @@ async fn a_database_belongs_to_one_process_and_one_schema() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_database_that_has_nothing_of_ours_is_left_so() {
+    let cluster = Cluster::start();
+    for _ in 0..2 {
+        let seen = inspect::inspect(&cluster.url()).unwrap();
+        assert_eq!((seen.schema, seen.is_in_use), (None, false));
+        assert_eq!(seen.missing_rights, [""; 0]);
+    }
+    cluster.psql("CREATE ROLE guest LOGIN");
+    let url = cluster.url().replace("//postgres@", "//guest@");
+    assert_eq!(
+        inspect::inspect(&url).unwrap().missing_rights,
+        ["CREATE on the schema"]
+    );
 }
 
 #[tokio::test]
@@ -122,6 +143,100 @@ fn a_password_is_never_told() {
         .unwrap();
     assert!(matches!(away, StoreError::Away { .. }), "{away}");
     assert!(away.to_string().contains("database db on 127.0.0.1:1"), "{away}");
+}
+
+/// An authority as PEM, and a certificate with its key that it issued for a name.
+fn issued_for(name: &str) -> (String, String, String) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let (of_authority, of_server) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&of_authority).unwrap().pem();
+    let server = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let issuer = Issuer::new(authority, of_authority);
+    let certificate = server.signed_by(&of_server, &issuer).unwrap().pem();
+    (root, certificate, of_server.serialize_pem())
+}
+
+/// Whether the connections of the store are encrypted, by what the server says.
+fn is_encrypted(cluster: &Cluster) -> bool {
+    let count = cluster.psql(
+        "SELECT count(*) FILTER (WHERE ssl), count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+         WHERE application_name = 'ohmstead'",
+    );
+    match count.trim() {
+        "4|4" => true,
+        "0|4" => false,
+        other => panic!("{other} connections are encrypted"),
+    }
+}
+
+#[tokio::test]
+async fn connections_are_encrypted_and_the_server_checked_as_asked() {
+    let mut cluster = Cluster::start();
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let url = |parameters: &str| format!("{}?{parameters}", cluster.url());
+    let refused = |parameters: &str| {
+        let error = Postgres::open(&url(parameters)).err().unwrap().to_string();
+        assert!(error.contains("database postgres on 127.0.0.1:"), "{error}");
+        error
+    };
+    for mode in ["disable", "prefer"] {
+        let store = Postgres::open(&url(&format!("sslmode={mode}"))).unwrap();
+        assert!(!is_encrypted(&cluster), "{mode}");
+        drop(store);
+    }
+    let error = refused("sslmode=require");
+    assert!(error.contains("it offers no TLS; set `ssl = on`"), "{error}");
+
+    let (root, certificate, key) = issued_for("127.0.0.1");
+    let (root, other) = (
+        file("root.crt", &root),
+        file("other.crt", &issued_for("127.0.0.1").0),
+    );
+    cluster.encrypt(&certificate, &key);
+    let url = |parameters: &str| format!("{}?{parameters}", cluster.url());
+    let refused = |parameters: &str| Postgres::open(&url(parameters)).err().unwrap().to_string();
+    for (parameters, expected) in [
+        ("sslmode=disable".to_owned(), false),
+        ("sslmode=prefer".to_owned(), true),
+        ("sslmode=require".to_owned(), true),
+        (format!("sslmode=require&sslrootcert={root}"), true),
+        (format!("sslmode=verify-ca&sslrootcert={root}"), true),
+        (format!("sslmode=verify-full&sslrootcert={root}"), true),
+    ] {
+        let store = Postgres::open(&url(&parameters)).unwrap_or_else(|error| panic!("{parameters}: {error}"));
+        assert_eq!(is_encrypted(&cluster), expected, "{parameters}");
+        store.record(&entry(1)).await.unwrap();
+    }
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let error = refused(&format!("sslmode={mode}&sslrootcert={other}"));
+        assert!(
+            error.contains(&format!(
+                "was not issued by the authority in {other}; set sslrootcert"
+            )),
+            "{error}"
+        );
+    }
+    let error = refused("sslmode=verify-full&sslrootcert=/nowhere.crt");
+    assert!(error.contains("cannot read sslrootcert /nowhere.crt"), "{error}");
+    let empty = file("empty.crt", "");
+    let error = refused(&format!("sslmode=verify-full&sslrootcert={empty}"));
+    assert!(error.contains("there is no certificate in it"), "{error}");
+
+    let (root, certificate, key) = issued_for("database.example");
+    let root = file("named.crt", &root);
+    cluster.encrypt(&certificate, &key);
+    let url = |parameters: &str| format!("{}?{parameters}", cluster.url());
+    drop(Postgres::open(&url(&format!("sslmode=verify-ca&sslrootcert={root}"))).unwrap());
+    let error = Postgres::open(&url(&format!("sslmode=verify-full&sslrootcert={root}")));
+    let error = error.err().unwrap().to_string();
+    assert!(error.contains("is for another name"), "{error}");
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use model::alarm::{Acknowledged, Alarm};
-use model::id::{DeviceId, SiteId};
+use model::id::{DeviceId, SiteId, UserId};
 use model::time::Timestamp;
 
 use super::to_word;
 use crate::database::Database;
 use crate::sql::{Failure, Param, Row, Sql, params};
-use crate::{Alarms, Audit, AuditEntry, AuditFilter, Done, StoreError};
+use crate::{Alarms, Audit, AuditEntry, AuditFilter, Done, FORGOTTEN, StoreError};
 
 #[async_trait]
 impl<G: Send + Sync> Audit for Database<G> {
@@ -33,6 +33,39 @@ impl<G: Send + Sync> Audit for Database<G> {
     async fn recent(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         let entries = self.audit(&AuditFilter::default(), None, limit).await?;
         Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    async fn anonymise_audit(&self, user: &UserId) -> Result<u64, StoreError> {
+        let user = user.clone();
+        let forget = move |sql: &dyn Sql| {
+            // Ids have no character that means something in a pattern but `_`, which finds too much at worst.
+            let named = format!("%{user}%");
+            let select = "SELECT id, principal, action FROM audit
+                 WHERE principal = ?1 OR action LIKE ?2 ORDER BY id";
+            let found = sql.all(select, params![user.as_str(), &named], |row| {
+                Ok((row.int(0)?, row.text(1)?.to_owned(), row.text(2)?.to_owned()))
+            })?;
+            let mut count = 0;
+            for (id, principal, action) in found {
+                let principal_now = without(&principal, user.as_str());
+                let action_now = without(&action, user.as_str());
+                if principal_now == principal && action_now == action {
+                    continue;
+                }
+                sql.write(
+                    "UPDATE audit SET principal = ?2, action = ?3 WHERE id = ?1",
+                    params![id, &principal_now, &action_now],
+                )?;
+                count += 1;
+            }
+            Ok(count)
+        };
+        self.writer.call("make the audit log anonymous", forget).await
+    }
+
+    async fn forget_audit(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let delete = move |sql: &dyn Sql| sql.execute("DELETE FROM audit WHERE at < ?1", params![before]);
+        self.writer.call("shorten the audit log", delete).await
     }
 
     async fn audit(
@@ -64,6 +97,23 @@ impl<G: Send + Sync> Audit for Database<G> {
         };
         self.reader.call("read the audit log", read).await
     }
+}
+
+/// A text with another word wherever an id is a word of its own.
+fn without(text: &str, id: &str) -> String {
+    let is_of_id = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let mut rest = text;
+    let mut out = String::with_capacity(text.len());
+    while let Some(at) = rest.find(id) {
+        let (before, from) = rest.split_at(at);
+        let after = &from[id.len()..];
+        let is_word = !out.ends_with(is_of_id) || !before.is_empty();
+        let is_word = is_word && !before.ends_with(is_of_id) && !after.starts_with(is_of_id);
+        out.push_str(before);
+        out.push_str(if is_word { FORGOTTEN } else { id });
+        rest = after;
+    }
+    out + rest
 }
 
 fn entry(row: &Row) -> Result<AuditEntry, Failure> {

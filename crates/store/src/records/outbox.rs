@@ -1,7 +1,7 @@
 //! What is owed to the outside, in the order in which it was put there.
 
 use async_trait::async_trait;
-use model::id::ParcelId;
+use model::id::{ParcelId, UserId};
 use model::outbox::{Parcel, ParcelState};
 use model::time::Timestamp;
 
@@ -76,6 +76,24 @@ impl<G: Send + Sync> Outbox for Database<G> {
             Ok(deleted > 0)
         };
         self.writer.call("delete a parcel", delete).await
+    }
+
+    async fn forget_parcels(&self, author: &UserId) -> Result<u64, StoreError> {
+        let author = author.clone();
+        let delete = move |sql: &dyn Sql| {
+            let all: Vec<Parcel> =
+                sql.all("SELECT body FROM parcel ORDER BY number", &[], |row| row.json(0))?;
+            let mut count = 0;
+            for parcel in all
+                .iter()
+                .filter(|parcel| parcel.author.as_ref() == Some(&author))
+            {
+                sql.write("DELETE FROM parcel WHERE id = ?1", params![parcel.id.as_str()])?;
+                count += 1;
+            }
+            Ok(count)
+        };
+        self.writer.call("forget the parcels of a user", delete).await
     }
 
     async fn forget_delivered(&self, before: Timestamp) -> Result<u64, StoreError> {

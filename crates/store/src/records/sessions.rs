@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use model::id::{SessionId, SiteId, UserId};
 use model::money::{Currency, Micros};
-use model::session::{Cost, LedgerEntry, Session};
+use model::session::{Authorisation, Cost, LedgerEntry, Session, Transaction};
 use model::time::{Millis, Timestamp};
 use model::units::WattHours;
 
@@ -18,7 +18,10 @@ impl<G: Send + Sync> Sessions for Database<G> {
         let session = session.clone();
         let put = move |sql: &dyn Sql| {
             fence(sql, "store a session", &session.site, epoch)?;
-            upsert(sql, &session)
+            match without_forgotten(sql, &session)? {
+                Some(session) => upsert(sql, &session),
+                None => upsert(sql, &session),
+            }
         };
         self.writer.call("store a session", put).await
     }
@@ -85,17 +88,33 @@ impl<G: Send + Sync> Sessions for Database<G> {
             let sessions: Vec<Session> = sql.all(&select, &only.parameters, |row| row.json(0))?;
             let mut count = 0;
             for mut session in sessions {
-                let authorisations = session.transactions.iter_mut().map(|t| &mut t.authorisation);
-                for authorisation in authorisations.filter(|a| a.user.as_ref() == Some(&user)) {
-                    authorisation.user = None;
-                    authorisation.card = None;
-                }
+                forget_who(&mut session, |authorisation| {
+                    authorisation.user.as_ref() == Some(&user)
+                });
                 upsert(sql, &session)?;
                 count += 1;
             }
             Ok(count)
         };
         self.writer.call("make sessions anonymous", forget).await
+    }
+
+    async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let forget = move |sql: &dyn Sql| {
+            let select = "SELECT body FROM session WHERE plugged < ?1 AND unplugged < ?1
+                 AND (vehicle IS NOT NULL OR id IN (SELECT session FROM billed
+                 WHERE plugged < ?1 AND (user_id IS NOT NULL OR card IS NOT NULL)))
+                 ORDER BY plugged, id LIMIT ?2";
+            let sessions: Vec<Session> = sql.all(select, params![before, limit], |row| row.json(0))?;
+            let mut count = 0;
+            for mut session in sessions {
+                forget_who(&mut session, |_| true);
+                upsert(sql, &session)?;
+                count += 1;
+            }
+            Ok(count)
+        };
+        self.writer.call("make old sessions anonymous", forget).await
     }
 
     async fn put_ledger(&self, epoch: u64, entry: &LedgerEntry) -> Done {
@@ -125,6 +144,55 @@ impl<G: Send + Sync> Sessions for Database<G> {
         };
         self.reader.call("read the ledger", read).await
     }
+}
+
+/// Takes user and card out of the authorisations that are meant, and the vehicle, which tells as much.
+fn forget_who(session: &mut Session, is_meant: impl Fn(&Authorisation) -> bool) {
+    let authorisations = session.transactions.iter_mut().map(|t| &mut t.authorisation);
+    for authorisation in authorisations.filter(|authorisation| is_meant(authorisation)) {
+        authorisation.user = None;
+        authorisation.card = None;
+    }
+    session.vehicle = None;
+}
+
+/// What may be kept of a later copy, if the stored one was made anonymous meanwhile: whoever has the session
+/// open may not have heard of it. Only plug-and-go becomes somebody's later, and is of another kind then.
+fn without_forgotten(sql: &dyn Sql, session: &Session) -> Result<Option<Session>, Failure> {
+    let named = || {
+        let is_named = |t: &&Transaction| t.authorisation.user.is_some();
+        session.transactions.iter().filter(is_named)
+    };
+    if named().next().is_none() {
+        return Ok(None);
+    }
+    let select = "SELECT number FROM billed WHERE session = ?1 AND user_id IS NULL ORDER BY number";
+    let nobodys = sql.all(select, params![session.id.as_str()], |row| row.int(0))?;
+    if !named().any(|t| nobodys.contains(&i64::from(t.number))) {
+        return Ok(None);
+    }
+    let select = "SELECT body FROM session WHERE id = ?1";
+    let stored: Option<Session> = sql.first(select, params![session.id.as_str()], |row| row.json(0))?;
+    let stored = stored.map_or(Vec::new(), |stored| stored.transactions);
+    let mut copy = session.clone();
+    let mut is_changed = false;
+    for transaction in &mut copy.transactions {
+        let authorisation = &mut transaction.authorisation;
+        let is_forgotten = stored.iter().any(|stored| {
+            stored.number == transaction.number
+                && stored.authorisation.user.is_none()
+                && stored.authorisation.kind == authorisation.kind
+        });
+        if is_forgotten && authorisation.user.is_some() {
+            authorisation.user = None;
+            authorisation.card = None;
+            is_changed = true;
+        }
+    }
+    if is_changed {
+        copy.vehicle = None;
+    }
+    Ok(is_changed.then_some(copy))
 }
 
 /// Stores a session and its transactions, unless a later copy of it is there.
