@@ -11,3 +11,4 @@ mod modbus_server;
 mod outbound;
 mod peer;
 mod tls_server;
+mod trust;
