@@ -20,6 +20,10 @@ pub enum AlarmCode {
     NotFollowing,
     LimitExceeded,
     StoreFailing,
+    /// The store refuses records for good; they are kept elsewhere.
+    RecordsSetAside,
+    /// A dynamic tariff has no price, so its own fallback counts.
+    PricesStale,
 }
 
 /// Raised once and cleared once; the same code for the same device is one alarm.

@@ -27,8 +27,18 @@ pub trait Sessions: Send + Sync {
     /// Takes a user and its cards out of the authorisations of its sessions, of those plugged in before a time
     /// if one is given, and says how many sessions that were. Who has one of them open has to forget it too.
     async fn anonymise_sessions(&self, user: &UserId, before: Option<Timestamp>) -> Result<u64, StoreError>;
-    /// Stores a quarter-hour of the ledger, or a later copy of it.
+    /// Stores a quarter-hour of the ledger, or another copy of it. What it holds never becomes less: of two
+    /// copies each share and each flow counts that is further on.
     async fn put_ledger(&self, epoch: u64, entry: &LedgerEntry) -> Done;
+    /// Stores sessions and quarter-hours of one site as the two calls above do, all of them or none: after a
+    /// crash the ledger says what the sessions say.
+    async fn put_books(
+        &self,
+        epoch: u64,
+        site: &SiteId,
+        sessions: &[Session],
+        ledger: &[LedgerEntry],
+    ) -> Done;
     /// Those that start in a span, in order of time.
     async fn ledger(
         &self,
@@ -69,4 +79,6 @@ pub struct SessionTotals {
     pub origin: Origin,
     /// One per currency, in order.
     pub costs: Vec<Cost>,
+    /// Energy for which there was no price.
+    pub unpriced: WattHours,
 }

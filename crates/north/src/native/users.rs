@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::auth::{allow, session_cookie};
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
+use super::outbox::check_webhook;
 use super::paging::{PageQuery, page};
 use super::wire::{PasswordBody, UserBody, UserList, UserView};
 use crate::State;
@@ -57,6 +58,7 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<UserView>), ApiError> {
     allow(&caller, &Action::Administer, &Subject::Installation)?;
     let user = body.read(None)?;
+    check_webhook(&state, &user.notify)?;
     let by = By::new(&caller, DOOR);
     state.gate.create_user(&by, user.clone()).await?;
     tell_engines::<User>(&state).await;
@@ -100,7 +102,12 @@ pub async fn change(
     JsonBody(body): JsonBody<UserBody>,
 ) -> Result<Json<UserView>, ApiError> {
     allow(&caller, &Action::Administer, &Subject::Installation)?;
-    let user = body.read(Some(&known(&state, &id)?.id))?;
+    let before = known(&state, &id)?;
+    let user = body.read(Some(&before.id))?;
+    // One that was allowed once does not stand in the way of other changes; it is not dialled any more.
+    if user.notify.webhook != before.notify.webhook {
+        check_webhook(&state, &user.notify)?;
+    }
     let by = By::new(&caller, DOOR);
     state.gate.change_user(&by, user.clone()).await?;
     tell_engines::<User>(&state).await;

@@ -10,6 +10,7 @@ mod goe;
 mod history;
 mod native;
 mod outbox;
+mod outbox_kill;
 mod rest;
 mod session;
 mod sessions;

@@ -139,15 +139,20 @@ impl Past {
                     }
                     progress(u16::try_from(step * 950 / steps).unwrap_or(0));
                 }
-                Record::Session { session, .. } => {
-                    made.sessions.insert(session.id.clone(), *session);
-                }
-                Record::Ledger(entry) => {
-                    made.ledger.insert(entry.start, entry);
+                Record::Books(books) => {
+                    made.sessions.extend(
+                        books
+                            .sessions
+                            .into_iter()
+                            .map(|session| (session.id.clone(), session)),
+                    );
+                    made.ledger
+                        .extend(books.ledger.into_iter().map(|entry| (entry.start, entry)));
                 }
                 Record::Setpoints(_)
                 | Record::Wish { .. }
                 | Record::Alarm(_)
+                | Record::Audit(_)
                 | Record::Device { .. }
                 | Record::Document { .. } => {}
             },

@@ -13,7 +13,7 @@ use model::device::{ChargeMode, Force, Wish};
 use model::id::{EvseId, SessionId, SiteId};
 use model::phases::PerPhase;
 use model::reading::Quantity;
-use model::session::{Authorisation, AuthorisationKind, Origin, Session, Transaction};
+use model::session::{Ahead, Authorisation, AuthorisationKind, Origin, Session, Transaction};
 use model::setpoint::ChargeCurrent;
 use model::time::{Millis, Timestamp};
 use model::units::{MilliAmps, WattHours, Watts};
@@ -133,6 +133,9 @@ fn session(epoch: u64, n: u64, revision: u64) -> Session {
         charging: Millis(1),
         peak: Watts(0),
         cost: None,
+        other_costs: Vec::new(),
+        unpriced: WattHours(0),
+        ahead: Ahead::default(),
         estimated: false,
     };
     Session {

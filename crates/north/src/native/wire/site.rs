@@ -251,6 +251,8 @@ pub enum AlarmCode {
     NotFollowing,
     LimitExceeded,
     StoreFailing,
+    RecordsSetAside,
+    PricesStale,
 }
 
 impl From<model::alarm::AlarmCode> for AlarmCode {
@@ -262,6 +264,8 @@ impl From<model::alarm::AlarmCode> for AlarmCode {
             Theirs::NotFollowing => Self::NotFollowing,
             Theirs::LimitExceeded => Self::LimitExceeded,
             Theirs::StoreFailing => Self::StoreFailing,
+            Theirs::RecordsSetAside => Self::RecordsSetAside,
+            Theirs::PricesStale => Self::PricesStale,
         }
     }
 }
@@ -274,6 +278,8 @@ impl From<AlarmCode> for model::alarm::AlarmCode {
             AlarmCode::NotFollowing => Self::NotFollowing,
             AlarmCode::LimitExceeded => Self::LimitExceeded,
             AlarmCode::StoreFailing => Self::StoreFailing,
+            AlarmCode::RecordsSetAside => Self::RecordsSetAside,
+            AlarmCode::PricesStale => Self::PricesStale,
         }
     }
 }
