@@ -65,6 +65,10 @@ impl Alarms {
                 cleared: None,
                 acknowledged: None,
             },
+            // What it is about has changed: another tariff has no prices either.
+            (true, Some(text), Some(held)) if code == AlarmCode::PricesStale && held.text != text => {
+                Alarm { text, ..held.clone() }
+            }
             // A clock that was set back does not end an alarm before it began.
             (true, None, Some(held)) => Alarm {
                 cleared: Some(now.max(held.raised)),
@@ -140,8 +144,13 @@ fn is_back(alarm: &Alarm, now: Timestamp) -> bool {
 
 fn severity(code: AlarmCode) -> Severity {
     match code {
-        AlarmCode::DeviceOffline | AlarmCode::NotFollowing | AlarmCode::SocStale => Severity::Warning,
-        AlarmCode::MeterSilent | AlarmCode::LimitExceeded | AlarmCode::StoreFailing => Severity::Error,
+        AlarmCode::DeviceOffline | AlarmCode::NotFollowing | AlarmCode::SocStale | AlarmCode::PricesStale => {
+            Severity::Warning
+        }
+        AlarmCode::MeterSilent
+        | AlarmCode::LimitExceeded
+        | AlarmCode::StoreFailing
+        | AlarmCode::RecordsSetAside => Severity::Error,
     }
 }
 

@@ -7,7 +7,6 @@ use control::snapshot::Snapshot;
 use control::{Decision, Finding, Memory};
 use model::alarm::{Alarm, AlarmCode};
 use model::device::{Device, Evse, Force, LinkState, Wish};
-use model::document::Document;
 use model::id::{DeviceId, EvseId};
 use model::intent::Rejection;
 use model::message::{Report, Reported};
@@ -19,9 +18,8 @@ use model::settings::ControlSettings;
 use model::site::Site;
 use model::time::{Millis, Monotonic, Now, Timestamp};
 use model::units::Watts;
-use model::vehicle::{StateOfCharge, VehicleCharge};
 use model::view::CycleView;
-use store::{DeviceSeen, Sample};
+use store::DeviceSeen;
 
 use crate::alarms::Alarms;
 use crate::cycle;
@@ -29,6 +27,7 @@ use crate::dispatch::Dispatch;
 use crate::image::{Effect, Image};
 use crate::intents::Change;
 use crate::overdraft::Account;
+use crate::record::Record;
 use crate::recorder::Recorder;
 use crate::sessions::{Directory, Sessions};
 
@@ -48,38 +47,6 @@ pub struct Restored {
     /// The latest quarter-hours, in order of time.
     pub ledger: Vec<LedgerEntry>,
     pub directory: Directory,
-}
-
-/// What is to be written down. Control does not wait for it.
-#[derive(Clone, Debug)]
-pub enum Record {
-    Samples(Vec<Sample>),
-    Setpoints(Vec<(EvseId, ChargeCurrent)>),
-    Wish {
-        evse: EvseId,
-        wish: Wish,
-    },
-    Alarm(Alarm),
-    Device {
-        device: DeviceId,
-        seen: DeviceSeen,
-    },
-    Document {
-        device: DeviceId,
-        document: Document,
-    },
-    /// A session as it is now; a `boundary` is durable before anybody is told of it.
-    Session {
-        session: Box<Session>,
-        boundary: bool,
-    },
-    Ledger(LedgerEntry),
-    /// How full a car is. `since`: only while that is what the store knows, so that an estimate never takes
-    /// the place of something newer.
-    Charge {
-        charge: VehicleCharge,
-        since: Option<StateOfCharge>,
-    },
 }
 
 /// The engine of one site.
@@ -136,7 +103,7 @@ impl Core {
         }
         let mut alarms = Alarms::restored(site.id.clone(), restored.alarms);
         let retired = alarms.retire(|alarm| is_judged(&site, alarm), now.wall);
-        let (sessions, lost) = Sessions::restored(
+        let (sessions, closed) = Sessions::restored(
             &site,
             epoch,
             restored.sessions,
@@ -144,6 +111,10 @@ impl Core {
             restored.directory,
             now,
         );
+        let mut records: VecDeque<Record> = retired.into_iter().map(Record::Alarm).collect();
+        if !closed.is_empty() {
+            records.push_back(Record::Books(closed));
+        }
         Self {
             sessions,
             alarms,
@@ -157,7 +128,7 @@ impl Core {
             recorder: Recorder::new(record_every),
             kept: BTreeMap::new(),
             setpoints: VecDeque::new(),
-            records: retired.into_iter().map(Record::Alarm).chain(lost).collect(),
+            records,
             due: now.monotonic,
             cycle: CycleView::default(),
             house: VecDeque::new(),
@@ -279,10 +250,16 @@ impl Core {
         self.cycle.last_us = micros;
     }
 
-    /// Says whether the store works; `problem` is what it said if not.
-    pub fn note_store(&mut self, problem: Option<String>, now: Now) {
-        let alarm = self.alarms.set(None, AlarmCode::StoreFailing, problem, now.wall);
-        self.records.extend(alarm.map(Record::Alarm));
+    /// Says whether the store works (`problem` is what it said if not), and whether records had to be set
+    /// aside because it does not take them (`aside` says where they are).
+    pub fn note_store(&mut self, problem: Option<String>, aside: Option<String>, now: Now) {
+        for (code, text) in [
+            (AlarmCode::StoreFailing, problem),
+            (AlarmCode::RecordsSetAside, aside),
+        ] {
+            let alarm = self.alarms.set(None, code, text, now.wall);
+            self.records.extend(alarm.map(Record::Alarm));
+        }
     }
 
     pub fn poll_setpoint(&mut self) -> Option<Setpoint> {
@@ -526,6 +503,9 @@ fn is_judged(site: &Site, alarm: &Alarm) -> bool {
             .iter()
             .any(|circuit| circuit.meter.as_ref() == Some(&device.id)),
         AlarmCode::NotFollowing => !device.evses().is_empty(),
-        AlarmCode::StoreFailing | AlarmCode::SocStale => false,
+        AlarmCode::StoreFailing
+        | AlarmCode::RecordsSetAside
+        | AlarmCode::PricesStale
+        | AlarmCode::SocStale => false,
     }
 }

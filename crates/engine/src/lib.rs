@@ -1,10 +1,12 @@
 //! The cycle: readings in, a frozen image, `control::step`, setpoints out, and the record of it all.
 //!
 //! [`Core`] is sans-IO: it never awaits, reads a clock or knows a store, so a simulated day needs neither
-//! sockets nor a runtime. [`run`] is the only async file; it moves messages between the bus, the store and
-//! the core, and keeps time. Nothing here knows a dialect.
+//! sockets nor a runtime. [`run`] moves messages between the bus, the store and the core, and keeps time; what is
+//! to be written goes through `writer`, which no disk holds up. Nothing here knows a dialect.
 
 mod alarms;
+mod aside;
+mod backlog;
 mod books;
 mod budgets;
 pub mod core;
@@ -14,14 +16,17 @@ mod image;
 mod intents;
 mod ledger;
 mod overdraft;
+mod record;
 mod recorder;
 pub mod run;
 mod sessions;
 #[cfg(test)]
 mod tests;
 mod views;
+mod writer;
 
 pub use crate::budgets::{BudgetAsk, Owner, Spent};
-pub use crate::core::{Core, Record, Restored};
+pub use crate::core::{Core, Restored};
 pub use crate::intents::Change;
+pub use crate::record::{Books, Record};
 pub use crate::sessions::Directory;

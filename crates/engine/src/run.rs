@@ -1,5 +1,6 @@
-//! The only async file of the engine: bus and store in, bus and store out, and the time.
+//! The loop of the engine: bus and store in, bus and store out, and the time.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bus::{Bus, Desk, Received, Reply, Subscription, Topic};
@@ -9,19 +10,17 @@ use model::message::Message;
 use model::settings::ControlSettings;
 use model::site::Site;
 use model::time::{Clock, Millis, Now};
-use model::vehicle::{StateOfCharge, VehicleCharge};
-use store::{AuditEntry, Store, StoreError, Typed};
-use tokio::sync::{mpsc, watch};
+use store::{AuditEntry, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::alarms::RETURNS_WITHIN;
+use crate::aside::AsideFile;
 use crate::books;
-use crate::core::{Core, Record, Restored};
+use crate::core::{Core, Restored};
 use crate::intents::Change;
+use crate::record::Record;
+use crate::writer::{Outcome, Shelf, SiteShelf, Writer, within};
 
-/// Records on their way to the disk. When it is full (a disk that hangs for minutes), the newest readings
-/// are dropped and the store alarm stands; control goes on.
-const RECORD_QUEUE: usize = 4_096;
 /// How often live readings are kept.
 const RECORD_EVERY: Millis = Millis(1_000);
 
@@ -30,9 +29,6 @@ const RECENT_LEDGER: Millis = Millis(2 * 3_600_000);
 /// Users, cards, cars and prices are looked up this often, and when somebody says that they have changed.
 const LOOK_UP_EVERY: Millis = Millis(60_000);
 
-/// Control does not wait longer than this for a disk.
-const STORE_TIMEOUT: Millis = Millis(1_000);
-
 /// What the engine of a site needs.
 pub struct Engine {
     pub site: Arc<Site>,
@@ -40,6 +36,8 @@ pub struct Engine {
     pub bus: Arc<dyn Bus>,
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
+    /// Where a file may be made for what the store refuses for good.
+    pub aside: PathBuf,
 }
 
 impl Engine {
@@ -54,6 +52,10 @@ impl Engine {
         let nouns = self.bus.subscribe(Topic::Nouns).await;
         let desk = self.bus.open_desk(&site).await;
         let epoch = self.store.take_epoch(&site).await?;
+        let aside = AsideFile::of(&self.aside, &site);
+        if let Err(error) = aside.offer(self.store.as_ref(), &site, epoch).await {
+            tracing::error!(site.id = %site, %error, "cannot offer the store what was set aside in {}", aside.path().display());
+        }
         let restored = Restored {
             wishes: self.store.wishes(&site).await?,
             setpoints: self.store.setpoints(&site).await?,
@@ -81,7 +83,13 @@ impl Engine {
         );
         let prices = books::prices(self.store.as_ref(), &self.site, self.clock.now().wall).await?;
         core.set_prices(Arc::new(prices));
+        let shelf = SiteShelf {
+            store: self.store.clone(),
+            site,
+            epoch,
+        };
         Ok(Opened {
+            writer: Writer::new(shelf, aside),
             engine: self,
             core,
             reports,
@@ -95,6 +103,7 @@ impl Engine {
 pub struct Opened {
     engine: Engine,
     core: Core,
+    writer: Writer<SiteShelf>,
     reports: Box<dyn Subscription>,
     nouns: Box<dyn Subscription>,
     desk: Box<dyn Desk>,
@@ -111,31 +120,27 @@ impl Opened {
         let Self {
             engine,
             mut core,
+            mut writer,
             mut reports,
             mut nouns,
             mut desk,
         } = self;
         let site = engine.site.id.clone();
         let epoch = core.epoch();
-        let (records, queue) = mpsc::channel(RECORD_QUEUE);
-        let (problem, mut store_problem) = watch::channel(None);
-        let writer = tokio::spawn(write_down(
-            engine.store.clone(),
-            site.clone(),
-            epoch,
-            queue,
-            problem,
-        ));
         tracing::info!(site.id = %site, epoch, "engine started");
         let mut looked_up = engine.clock.now().monotonic;
 
         loop {
-            let wait = core.poll_timeout() - engine.clock.now().monotonic;
+            let due = writer
+                .poll_timeout()
+                .map_or(core.poll_timeout(), |due| due.min(core.poll_timeout()));
+            let wait = due - engine.clock.now().monotonic;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                outcome = writer.ended() => engine.note(&mut core, &mut writer, outcome),
                 asked = desk.next() => match asked {
-                    Some((intent, reply)) => engine.answer(&mut core, intent, reply).await,
+                    Some((intent, reply)) => engine.answer(&mut core, &mut writer, intent, reply).await,
                     None => break,
                 },
                 received = reports.next() => match received {
@@ -147,37 +152,30 @@ impl Opened {
                     None => break,
                 },
                 Some(_) = nouns.next() => engine.look_up(&mut core).await,
-                Ok(()) = store_problem.changed() => {
-                    let problem = store_problem.borrow_and_update().clone();
-                    core.note_store(problem, engine.clock.now());
-                }
                 () = tokio::time::sleep(wait.to_std()) => {}
             }
             let now = engine.clock.now();
             if now.monotonic - looked_up >= LOOK_UP_EVERY {
                 looked_up = now.monotonic;
+                writer.look_aside();
                 engine.look_up(&mut core).await;
             }
             engine.ask_budgets(&mut core).await;
-            engine.turn(&mut core, &records).await;
+            engine.turn(&mut core, &mut writer).await;
         }
-        core.settle(engine.clock.now());
+        let now = engine.clock.now();
+        core.settle(now);
         while let Some(record) = core.poll_record() {
-            if records.send(record).await.is_err() {
-                break;
-            }
+            writer.take(record, now.monotonic);
         }
-        drop(records);
-        if let Err(error) = writer.await {
-            tracing::error!(site.id = %site, %error, "the writer of records ended early");
-        }
+        writer.finish(now).await;
         tracing::info!(site.id = %site, epoch, "engine stopped");
     }
 }
 
 impl Engine {
     /// One turn: the cycle if it is due, setpoints first, then the view, then the records.
-    async fn turn(&self, core: &mut Core, records: &mpsc::Sender<Record>) {
+    async fn turn<S: Shelf>(&self, core: &mut Core, writer: &mut Writer<S>) {
         let started = tokio::time::Instant::now();
         let ran = core.handle_timeout(self.clock.now());
         while let Some(setpoint) = core.poll_setpoint() {
@@ -189,24 +187,14 @@ impl Engine {
                 })
                 .await;
         }
-        let mut later = Vec::new();
+        let mut is_boundary = false;
         while let Some(record) = core.poll_record() {
-            let Record::Session {
-                session,
-                boundary: true,
-            } = record
-            else {
-                later.push(record);
-                continue;
-            };
-            // Nobody is shown a transaction that a power cut could undo.
-            if let Err(why) = within(self.store.put_session(core.epoch(), &session)).await {
-                tracing::error!(site.id = %self.site.id, session.id = %session.id, %why, "cannot write a session yet");
-                later.push(Record::Session {
-                    session,
-                    boundary: false,
-                });
-            }
+            is_boundary |= matches!(&record, Record::Books(books) if books.boundary);
+            writer.take(record, self.clock.now().monotonic);
+        }
+        // Nobody is shown a transaction that a power cut could undo.
+        if is_boundary && let Err(why) = writer.write_books(self.clock.now().monotonic).await {
+            tracing::error!(site.id = %self.site.id, %why, "cannot write sessions yet");
         }
         if ran {
             core.note_duration(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
@@ -214,25 +202,32 @@ impl Engine {
                 .publish(Message::View(Arc::new(core.view(self.clock.now()))))
                 .await;
         }
-        for record in later {
-            if let Err(mpsc::error::TrySendError::Full(_)) = records.try_send(record) {
-                core.note_store(
-                    Some("the disk is too slow; readings are being dropped".to_owned()),
-                    self.clock.now(),
-                );
-            }
+        core.note_store(writer.problem(), writer.aside(), self.clock.now());
+        writer.start(self.clock.now());
+    }
+
+    /// Takes in what became of a record.
+    fn note<S: Shelf>(&self, core: &mut Core, writer: &mut Writer<S>, outcome: Outcome) {
+        let now = self.clock.now();
+        let before = writer.problem();
+        writer.note(outcome, now.monotonic);
+        match (before, writer.problem()) {
+            (None, Some(error)) => tracing::error!(site.id = %self.site.id, %error, "cannot write records"),
+            (Some(_), None) => tracing::info!(site.id = %self.site.id, "records are written again"),
+            (None, None) | (Some(_), Some(_)) => {}
         }
+        core.note_store(writer.problem(), writer.aside(), now);
     }
 
     /// Weighs an intent; stores, audits, applies, then answers.
-    async fn answer(&self, core: &mut Core, intent: Intent, reply: Reply) {
+    async fn answer<S: Shelf>(&self, core: &mut Core, writer: &mut Writer<S>, intent: Intent, reply: Reply) {
         if matches!(intent.wanted, Wanted::Authorise { .. }) {
             self.look_up(core).await;
         }
         let now = self.clock.now();
         let weighed = core.weigh(&intent, now.wall);
         let answer = match weighed {
-            Ok(change) => self.store_change(core, &change, now).await.map(|()| {
+            Ok(change) => self.store_change(core, writer, &change, now).await.map(|()| {
                 let wish = match &change {
                     Change::Wish { wish, .. } => Some(*wish),
                     Change::Session { .. } | Change::Forward { .. } | Change::Acknowledge(_) => None,
@@ -246,7 +241,7 @@ impl Engine {
             }),
             Err(rejection) => Err(rejection),
         };
-        self.audit(&intent, &answer).await;
+        self.audit(writer, &intent, &answer).await;
         if answer.is_ok() {
             self.ask_budgets(core).await;
             // The view shows the accepted wish at once, so the app reads what it wrote.
@@ -259,19 +254,29 @@ impl Engine {
         let _ = reply.0.send(answer);
     }
 
-    async fn store_change(&self, core: &Core, change: &Change, now: Now) -> Result<(), Rejection> {
-        let stored = match change {
-            Change::Wish { evse, wish } => {
-                within(self.store.put_wish(&self.site.id, core.epoch(), evse, *wish)).await
-            }
-            Change::Session { evse, input } => match core.foresee(evse, input.clone(), now) {
-                Some(session) => within(self.store.put_session(core.epoch(), &session)).await,
-                None => Ok(()),
-            },
-            Change::Acknowledge(alarm) => within(self.store.put_alarm(alarm)).await,
-            Change::Forward { .. } => Ok(()),
+    async fn store_change<S: Shelf>(
+        &self,
+        core: &Core,
+        writer: &mut Writer<S>,
+        change: &Change,
+        now: Now,
+    ) -> Result<(), Rejection> {
+        let record = match change {
+            Change::Wish { evse, wish } => Some(Record::Wish {
+                evse: evse.clone(),
+                wish: *wish,
+            }),
+            Change::Session { evse, input } => core.foresee(evse, input.clone(), now).map(Record::Books),
+            Change::Acknowledge(alarm) => Some(Record::Alarm(alarm.clone())),
+            Change::Forward { .. } => None,
         };
-        stored.map_err(|why| Rejection::NotStored { why })
+        match record {
+            Some(record) => {
+                let written = writer.write_change(record).await;
+                written.map_err(|why| Rejection::NotStored { why })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Brings users, cards, cars and prices up to date.
@@ -299,7 +304,13 @@ impl Engine {
         }
     }
 
-    async fn audit(&self, intent: &Intent, answer: &Result<Receipt, Rejection>) {
+    /// An answer does not wait longer for the audit log than for anything else; the entry is not lost.
+    async fn audit<S: Shelf>(
+        &self,
+        writer: &mut Writer<S>,
+        intent: &Intent,
+        answer: &Result<Receipt, Rejection>,
+    ) {
         let entry = AuditEntry {
             at: self.clock.now().wall,
             principal: intent.by.clone(),
@@ -309,17 +320,10 @@ impl Engine {
                 .as_ref()
                 .map_or_else(ToString::to_string, |_| "accepted".to_owned()),
         };
-        if let Err(error) = self.store.record(&entry).await {
-            tracing::error!(site.id = %self.site.id, %error, "cannot write the audit log");
+        if let Err(why) = writer.write_change(Record::Audit(entry.clone())).await {
+            tracing::error!(site.id = %self.site.id, %why, "cannot write the audit log yet");
+            writer.take(Record::Audit(entry), self.clock.now().monotonic);
         }
-    }
-}
-
-/// Waits for the disk, but not for long.
-async fn within<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
-    match tokio::time::timeout(STORE_TIMEOUT.to_std(), call).await {
-        Ok(done) => done.map_err(|error| error.to_string()),
-        Err(_) => Err("the disk does not answer".to_owned()),
     }
 }
 
@@ -343,54 +347,5 @@ fn action_text(intent: &Intent) -> String {
             let of = device.as_ref().map_or("the site", |device| device.as_str());
             format!("alarm {code:?} of {of}, raised {}, seen", raised.0)
         }
-    }
-}
-
-async fn put_charge(
-    store: &dyn Store,
-    charge: &VehicleCharge,
-    since: Option<StateOfCharge>,
-) -> Result<(), StoreError> {
-    if let Some(since) = since {
-        let stored = store.get::<VehicleCharge>(charge.id.as_str()).await?;
-        if stored.is_none_or(|stored| stored.known != since) {
-            return Ok(());
-        }
-    }
-    store.put(charge).await
-}
-
-/// Writes records in order. A failing store is reported once and tried again with the next record.
-async fn write_down(
-    store: Arc<dyn Store>,
-    site: model::id::SiteId,
-    epoch: u64,
-    mut queue: mpsc::Receiver<Record>,
-    problem: watch::Sender<Option<String>>,
-) {
-    while let Some(record) = queue.recv().await {
-        let written = match record {
-            Record::Samples(samples) => store.append(samples).await,
-            Record::Setpoints(told) => store.put_setpoints(&site, epoch, &told).await,
-            Record::Wish { evse, wish } => store.put_wish(&site, epoch, &evse, wish).await,
-            Record::Alarm(alarm) => store.put_alarm(&alarm).await,
-            Record::Device { device, seen } => store.put_device(&site, &device, seen).await,
-            Record::Document { device, document } => store.put_document(&site, &device, &document).await,
-            Record::Session { session, .. } => store.put_session(epoch, &session).await,
-            Record::Ledger(entry) => store.put_ledger(epoch, &entry).await,
-            Record::Charge { charge, since } => put_charge(store.as_ref(), &charge, since).await,
-        };
-        let state = written.err().map(|error| error.to_string());
-        problem.send_if_modified(|before| {
-            let changed = *before != state;
-            if changed {
-                match &state {
-                    Some(error) => tracing::error!(site.id = %site, %error, "cannot write records"),
-                    None => tracing::info!(site.id = %site, "records are written again"),
-                }
-                before.clone_from(&state);
-            }
-            changed
-        });
     }
 }

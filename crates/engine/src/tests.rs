@@ -1,5 +1,7 @@
 //! The core without a world: wishes, restarts, reports and records.
 
+mod writing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -513,6 +515,132 @@ fn open_alarms_go_on_after_a_restart_and_end_when_the_trouble_is_over() {
     // It was over before the restart and comes back within a minute.
     report(&mut core, "grid", Report::Link(offline()), 40);
     assert_eq!(alarms_written(&mut core), [(DeviceOffline, -500, false)]);
+}
+
+/// Whoever has nothing left gets no current, not even until the next reading.
+#[test]
+fn a_used_up_budget_stops_at_its_last_watt_hour_and_again_at_once() {
+    use model::id::UserId;
+    use model::session::machine::Input;
+    use model::session::{Authorisation, AuthorisationKind, StopReason};
+    use model::user::{Budget, BudgetPeriod, Role, User};
+
+    let ann = UserId::new("ann").unwrap();
+    let mut user = User::new(ann.clone(), "Resident 1", Role::User);
+    user.budget = Some(Budget {
+        energy: WattHours(20),
+        per: BudgetPeriod::Session,
+    });
+    let directory = crate::Directory {
+        users: [(ann.clone(), user)].into(),
+        ..crate::Directory::default()
+    };
+    let mut core = core(Restored {
+        directory,
+        ..Restored::default()
+    });
+    let counter = |core: &mut Core, energy: i64, at: i64| {
+        let measured = Measured {
+            energy_in: Some(WattHours(energy)),
+            ..Measured::default()
+        };
+        report(core, "station", Report::Measured(measured), at);
+    };
+    counter(&mut core, 1_000, 0);
+    car(&mut core, PilotState::C, ChargeCurrent::PAUSED, 0, 0);
+    let shown = || Authorisation {
+        kind: AuthorisationKind::App,
+        user: Some(ann.clone()),
+        card: None,
+    };
+    core.session_input(&evse_id(), Input::Authorised(shown()), now(1_000));
+    counter(&mut core, 1_019, 2_000);
+    assert_eq!(core.sessions.barred(&evse_id()), None);
+    counter(&mut core, 1_020, 3_000);
+    let used_up = Some(Cause::BudgetUsedUp {
+        budget: WattHours(20),
+        used: WattHours(20),
+    });
+    assert_eq!(core.sessions.barred(&evse_id()), used_up);
+    core.session_input(&evse_id(), Input::Authorised(shown()), now(4_000));
+    assert_eq!(core.sessions.barred(&evse_id()), used_up);
+    let session = core.sessions.session(&evse_id()).unwrap();
+    let stops: Vec<_> = session
+        .transactions
+        .iter()
+        .map(|t| t.stopped.unwrap().reason)
+        .collect();
+    assert_eq!(stops, [StopReason::BudgetUsedUp; 2]);
+}
+
+/// Two sessions of one EVSE that were both left open: the first was over when the second one began.
+#[test]
+fn sessions_of_one_evse_do_not_overlap() {
+    let session = |id: &str, plugged: i64| model::session::Session {
+        id: id.parse().unwrap(),
+        site: SiteId::new("home").unwrap(),
+        evse: evse_id(),
+        plugged: now(plugged).wall,
+        unplugged: None,
+        vehicle: None,
+        transactions: Vec::new(),
+        charger_energy: None,
+        revision: 1,
+    };
+    let mut core = core(Restored {
+        sessions: vec![session("first", -9_000), session("second", -5_000)],
+        ..Restored::default()
+    });
+    let Some(Record::Books(books)) = core.poll_record() else {
+        panic!("nothing is closed")
+    };
+    assert_eq!(books.sessions[0].unplugged, Some(now(-5_000).wall));
+    assert_eq!(core.sessions.session(&evse_id()).unwrap().id.as_str(), "second");
+}
+
+/// Costs fall back to the contract's own price; somebody is told which tariff, and since when.
+#[test]
+fn missing_prices_are_one_alarm_until_they_are_back() {
+    use model::money::PerKwh;
+    use model::tariff::PriceBook;
+
+    let mut core = core(Restored::default());
+    let tariff = serde_json::from_value(serde_json::json!({
+        "id": "spot", "name": "Spot", "direction": "import", "site": "home",
+        "contracts": [{"name": "only", "from": "2000-01-01", "until": null, "currency": "EUR", "vat": 0,
+            "monthly_fee": 0, "prices": {"kind": "dynamic", "provider": "market", "factor": 1000,
+            "surcharge": 0, "fallback": 300_000}}]
+    }));
+    let mut book = PriceBook::of_zone("UTC", vec![tariff.unwrap()]);
+    let until = |minutes: i64| {
+        let (from, to) = (now(0).wall - Millis(3_600_000), now(minutes * 60_000).wall);
+        vec![(from, to, PerKwh(200_000))]
+    };
+    book.set_prices("market", until(10));
+    core.set_prices(Arc::new(book.clone()));
+    let mut changes = Vec::new();
+    for second in 0..3_600 {
+        if second == 2_400 {
+            book.set_prices("market", until(600));
+            core.set_prices(Arc::new(book.clone()));
+        }
+        core.handle_timeout(now(second * 1_000));
+        let is_ours = |code: AlarmCode| code == AlarmCode::PricesStale;
+        for (_, raised, is_over) in alarms_written(&mut core)
+            .into_iter()
+            .filter(|(code, ..)| is_ours(*code))
+        {
+            let view = core.view(now(second * 1_000));
+            let open = view.alarms.into_iter().find(|alarm| is_ours(alarm.code));
+            let text = open.map(|alarm| alarm.text).unwrap_or_default();
+            changes.push((second / 60, raised / 60_000, is_over, text));
+        }
+    }
+    let since = now(600_000).wall;
+    let text = format!(
+        "tariff \"Spot\": provider market has no price of any time since {since}; the contract's fallback price counts"
+    );
+    assert_eq!(changes, [(15, 15, false, text), (40, 15, true, String::new()),]);
 }
 
 #[test]

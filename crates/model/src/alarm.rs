@@ -22,6 +22,10 @@ pub enum AlarmCode {
     StoreFailing,
     /// A car that charges does not tell how full it is.
     SocStale,
+    /// The store refuses records for good; they are kept elsewhere.
+    RecordsSetAside,
+    /// A dynamic tariff has no price, so its own fallback counts.
+    PricesStale,
 }
 
 /// Raised once and cleared once; the same code for the same device is one alarm.

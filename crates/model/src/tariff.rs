@@ -17,7 +17,7 @@ use crate::money::{Currency, Micros, PerKwh};
 use crate::noun::noun;
 use crate::units::PerMille;
 
-pub use book::{PriceBook, PriceSlot, Priced, Span};
+pub use book::{PriceBook, PriceSlot, Priced, Span, Unpriced};
 pub use check::{Named, Problem, named_problems, problems};
 
 /// The kind under which new prices of a provider are announced.

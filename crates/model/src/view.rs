@@ -124,6 +124,10 @@ pub struct SessionView {
     pub origin: Origin,
     /// Of the last transaction.
     pub cost: Option<Cost>,
+    /// Of the last transaction, in other currencies.
+    pub other_costs: Vec<Cost>,
+    /// Energy of the last transaction that is in no cost.
+    pub unpriced: WattHours,
     pub estimated: bool,
 }
 

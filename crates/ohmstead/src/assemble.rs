@@ -46,6 +46,8 @@ pub struct House {
     pub readiness: Arc<north::Readiness>,
     /// The data directory, when records and history are files in it.
     data: Option<PathBuf>,
+    /// The data directory, whatever is in it.
+    directory: PathBuf,
 }
 
 impl House {
@@ -66,6 +68,7 @@ impl House {
             gate,
             readiness: Arc::new(north::Readiness::default()),
             data: database.is_none().then(|| data.to_owned()),
+            directory: data.to_owned(),
         })
     }
 }
@@ -121,6 +124,7 @@ impl Running {
             gate,
             readiness,
             data,
+            directory,
         } = house;
         let stop = CancellationToken::new();
         let bus: Arc<dyn Bus> = InProcess::new();
@@ -134,6 +138,7 @@ impl Running {
                 bus: bus.clone(),
                 store: store.clone(),
                 clock: clock.clone(),
+                aside: directory.clone(),
             };
             let opened = engine
                 .open()

@@ -219,15 +219,14 @@ pub trait Alarms: Send + Sync {
     async fn put_alarm(&self, alarm: &Alarm) -> Result<(), StoreError>;
     /// The newest first, cleared ones included.
     async fn alarms(&self, site: &SiteId, limit: u32) -> Result<Vec<Alarm>, StoreError>;
-    /// Those not cleared, the newest first.
-    async fn open_alarms(&self, site: &SiteId) -> Result<Vec<Alarm>, StoreError>;
     /// Those not cleared, and those cleared at or after a time; the oldest first.
     async fn alarms_since(&self, site: &SiteId, cleared: Timestamp) -> Result<Vec<Alarm>, StoreError>;
-    /// One page of the history, the newest first, with their numbers; a page begins before the raise time and
-    /// number of the last one of the page before.
+    /// One page of the history, or of what is open, the newest first, with their numbers; a page begins before
+    /// the raise time and number of the last one of the page before.
     async fn alarm_history(
         &self,
         site: &SiteId,
+        only_open: bool,
         before: Option<(Timestamp, i64)>,
         limit: u32,
     ) -> Result<Vec<(i64, Alarm)>, StoreError>;
@@ -242,8 +241,14 @@ pub trait Outbox: Send + Sync {
     /// The oldest waiting parcel of every target, if its time has come. It holds back younger ones; what was
     /// given up does not.
     async fn due_parcels(&self, now: Timestamp, limit: u32) -> Result<Vec<Parcel>, StoreError>;
-    /// The newest first; `only` is `waiting`, `dead` or `delivered`.
-    async fn parcels(&self, only: Option<&str>, limit: u32) -> Result<Vec<Parcel>, StoreError>;
+    /// One page, the newest first, with their numbers; `only` is `waiting`, `dead` or `delivered`. A page begins
+    /// before the number of the last one of the page before.
+    async fn parcels(
+        &self,
+        only: Option<&str>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<(i64, Parcel)>, StoreError>;
     /// Whether it was there.
     async fn delete_parcel(&self, id: &ParcelId) -> Result<bool, StoreError>;
     /// Deletes everything that is owed on behalf of a user or was, and says how many parcels that were.

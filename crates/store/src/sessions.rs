@@ -31,8 +31,18 @@ pub trait Sessions: Send + Sync {
     /// The same of everybody, in sessions that ended before a time: at most so many in one call, which says how
     /// many they were.
     async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
-    /// Stores a quarter-hour of the ledger, or a later copy of it.
+    /// Stores a quarter-hour of the ledger, or another copy of it. What it holds never becomes less: of two
+    /// copies each share and each flow counts that is further on.
     async fn put_ledger(&self, epoch: u64, entry: &LedgerEntry) -> Done;
+    /// Stores sessions and quarter-hours of one site as the two calls above do, all of them or none: after a
+    /// crash the ledger says what the sessions say.
+    async fn put_books(
+        &self,
+        epoch: u64,
+        site: &SiteId,
+        sessions: &[Session],
+        ledger: &[LedgerEntry],
+    ) -> Done;
     /// Those that start in a span, in order of time.
     async fn ledger(
         &self,
@@ -73,4 +83,6 @@ pub struct SessionTotals {
     pub origin: Origin,
     /// One per currency, in order.
     pub costs: Vec<Cost>,
+    /// Energy for which there was no price.
+    pub unpriced: WattHours,
 }

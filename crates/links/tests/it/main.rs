@@ -14,3 +14,4 @@ mod mqtt;
 mod outbound;
 mod peer;
 mod tls_server;
+mod trust;

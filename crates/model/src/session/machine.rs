@@ -17,7 +17,8 @@
 
 use super::meter::{Meter, PATIENCE};
 use super::{
-    Authorisation, AuthorisationKind, Cost, Origin, Sample, Session, SocMark, Stop, StopReason, Transaction,
+    Ahead, Authorisation, AuthorisationKind, Cost, Origin, Sample, Session, SocMark, Stop, StopReason,
+    Transaction,
 };
 use crate::id::{EvseId, SessionId, SiteId, TariffId, VehicleId};
 use crate::money::Micros;
@@ -117,8 +118,10 @@ impl Machine {
     /// Goes on with a session that was open when an earlier process ended.
     #[must_use]
     pub fn restored(place: Place, open: Session) -> Self {
-        let counter = open.transactions.last().and_then(|last| last.meter_stop);
-        let meter = Meter::restored(counter, open.charger_energy);
+        let last = open.transactions.last();
+        let counter = last.and_then(|last| last.meter_stop);
+        let ahead = last.map_or_else(Ahead::default, |last| last.ahead);
+        let meter = Meter::restored(counter, open.charger_energy, ahead);
         Self {
             state: State::Unheard(Some(open)),
             meter,
@@ -210,6 +213,8 @@ impl Machine {
         };
         self.notice_silence(now.monotonic);
         self.heard = Some(now.monotonic);
+        // Nothing counts below zero; such a value is none.
+        let charger = charger.filter(|charger| charger.0 >= 0);
         let before = self.meter.charger();
         if let Some(charger) = charger {
             self.meter.take_charger(charger, now.monotonic);
@@ -375,6 +380,9 @@ impl Machine {
             charging: Millis::ZERO,
             peak: Watts::ZERO,
             cost: None,
+            other_costs: Vec::new(),
+            unpriced: WattHours::ZERO,
+            ahead: Ahead::default(),
             estimated: false,
         });
         session.revision += 1;
@@ -405,10 +413,13 @@ impl Machine {
         };
         let portion = self.meter.collect(self.place.wired, now);
         let counter = self.meter.counter();
-        if portion == super::meter::Portion::default() && running.meter_stop == counter {
+        let ahead = self.meter.ahead();
+        let is_new = running.meter_stop != counter || running.ahead != ahead;
+        if portion == super::meter::Portion::default() && !is_new {
             return;
         }
         session.revision += 1;
+        running.ahead = ahead;
         running.meter_start = running.meter_start.or(self.meter.base());
         running.meter_stop = counter.or(running.meter_stop);
         running.charging = running.charging + portion.charging;
@@ -432,15 +443,7 @@ impl Machine {
             amount: Micros(self.meter.cost(price, portion.energy)),
             currency: price.currency,
         });
-        running.cost = match (running.cost, cost) {
-            (Some(before), Some(more)) if before.currency == more.currency => Some(Cost {
-                amount: before.amount + more.amount,
-                ..before
-            }),
-            // A transaction has one currency; a contract that changes it counts from the next one on.
-            (Some(before), Some(_) | None) => Some(before),
-            (None, cost) => cost,
-        };
+        running.price(portion.energy, cost);
         effects.push(Effect::Gained(Gain {
             session: session.id.clone(),
             transaction: running.number,

@@ -13,9 +13,9 @@
 //!
 //! Energy is never negative and never taken back.
 
-use crate::money::PerKwh;
+use crate::money::{Currency, PerKwh};
 use crate::phases::PerPhase;
-use crate::session::{Mix, Price, Sample};
+use crate::session::{Ahead, Mix, Price, Sample};
 use crate::time::{Millis, Monotonic};
 use crate::units::{MilliAmps, WattHours, Watts};
 
@@ -84,16 +84,17 @@ pub(super) struct Meter {
     origin: Shares<3>,
     charging: Millis,
     peak: Watts,
-    /// Thousandths of a millionth that prices have left over.
-    cost_rest: i128,
+    /// Thousandths of a millionth that prices have left over, and of which currency.
+    cost_rest: Option<(Currency, i128)>,
 }
 
 impl Source {
-    fn known(value: Option<WattHours>) -> Self {
+    fn known(value: Option<WattHours>, ahead: WattHours) -> Self {
         let value = value.map(|value| value.0);
         Self {
             value,
             base: value.unwrap_or(0),
+            counted: ahead.0.max(0),
             ..Self::default()
         }
     }
@@ -146,10 +147,10 @@ fn end_of(value: i64) -> Option<i64> {
 
 impl Meter {
     /// A meter that was read by an earlier process.
-    pub fn restored(counter: Option<WattHours>, charger: Option<WattHours>) -> Self {
+    pub fn restored(counter: Option<WattHours>, charger: Option<WattHours>, ahead: Ahead) -> Self {
         Self {
-            counter: Source::known(counter),
-            charger: Source::known(charger),
+            counter: Source::known(counter, ahead.counter),
+            charger: Source::known(charger, ahead.charger),
             ..Self::default()
         }
     }
@@ -169,12 +170,21 @@ impl Meter {
         let charger = self.charger.value.unwrap_or(0);
         self.charger.begin_at((charger - already.0).max(0).min(charger));
         self.forget();
-        self.cost_rest = 0;
+        self.cost_rest = None;
     }
 
     /// What energy cost when it was last measured.
     pub fn price(&self) -> Option<&Price> {
         self.last.as_ref().and_then(|(_, sample)| sample.price.as_ref())
+    }
+
+    /// What was counted beyond what the counters said.
+    pub fn ahead(&self) -> Ahead {
+        let ahead = |source: &Source| WattHours(source.due().saturating_neg().max(0));
+        Ahead {
+            counter: ahead(&self.counter),
+            charger: ahead(&self.charger),
+        }
     }
 
     /// Where the counter stood when counting began.
@@ -203,7 +213,8 @@ impl Meter {
     /// Takes what was measured: current flows until the next measurement.
     pub fn take(&mut self, sample: Sample, now: Monotonic) {
         self.integrate(now);
-        if let Some(counter) = sample.counter
+        // Nothing counts below zero; such a value is none.
+        if let Some(counter) = sample.counter.filter(|counter| counter.0 >= 0)
             && self.counter.take(counter.0, now) == Took::Broke
         {
             self.owe();
@@ -284,7 +295,7 @@ impl Meter {
             [1, 0]
         };
         portion.energy = WattHours(energy);
-        portion.estimated = owed + from_soft > 0;
+        portion.estimated = owed > 0 || from_soft > 0;
         portion.per_phase = PerPhase::from_array(self.phases.split(energy, count).map(WattHours));
         [portion.one_phase, portion.three_phase] = self.widths.split(energy, wide).map(WattHours);
         [portion.sun, portion.battery, portion.grid] = self.origin.split(energy, [0, 0, 1]).map(WattHours);
@@ -310,10 +321,11 @@ impl Meter {
     /// What so much energy costs; fractions of a millionth are kept for the next time.
     pub fn cost(&mut self, price: &Price, energy: WattHours) -> i64 {
         let PerKwh(per_kwh) = price.per_kwh;
-        let exact = i128::from(per_kwh) * i128::from(energy.0) + self.cost_rest;
+        let rest = self.cost_rest.filter(|(currency, _)| *currency == price.currency);
+        let exact = i128::from(per_kwh) * i128::from(energy.0) + rest.map_or(0, |(_, rest)| rest);
         let whole = exact.div_euclid(1_000);
-        self.cost_rest = exact.rem_euclid(1_000);
-        i64::try_from(whole).unwrap_or(i64::MAX)
+        self.cost_rest = Some((price.currency, exact.rem_euclid(1_000)));
+        i64::try_from(whole).unwrap_or(if whole < 0 { i64::MIN } else { i64::MAX })
     }
 
     /// Nothing of what was seen so far counts for anybody.

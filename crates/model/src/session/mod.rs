@@ -66,9 +66,28 @@ pub struct Transaction {
     /// Time with current flowing.
     pub charging: Millis,
     pub peak: Watts,
+    /// In the currency of its first price; `None`: nothing of it was priced.
     pub cost: Option<Cost>,
+    /// What was priced in other currencies, because a contract in another one came into force; one sum each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_costs: Vec<Cost>,
+    /// Energy for which no tariff had a price: it is in no cost. See [`Transaction::unpriced`].
+    #[serde(default)]
+    pub unpriced: WattHours,
+    #[serde(default, skip_serializing_if = "Ahead::is_nothing")]
+    pub ahead: Ahead,
     /// Whether any part of `energy` was estimated from current and voltage.
     pub estimated: bool,
+}
+
+/// Energy that was counted while a counter was silent, beyond what it had said: it says it once more when it is
+/// back, also after a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// Of the lifetime counter.
+    pub counter: WattHours,
+    /// Of the charger's own counter since plug-in.
+    pub charger: WattHours,
 }
 
 /// Who may charge, and how that was proved.
@@ -147,7 +166,7 @@ pub struct LedgerShare {
     pub session: SessionId,
     pub transaction: u32,
     pub origin: Origin,
-    /// By which the grid part was priced.
+    /// By which all of it was priced, wherever it came from.
     pub tariff: Option<TariffId>,
     pub cost: Option<Cost>,
 }
@@ -187,20 +206,104 @@ impl Session {
     /// Of all its transactions, one sum per currency.
     #[must_use]
     pub fn costs(&self) -> Vec<Cost> {
-        let mut sums: Vec<Cost> = Vec::new();
-        for cost in self.transactions.iter().filter_map(|t| t.cost) {
-            match sums.iter_mut().find(|sum| sum.currency == cost.currency) {
-                Some(sum) => sum.amount += cost.amount,
-                None => sums.push(cost),
-            }
+        let mut sums = Vec::new();
+        for cost in self.transactions.iter().flat_map(Transaction::costs) {
+            Cost::add_to(&mut sums, cost);
         }
         sums
+    }
+
+    /// Energy of all its transactions that is in no cost.
+    #[must_use]
+    pub fn unpriced(&self) -> WattHours {
+        self.transactions.iter().map(Transaction::unpriced).sum()
     }
 
     /// Of all its transactions.
     #[must_use]
     pub fn energy(&self) -> WattHours {
         self.transactions.iter().map(|t| t.energy).sum()
+    }
+}
+
+impl Ahead {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Transaction {
+    /// What it cost, one sum per currency.
+    pub fn costs(&self) -> impl Iterator<Item = Cost> {
+        self.cost.into_iter().chain(self.other_costs.iter().copied())
+    }
+
+    /// Energy that is in no cost. A transaction without any cost was not priced at all.
+    #[must_use]
+    pub fn unpriced(&self) -> WattHours {
+        if self.cost.is_none() {
+            self.energy
+        } else {
+            self.unpriced
+        }
+    }
+
+    /// Adds what a part of its energy cost.
+    fn price(&mut self, energy: WattHours, cost: Option<Cost>) {
+        match (&mut self.cost, cost) {
+            (_, None) => self.unpriced += energy,
+            (None, cost) => self.cost = cost,
+            (Some(own), Some(cost)) if own.currency == cost.currency => own.amount += cost.amount,
+            (Some(_), Some(cost)) => Cost::add_to(&mut self.other_costs, cost),
+        }
+    }
+}
+
+impl Cost {
+    /// Adds to the sum of its currency.
+    pub fn add_to(sums: &mut Vec<Self>, cost: Self) {
+        match sums.iter_mut().find(|sum| sum.currency == cost.currency) {
+            Some(sum) => sum.amount += cost.amount,
+            None => sums.push(cost),
+        }
+    }
+}
+
+impl LedgerEntry {
+    /// This copy of a quarter-hour, with whatever another copy of it knows beyond: a clock that was put back
+    /// far, or a copy that comes late, takes nothing away.
+    #[must_use]
+    pub fn at_least(mut self, other: &Self) -> Self {
+        for held in &other.shares {
+            match self.shares.iter_mut().find(|share| share.is_of(held)) {
+                Some(share) if share.origin.total() < held.origin.total() => share.clone_from(held),
+                Some(_) => {}
+                None => self.shares.push(held.clone()),
+            }
+        }
+        for (own, held) in [
+            (&mut self.imported, other.imported),
+            (&mut self.exported, other.exported),
+            (&mut self.produced, other.produced),
+            (&mut self.battery_in, other.battery_in),
+            (&mut self.battery_out, other.battery_out),
+            (&mut self.house, other.house),
+        ] {
+            *own = held.max(*own);
+        }
+        self
+    }
+}
+
+impl LedgerShare {
+    /// Whether both are the same part of the same transaction: a tariff that changes begins another part.
+    #[must_use]
+    pub fn is_of(&self, other: &Self) -> bool {
+        let currency = |share: &Self| share.cost.map(|cost| cost.currency);
+        self.session == other.session
+            && self.transaction == other.transaction
+            && self.tariff == other.tariff
+            && currency(self) == currency(other)
     }
 }
 

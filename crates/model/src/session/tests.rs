@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-use super::machine::{Effect, Input, Machine, Place};
+use super::machine::{Effect, Gain, Input, Machine, Place};
 use super::*;
 use crate::reading::PilotState;
 use crate::time::{Monotonic, Now};
@@ -316,6 +316,54 @@ fn a_restart_loses_nothing_and_notices_who_left() {
     ] {
         check(name, false, &steps, expected, energies);
     }
+    // The soft meter counted 690 Wh while the counter was silent; the counter says them again when it is back.
+    let silent = |rest: &[(i64, Do)]| {
+        let estimated = (0..20).flat_map(|_| [(18, Pilot(C)), (0, Amps(3))]);
+        let begin = [(0, Pilot(A)), (1, Counter(1_000)), (1, Pilot(C)), (0, Amps(3))];
+        begin
+            .into_iter()
+            .chain(estimated)
+            .chain(rest.iter().cloned())
+            .collect::<Vec<_>>()
+    };
+    check(
+        "a restart while the counter is silent",
+        false,
+        &silent(&[(0, Pilot(C)), (0, Restart), (5, Counter(1_800)), (0, Pilot(C))]),
+        "open start1",
+        &[&[800]],
+    );
+    check(
+        "and again",
+        false,
+        &silent(&[
+            (0, Pilot(C)),
+            (0, Restart),
+            (5, Counter(1_500)),
+            (0, Pilot(C)),
+            (0, Restart),
+            (5, Counter(1_800)),
+            (0, Pilot(C)),
+        ]),
+        "open start1",
+        &[&[800]],
+    );
+    check(
+        "a counter below zero says nothing",
+        false,
+        &[
+            (0, Pilot(A)),
+            (1, Counter(-5)),
+            (1, Counter(1_000)),
+            (1, Pilot(C)),
+            (9, Counter(i64::MIN + 1)),
+            (0, Counter(i64::MIN)),
+            (0, Plugged(i64::MIN)),
+            (9, Counter(1_020)),
+        ],
+        "open start1",
+        &[&[20]],
+    );
     check(
         "a car that was there before we ever looked",
         false,
@@ -463,6 +511,57 @@ fn energy_is_split_by_phase_width_and_origin() {
     assert_eq!(taken.cost.unwrap().amount, Micros(597 * 312_345 / 1_000));
     assert_eq!(taken.cost.unwrap().amount, Micros(cost));
     assert_eq!((taken.charging, taken.peak), (Millis(198_000), Watts(6_900)));
+}
+
+/// A biller finds every part: one sum per currency, and the energy that no tariff had a price for.
+#[test]
+fn each_currency_has_its_own_cost_and_what_has_none_is_said() {
+    let mut machine = Machine::new(place(false));
+    let heard = |pilot| Input::Heard { pilot, charger: None };
+    machine.on(heard(A), now(0));
+    machine.on(Input::Measured(sample(Some(0), 0)), now(1));
+    machine.on(heard(C), now(1));
+    let mut gained: Vec<Cost> = Vec::new();
+    let mut at = 1;
+    for (price, counter) in [
+        (None, 5),
+        (Some((300_000, "EUR")), 15),
+        (Some((1_333_333, "CHF")), 18),
+        (None, 20),
+        (Some((300_000, "EUR")), 21),
+        (Some((-100_000, "CHF")), 25),
+    ] {
+        at += 10;
+        let mut read = sample(Some(counter), 0);
+        read.price = price.map(|(per_kwh, currency)| Price {
+            tariff: TariffId::new("home").unwrap(),
+            per_kwh: PerKwh(per_kwh),
+            currency: currency.parse().unwrap(),
+        });
+        machine.on(heard(C), now(at));
+        for effect in machine.on(Input::Measured(read), now(at)) {
+            if let Effect::Gained(Gain { cost: Some(cost), .. }) = effect {
+                Cost::add_to(&mut gained, cost);
+            }
+        }
+    }
+    let session = machine.session().unwrap();
+    let taken = &session.transactions[0];
+    let cost = |amount, currency: &str| Cost {
+        amount: Micros(amount),
+        currency: currency.parse().unwrap(),
+    };
+    assert_eq!(taken.cost, Some(cost(11 * 300, "EUR")));
+    // 3 Wh at 1.333333, rounded down, and 4 Wh at -0.1.
+    assert_eq!(taken.other_costs, [cost(3_999 - 400, "CHF")]);
+    assert_eq!((taken.energy, taken.unpriced()), (WattHours(25), WattHours(7)));
+    assert_eq!(session.costs(), gained);
+    // As stored by an earlier version: no cost meant no price.
+    let mut old = taken.clone();
+    (old.cost, old.other_costs, old.unpriced) = (None, Vec::new(), WattHours::ZERO);
+    assert_eq!(old.unpriced(), WattHours(25));
+    let json = serde_json::to_value(&old).unwrap();
+    assert_eq!(json.get("other_costs"), None);
 }
 
 #[test]

@@ -33,6 +33,16 @@ pub struct Priced {
     pub from_fallback: bool,
 }
 
+/// A dynamic tariff without a price of its provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpriced {
+    /// By name.
+    pub tariff: String,
+    pub provider: String,
+    /// Since when, if that is known.
+    pub since: Option<Timestamp>,
+}
+
 /// A span with one price.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -91,6 +101,34 @@ impl PriceBook {
         slots.retain(|(start, end, _)| (1..=LONGEST_SLOT_MS).contains(&(*end - *start).0));
         slots.sort_by_key(|(start, _, _)| *start);
         self.slots.insert(provider.to_owned(), slots);
+    }
+
+    /// The dynamic tariffs of a site, and of those that users and cards name, whose provider has no price at an
+    /// instant: their contracts use their own.
+    #[must_use]
+    pub fn without_prices(&self, site: &SiteId, named: &BTreeSet<&TariffId>, at: Timestamp) -> Vec<Unpriced> {
+        let counts = |tariff: &&Tariff| tariff.site.as_ref() == Some(site) || named.contains(&tariff.id);
+        let tariffs = self.tariffs.values().filter(counts);
+        let unpriced = tariffs.filter_map(|tariff| {
+            let contract = tariff.contract_at(&self.zone, at)?;
+            let Prices::Dynamic { provider, .. } = &contract.prices else {
+                return None;
+            };
+            let slots = self.slots_of(contract);
+            if !contract.price_at(&self.zone, slots, at).from_fallback {
+                return None;
+            }
+            Some(Unpriced {
+                tariff: tariff.name.clone(),
+                provider: provider.clone(),
+                since: slots
+                    .iter()
+                    .map(|(_, end, _)| *end)
+                    .filter(|end| *end <= at)
+                    .max(),
+            })
+        });
+        unpriced.collect()
     }
 
     /// What energy from the grid costs: by the tariff of the card, else of the user, else of the site. One

@@ -399,6 +399,41 @@ fn the_card_stands_above_the_user_and_the_user_above_the_site() {
 }
 
 #[test]
+fn it_is_known_which_tariff_has_no_price_and_since_when() {
+    let one = |id, site, prices| tariff(id, site, vec![contract("only", "2020-01-01", None, prices)]);
+    let mut book = book(vec![
+        one("home", Some("home"), dynamic()),
+        one("guest", None, dynamic()),
+        one("fixed", None, fixed(1)),
+    ]);
+    let hour = |from: &str| (at(from), at(from) + crate::time::Millis(3_600_000), PerKwh(1));
+    book.set_prices(
+        "market",
+        vec![hour("2026-11-27T09:00Z"), hour("2026-11-27T12:00Z")],
+    );
+    let named = ["guest", "fixed"].map(|id| TariffId::new(id).unwrap());
+    let check = |named: &[TariffId], instant: &str, expected: &[&str], since: Option<&str>| {
+        let found = book.without_prices(&site(), &named.iter().collect(), at(instant));
+        let names: Vec<&str> = found.iter().map(|one| one.tariff.as_str()).collect();
+        assert_eq!(names, expected, "{instant}");
+        assert!(
+            found.iter().all(|one| one.since == since.map(at)),
+            "{instant}: {found:?}"
+        );
+    };
+    check(&[], "2026-11-27T09:59Z", &[], None);
+    check(&[], "2026-11-27T10:00Z", &["home"], Some("2026-11-27T10:00Z"));
+    check(
+        &named,
+        "2026-11-27T11:59Z",
+        &["guest", "home"],
+        Some("2026-11-27T10:00Z"),
+    );
+    check(&named, "2026-11-27T12:00Z", &[], None);
+    check(&[], "2026-11-27T08:00Z", &["home"], None);
+}
+
+#[test]
 fn monthly_fees_are_spread_over_the_local_month_and_add_up() {
     let francs = Contract {
         currency: "CHF".parse().unwrap(),

@@ -5,7 +5,6 @@ use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use gate::{Action, Principal, Subject};
-use model::alarm::Alarm;
 use model::id::DeviceId;
 use model::intent::{Intent, Wanted};
 use model::time::Timestamp;
@@ -14,18 +13,16 @@ use serde::Deserialize;
 use super::auth::allow;
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
+use super::paging::{cut, limit_of, unreadable_cursor};
 use super::sites::readable;
 use super::wire::{Acknowledgement, AlarmList, AlarmState};
 use crate::State;
-
-const LIMIT: u32 = 50;
-const MOST: u32 = 500;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AlarmQuery {
-    /// All when absent. Open ones come on one page.
+    /// All when absent.
     state: Option<AlarmState>,
     /// At most so many, 1 to 500; 50 when absent.
     limit: Option<u32>,
@@ -49,35 +46,27 @@ pub async fn list(
 ) -> Result<Json<AlarmList>, ApiError> {
     let site = readable(&state, &caller, &site)?;
     let Query(query) = query.map_err(|rejection| ApiError::unreadable(rejection.body_text()))?;
-    let limit = query.limit.unwrap_or(LIMIT);
-    if !(1..=MOST).contains(&limit) {
-        return Err(ApiError::invalid("limit", limit, "1 to 500"));
-    }
-    if query.state == Some(AlarmState::Open) {
-        let open = state.store.open_alarms(&site).await?;
-        return Ok(Json(page(&open, None)));
-    }
+    let limit = limit_of(query.limit)?;
     let before = query.cursor.as_deref().map(parse_cursor).transpose()?;
-    let found = state.store.alarm_history(&site, before, limit).await?;
-    let is_full = u32::try_from(found.len()).is_ok_and(|count| count == limit);
-    let next = found.last().filter(|_| is_full);
-    let next = next.map(|(number, alarm)| format!("{}.{number}", alarm.raised.0));
-    let alarms: Vec<Alarm> = found.into_iter().map(|(_, alarm)| alarm).collect();
-    Ok(Json(page(&alarms, next)))
-}
-
-fn page(alarms: &[Alarm], next: Option<String>) -> AlarmList {
-    AlarmList {
-        items: alarms.iter().map(Into::into).collect(),
+    let only_open = query.state == Some(AlarmState::Open);
+    let found = state
+        .store
+        .alarm_history(&site, only_open, before, limit.saturating_add(1))
+        .await?;
+    let (found, next) = cut(found, limit, |(number, alarm)| {
+        format!("{}.{number}", alarm.raised.0)
+    });
+    Ok(Json(AlarmList {
+        items: found.iter().map(|(_, alarm)| alarm.into()).collect(),
         next,
-    }
+    }))
 }
 
 fn parse_cursor(text: &str) -> Result<(Timestamp, i64), ApiError> {
     let parts = text.split_once('.');
     let parsed =
         parts.and_then(|(raised, number)| Some((Timestamp(raised.parse().ok()?), number.parse().ok()?)));
-    parsed.ok_or_else(|| ApiError::invalid("cursor", "none of ours", "`next` of the page before"))
+    parsed.ok_or_else(unreadable_cursor)
 }
 
 /// Says that somebody has seen an open alarm.

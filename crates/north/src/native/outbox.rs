@@ -7,17 +7,16 @@ use axum::{Extension, Json};
 use gate::{Action, Principal, Subject};
 use model::id::{ParcelId, UserId};
 use model::outbox::{Parcel, ParcelState};
+use model::user::Notify;
 use serde::Deserialize;
 
 use super::audit::note;
 use super::auth::allow;
 use super::error::{ApiError, ErrorAnswer};
+use super::paging::{cut, limit_of, unreadable_cursor};
 use super::wire::{ParcelList, ParcelStateName, ParcelView, SigningKeyView};
 use crate::State;
 use crate::outbox::{notices, plan};
-
-const LIMIT: u32 = 50;
-const MOST: u32 = 500;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -27,13 +26,16 @@ pub struct OutboxQuery {
     state: Option<ParcelStateName>,
     /// At most so many, 1 to 500; 50 when absent.
     limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<String>,
 }
 
-/// Lists the newest parcels.
+/// Lists parcels, the newest first.
 #[utoipa::path(get, path = "/outbox", operation_id = "list_outbox", tag = "outbox", params(OutboxQuery), responses(
     (status = 200, body = ParcelList),
     (status = 401, body = ErrorAnswer),
     (status = 403, body = ErrorAnswer),
+    (status = 422, body = ErrorAnswer),
     (status = 503, body = ErrorAnswer),
 ))]
 pub async fn list(
@@ -43,14 +45,15 @@ pub async fn list(
 ) -> Result<Json<ParcelList>, ApiError> {
     allow(&caller, &Action::Administer, &Subject::Installation)?;
     let Query(query) = query.map_err(|rejection| ApiError::unreadable(rejection.body_text()))?;
-    let limit = query.limit.unwrap_or(LIMIT);
-    if !(1..=MOST).contains(&limit) {
-        return Err(ApiError::invalid("limit", limit, "1 to 500"));
-    }
+    let limit = limit_of(query.limit)?;
+    let before = query.cursor.as_deref().map(str::parse::<i64>).transpose();
+    let before = before.map_err(|_| unreadable_cursor())?;
     let only = query.state.map(ParcelStateName::word);
-    let parcels = state.store.parcels(only, limit).await?;
+    let found = state.store.parcels(only, before, limit.saturating_add(1)).await?;
+    let (found, next) = cut(found, limit, |(number, _)| number.to_string());
     Ok(Json(ParcelList {
-        items: parcels.iter().map(Into::into).collect(),
+        items: found.iter().map(|(_, parcel)| parcel.into()).collect(),
+        next,
     }))
 }
 
@@ -153,12 +156,7 @@ pub async fn test(
     }
     let user = state.gate.users().into_iter().find(|known| known.id == user);
     let user = user.ok_or_else(|| ApiError::unknown("user", &id))?;
-    if let Some(webhook) = &user.notify.webhook {
-        state.guard.check(webhook).map_err(|denied| {
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", denied.to_string())
-                .at("notify.webhook", "an address that may be dialled")
-        })?;
-    }
+    check_webhook(&state, &user.notify)?;
     let parcels = notices::test_parcels(&user, state.clock.now().wall);
     if parcels.is_empty() {
         let why = "there is neither an e-mail address nor a webhook to send to";
@@ -169,7 +167,19 @@ pub async fn test(
     }
     note(&state, &caller, &format!("send a test to {}", user.id), "done").await;
     let items = parcels.iter().map(Into::into).collect();
-    Ok((StatusCode::ACCEPTED, Json(ParcelList { items })))
+    Ok((StatusCode::ACCEPTED, Json(ParcelList { items, next: None })))
+}
+
+/// Whether the webhook of somebody may be dialled, as far as its address alone tells. Whither a name leads is
+/// seen when it is dialled, every time.
+pub fn check_webhook(state: &State, notify: &Notify) -> Result<(), ApiError> {
+    let Some(webhook) = &notify.webhook else {
+        return Ok(());
+    };
+    state.guard.check(webhook).map_err(|denied| {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", denied.to_string())
+            .at("notify.webhook", "an address that may be dialled")
+    })
 }
 
 async fn find(state: &State, id: &str) -> Result<Parcel, ApiError> {

@@ -46,6 +46,15 @@ pub fn page<T>(
     Ok((all, next))
 }
 
+/// One page of what was fetched with one more than `limit`, and the cursor of the next.
+pub fn cut<T>(mut found: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let is_more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| is_more).map(cursor);
+    (found, next)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,7 @@ use super::auth::{allow, session_cookie};
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
 use super::nouns::{from_file, stored};
+use super::outbox::check_webhook;
 use super::paging::{PageQuery, page};
 use super::session::{check_way, is_tls};
 use super::tariffs::check_named;
@@ -64,6 +65,7 @@ pub async fn create(
     let user = body.read(None)?;
     let _changing = state.changing.lock().await;
     check_named(&state, std::slice::from_ref(&user), &[]).await?;
+    check_webhook(&state, &user.notify)?;
     let by = By::new(&caller, DOOR);
     state.gate.create_user(&by, user.clone()).await?;
     tell_engines::<User>(&state).await;
@@ -107,9 +109,14 @@ pub async fn change(
     JsonBody(body): JsonBody<UserBody>,
 ) -> Result<Json<UserView>, ApiError> {
     allow(&caller, &Action::Administer, &Subject::Installation)?;
-    let user = body.read(Some(&known(&state, &id)?.id))?;
+    let before = known(&state, &id)?;
+    let user = body.read(Some(&before.id))?;
     let _changing = state.changing.lock().await;
     check_named(&state, std::slice::from_ref(&user), &[]).await?;
+    // One that was allowed once does not stand in the way of other changes; it is not dialled any more.
+    if user.notify.webhook != before.notify.webhook {
+        check_webhook(&state, &user.notify)?;
+    }
     let by = By::new(&caller, DOOR);
     state.gate.change_user(&by, user.clone()).await?;
     tell_engines::<User>(&state).await;

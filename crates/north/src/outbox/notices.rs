@@ -246,6 +246,8 @@ const fn code(code: AlarmCode) -> &'static str {
         AlarmCode::LimitExceeded => "limit_exceeded",
         AlarmCode::StoreFailing => "store_failing",
         AlarmCode::SocStale => "soc_stale",
+        AlarmCode::RecordsSetAside => "records_set_aside",
+        AlarmCode::PricesStale => "prices_stale",
     }
 }
 
@@ -257,6 +259,8 @@ const fn title(code: AlarmCode) -> &'static str {
         AlarmCode::LimitExceeded => "measures more than its circuit may carry",
         AlarmCode::StoreFailing => "cannot write to its disk",
         AlarmCode::SocStale => "does not hear how full a car is",
+        AlarmCode::RecordsSetAside => "has records that its store refuses",
+        AlarmCode::PricesStale => "has no current energy prices",
     }
 }
 
@@ -280,6 +284,12 @@ const fn advice(code: AlarmCode) -> &'static str {
         }
         AlarmCode::StoreFailing => {
             "Free some space on the disk, or replace it. Charging goes on; readings may get lost."
+        }
+        AlarmCode::RecordsSetAside => {
+            "Keep the file that is named: sessions in it are not in any bill yet. It is offered to the store again at the next start; if the alarm comes back then, each line of the file says why."
+        }
+        AlarmCode::PricesStale => {
+            "Check the price provider in the configuration and the connection to it. Until prices are back, the contract's own fallback price counts."
         }
     }
 }

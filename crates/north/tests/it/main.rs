@@ -11,6 +11,7 @@ mod history;
 mod month;
 mod native;
 mod outbox;
+mod outbox_kill;
 mod rest;
 mod session;
 mod sessions;

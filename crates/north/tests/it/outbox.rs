@@ -303,13 +303,13 @@ fn alarm(raised: Timestamp, cleared: Option<Timestamp>) -> Alarm {
 
 /// Receiver and subject of every parcel, the oldest first.
 async fn mails(world: &World) -> Vec<(String, String)> {
-    let mut parcels = world.store.parcels(None, 500).await.unwrap();
+    let mut parcels = world.store.parcels(None, None, 500).await.unwrap();
     parcels.reverse();
     let mail = |parcel: Parcel| match parcel.content {
         Content::Email { to, subject, .. } => (to, subject),
         Content::Webhook { url, .. } => (url, String::new()),
     };
-    parcels.into_iter().map(mail).collect()
+    parcels.into_iter().map(|(_, parcel)| mail(parcel)).collect()
 }
 
 #[tokio::test]
@@ -359,7 +359,8 @@ async fn an_alarm_is_told_once_to_whom_it_concerns() {
         "HOME: over: grid does not answer".to_owned(),
     );
     assert_eq!(mails(&world).await, [raised, over]);
-    let parcels = world.store.parcels(None, 1).await.unwrap();
+    let parcels = world.store.parcels(None, None, 1).await.unwrap();
+    let parcels: Vec<Parcel> = parcels.into_iter().map(|(_, parcel)| parcel).collect();
     let Content::Email { body, .. } = &parcels[0].content else {
         panic!("{parcels:?}")
     };
@@ -444,6 +445,7 @@ async fn an_administrator_sees_retries_and_deletes() {
     let key: Value = world.get("/api/v1/outbox/signing-key").await.json();
     assert_eq!(key["key"], world.state.gate.signing_key().await.unwrap().expose());
     assert_eq!(world.get("/api/v1/outbox?limit=0").await.error().0, 422);
+    assert_eq!(world.get("/api/v1/outbox?cursor=x").await.error().0, 422);
     assert_eq!(world.get("/api/v1/outbox?state=lost").await.error().0, 400);
 }
 
@@ -476,6 +478,21 @@ async fn alarms_come_page_by_page_and_can_be_acknowledged() {
     assert_eq!(seen, expected);
     let open = world.get("/api/v1/sites/home/alarms?state=open").await.json();
     assert_eq!(open["items"].as_array().unwrap().len(), 1);
+    // Open ones have pages as well.
+    let reopened = alarm(BEGIN.wall, None);
+    world.store.put_alarm(&reopened).await.unwrap();
+    let first = world
+        .get("/api/v1/sites/home/alarms?state=open&limit=1")
+        .await
+        .json();
+    assert_eq!(first["items"][0]["raised_ms"], BEGIN.wall.0 + 4 * 60_000);
+    let next = first["next"].as_str().unwrap();
+    let path = format!("/api/v1/sites/home/alarms?state=open&limit=1&cursor={next}");
+    let second = world.get(&path).await.json();
+    assert_eq!(
+        (&second["items"][0]["raised_ms"], second.get("next")),
+        (&json!(BEGIN.wall.0), None)
+    );
     assert_eq!(
         world.get("/api/v1/sites/home/alarms?cursor=x").await.error().0,
         422
@@ -485,4 +502,68 @@ async fn alarms_come_page_by_page_and_can_be_acknowledged() {
         .post("/api/v1/sites/home/alarms/acknowledgement", body)
         .await;
     assert_eq!(answer.status.as_u16(), 204, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn dead_letters_come_page_by_page() {
+    let world = World::new().await;
+    for number in 0..5 {
+        let dead = Parcel {
+            state: ParcelState::Dead { since: BEGIN.wall },
+            ..parcel(&format!("p{number}"), "https://hooks.example/")
+        };
+        world.store.put_parcel(&dead).await.unwrap();
+    }
+    put(&world, "waits", "https://hooks.example/").await;
+    let (mut seen, mut pages) = (Vec::new(), 0);
+    let mut path = "/api/v1/outbox?state=dead&limit=2".to_owned();
+    loop {
+        let page = world.get(&path).await.json();
+        pages += 1;
+        let items = page["items"].as_array().unwrap();
+        seen.extend(items.iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/api/v1/outbox?state=dead&limit=2&cursor={next}");
+    }
+    assert_eq!((seen.join(" ").as_str(), pages), ("p4 p3 p2 p1 p0", 3));
+}
+
+/// An address that may never be dialled is refused when it is saved, not when an alarm is to be told.
+#[tokio::test]
+async fn a_webhook_is_looked_at_when_it_is_saved() {
+    let world = World::new().await;
+    let body = |url: &str| {
+        json!({"id": "zoe", "name": "Resident 1", "role": "user", "notify": {"webhook": url}}).to_string()
+    };
+    for (url, says) in [
+        ("http://192.168.1.30/hook", "a private address"),
+        ("http://169.254.169.254/latest", "a cloud metadata address"),
+        ("http://[::1]/", "a loopback address"),
+        ("ftp://hooks.example/", "expected http or https"),
+        ("hooks", "no address"),
+        ("https://hub:secret@hooks.example/", "user name or password"),
+    ] {
+        let answer = world.post("/api/v1/users", &body(url)).await;
+        assert_eq!(answer.status.as_u16(), 422, "{url}: {}", answer.text);
+        assert!(
+            answer.text.contains(says) && answer.text.contains("notify.webhook"),
+            "{url}: {}",
+            answer.text
+        );
+    }
+    let answer = world
+        .post("/api/v1/users", &body("https://hooks.example/alarm"))
+        .await;
+    assert_eq!(answer.status.as_u16(), 201, "{}", answer.text);
+    let owner = bearer(crate::world::TOKEN);
+    let headers = [
+        ("authorization", owner.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let change = async |url: &str| {
+        let asked = request("PUT", "/api/v1/users/zoe", &headers, &body(url));
+        world.ask(asked).await.status.as_u16()
+    };
+    assert_eq!(change("http://10.0.0.1/").await, 422);
+    assert_eq!(change("https://hooks.example/other").await, 200);
 }

@@ -6,7 +6,7 @@ use model::intent::Wanted;
 use model::money::{Currency, Micros};
 use model::phases::PerPhase;
 use model::session::{
-    Authorisation, AuthorisationKind, Cost, Origin, Session, Stop, StopReason, Transaction,
+    Ahead, Authorisation, AuthorisationKind, Cost, Origin, Session, Stop, StopReason, Transaction,
 };
 use model::time::{Millis, Timestamp};
 use model::units::{WattHours, Watts};
@@ -43,6 +43,9 @@ fn transaction(number: u32, user: &str, energy: i64) -> Transaction {
             amount: Micros(energy * 300),
             currency: Currency::EUR,
         }),
+        other_costs: Vec::new(),
+        unpriced: WattHours(0),
+        ahead: Ahead::default(),
         estimated: false,
     }
 }
@@ -146,12 +149,70 @@ async fn csv_has_a_row_per_transaction() {
     assert!(answer.header("content-type").unwrap().starts_with("text/csv"));
     let rows: Vec<&str> = answer.text.split_terminator("\r\n").collect();
     assert_eq!(rows.len(), 1 + 4);
-    assert!(rows.iter().all(|row| row.split(',').count() == 29), "{rows:#?}");
+    assert!(rows.iter().all(|row| row.split(',').count() == 31), "{rows:#?}");
     assert_eq!(
         rows[1],
         "s3,1,home,left,1970-01-01T00:05:00Z,1970-01-01T00:06:10Z,1970-01-01T00:00:01Z,1970-01-01T00:01:01Z,asked,app,\
-         second,,,100,1103,1003,1003,0,0,1003,0,1003,0,0,60,2300,0.300900,EUR,false"
+         second,,,100,1103,1003,1003,0,0,1003,0,1003,0,0,60,2300,0.300900,EUR,false,,0"
     );
+}
+
+/// A contract in another currency came into force while the car charged, and for a while there was none.
+#[tokio::test]
+async fn what_cost_in_which_currency_and_what_has_no_price_is_said_everywhere() {
+    let world = World::new().await;
+    let epoch = world.store.take_epoch(&site_id("home")).await.unwrap();
+    let mixed = Transaction {
+        other_costs: vec![Cost {
+            amount: Micros(-120_000),
+            currency: "CHF".parse().unwrap(),
+        }],
+        unpriced: WattHours(40),
+        ..transaction(1, "first", 1_000)
+    };
+    let unpriced = Transaction {
+        cost: None,
+        ..transaction(2, "first", 7)
+    };
+    let session = Session {
+        id: SessionId::new("s").unwrap(),
+        site: site_id("home"),
+        evse: evse_id("left"),
+        plugged: Timestamp(0),
+        unplugged: None,
+        vehicle: None,
+        transactions: vec![mixed, unpriced],
+        charger_energy: None,
+        soc: None,
+        revision: 1,
+    };
+    world.store.put_session(epoch, &session).await.unwrap();
+    let list = world.get("/api/v1/sites/home/sessions").await.json();
+    let costs = serde_json::json!([{"amount_micros": -120_000, "currency": "CHF"}, {"amount_micros": 300_000, "currency": "EUR"}]);
+    assert_eq!(
+        (&list["totals"]["costs"], &list["totals"]["unpriced_wh"]),
+        (&costs, &47.into())
+    );
+    assert_eq!(list["totals"]["energy_wh"], 1_007);
+    assert_eq!(list["totals"]["origin"]["sun_wh"], 1_007);
+    let item = &list["items"][0];
+    assert_eq!(
+        (&item["unpriced_wh"], item["costs"].as_array().unwrap().len()),
+        (&47.into(), 2)
+    );
+    let first = &item["transactions"][0];
+    assert_eq!(first["other_costs"][0], costs[0]);
+    assert_eq!(first["other_costs"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&first["cost"]["currency"], &first["unpriced_wh"]),
+        (&"EUR".into(), &40.into())
+    );
+    let text = world.get("/api/v1/sites/home/sessions.csv").await.text;
+    let ends: Vec<&str> = text
+        .split_terminator("\r\n")
+        .map(|row| row.split(",2300,").last().unwrap())
+        .collect();
+    assert_eq!(ends[1..], ["0.300000,EUR,false,CHF -0.120000,40", ",,false,,7"]);
 }
 
 #[tokio::test]

@@ -321,6 +321,8 @@ async fn the_estimate_of_a_car_that_is_plugged_in_is_shown_and_old_values_are_ma
                 energy: model::units::WattHours(0),
                 origin: model::session::Origin::default(),
                 cost: None,
+                other_costs: Vec::new(),
+                unpriced: model::units::WattHours(0),
                 estimated: false,
             });
         })

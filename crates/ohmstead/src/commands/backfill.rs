@@ -178,11 +178,15 @@ impl Past {
                     }
                     progress(u16::try_from(step * 950 / steps).unwrap_or(0));
                 }
-                Record::Session { session, .. } => {
-                    made.sessions.insert(session.id.clone(), *session);
-                }
-                Record::Ledger(entry) => {
-                    made.ledger.insert(entry.start, entry);
+                Record::Books(books) => {
+                    made.sessions.extend(
+                        books
+                            .sessions
+                            .into_iter()
+                            .map(|session| (session.id.clone(), session)),
+                    );
+                    made.ledger
+                        .extend(books.ledger.into_iter().map(|entry| (entry.start, entry)));
                 }
                 Record::Alarm(alarm) => {
                     made.alarms
@@ -191,6 +195,7 @@ impl Past {
                 Record::Setpoints(_)
                 | Record::Wish { .. }
                 | Record::Charge { .. }
+                | Record::Audit(_)
                 | Record::Device { .. }
                 | Record::Document { .. } => {}
             },

@@ -149,6 +149,13 @@ fn directory(data: &Path, found: &mut Findings) -> bool {
             )),
         }
     }
+    let files = std::fs::read_dir(data).into_iter().flatten().flatten();
+    for file in files.filter(|file| file.file_name().to_string_lossy().starts_with("set-aside-")) {
+        found.wrong(format!(
+            "{} holds records that the store refused, sessions perhaps: start the server, which offers them to it again; each line says why",
+            file.path().display()
+        ));
+    }
     let lock = std::fs::File::open(data.join("lock"));
     lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
 }

@@ -161,19 +161,21 @@ impl ClosedLoop {
     fn write_down(&mut self) {
         while let Some(record) = self.core.poll_record() {
             match record {
-                Record::Session { session, .. } => {
-                    let before = self.sessions.get(&session.id);
-                    assert!(before.is_none_or(|before| before.revision < session.revision));
-                    self.sessions.insert(session.id.clone(), *session);
-                }
-                Record::Ledger(entry) => {
-                    self.ledger.insert(entry.start, entry);
+                Record::Books(books) => {
+                    for session in books.sessions {
+                        let before = self.sessions.get(&session.id);
+                        assert!(before.is_none_or(|before| before.revision < session.revision));
+                        self.sessions.insert(session.id.clone(), session);
+                    }
+                    self.ledger
+                        .extend(books.ledger.into_iter().map(|entry| (entry.start, entry)));
                 }
                 Record::Samples(_)
                 | Record::Setpoints(_)
                 | Record::Wish { .. }
                 | Record::Alarm(_)
                 | Record::Charge { .. }
+                | Record::Audit(_)
                 | Record::Device { .. }
                 | Record::Document { .. } => {}
             }

@@ -26,6 +26,7 @@ pub async fn check(store: &dyn Store) {
     records::sessions_are_found_and_added_up(store).await;
     records::sessions_forget_who_it_was(store).await;
     records::the_ledger_keeps_its_quarters(store).await;
+    records::books_are_kept_whole(store).await;
     records::parcels_leave_in_order(store).await;
     records::prices_take_the_place_of_others(store).await;
     secrets_are_kept_and_expire(store).await;

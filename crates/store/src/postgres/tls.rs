@@ -129,26 +129,31 @@ impl Tls {
             );
         }
         let inner = source.downcast_ref::<io::Error>()?.get_ref()?;
-        Some(match inner.downcast_ref::<rustls::Error>()? {
-            // A wrong authority that has the name of the right one shows in the signature only.
-            rustls::Error::InvalidCertificate(
-                CertificateError::UnknownIssuer | CertificateError::BadSignature,
-            ) => format!(
+        let error = inner.downcast_ref::<rustls::Error>()?;
+        let rustls::Error::InvalidCertificate(why) = error else {
+            return Some(format!("TLS failed: {error}"));
+        };
+        // A wrong authority that has the name of the right one shows in the signature only.
+        let is_of_another = matches!(why, CertificateError::UnknownIssuer | CertificateError::BadSignature);
+        let has_another_name = matches!(
+            why,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+        );
+        let has_ended = matches!(why, CertificateError::Expired | CertificateError::ExpiredContext { .. });
+        Some(if is_of_another {
+            format!(
                 "its certificate was not issued by {}; set sslrootcert in `store` to the file with the authority \
                  that issued it",
                 self.roots.name()
-            ),
-            rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            ) => {
-                "its certificate is for another name; write the host in `store` as the certificate does, or \
-                  check the authority alone with sslmode=verify-ca"
-                    .to_owned()
-            }
-            rustls::Error::InvalidCertificate(
-                CertificateError::Expired | CertificateError::ExpiredContext { .. },
-            ) => "its certificate has expired; renew it on the server, and check the clock here".to_owned(),
-            other => format!("TLS failed: {other}"),
+            )
+        } else if has_another_name {
+            "its certificate is for another name; write the host in `store` as the certificate does, or \
+             check the authority alone with sslmode=verify-ca"
+                .to_owned()
+        } else if has_ended {
+            "its certificate has expired; renew it on the server, and check the clock here".to_owned()
+        } else {
+            format!("TLS failed: {error}")
         })
     }
 }

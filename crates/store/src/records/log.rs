@@ -168,15 +168,6 @@ impl<G: Send + Sync> Alarms for Database<G> {
         self.reader.call("read the alarms", read).await
     }
 
-    async fn open_alarms(&self, site: &SiteId) -> Result<Vec<Alarm>, StoreError> {
-        let site = site.clone();
-        let read = move |sql: &dyn Sql| {
-            let open = "WHERE site = ?1 AND cleared IS NULL ORDER BY raised DESC, id DESC";
-            alarms(sql, open, params![site.as_str()])
-        };
-        self.reader.call("read the open alarms", read).await
-    }
-
     async fn alarms_since(&self, site: &SiteId, cleared: Timestamp) -> Result<Vec<Alarm>, StoreError> {
         let site = site.clone();
         let read = move |sql: &dyn Sql| {
@@ -189,15 +180,17 @@ impl<G: Send + Sync> Alarms for Database<G> {
     async fn alarm_history(
         &self,
         site: &SiteId,
+        only_open: bool,
         before: Option<(Timestamp, i64)>,
         limit: u32,
     ) -> Result<Vec<(i64, Alarm)>, StoreError> {
         let site = site.clone();
         let (raised, number) = before.unwrap_or((Timestamp(i64::MAX), i64::MAX));
         let read = move |sql: &dyn Sql| {
+            let open = if only_open { "cleared IS NULL AND" } else { "" };
             let select = format!(
                 "SELECT {COLUMNS}, id FROM alarm
-                 WHERE site = ?1 AND (raised < ?2 OR (raised = ?2 AND id < ?3))
+                 WHERE {open} site = ?1 AND (raised < ?2 OR (raised = ?2 AND id < ?3))
                  ORDER BY raised DESC, id DESC LIMIT ?4"
             );
             let parameters = params![site.as_str(), raised, number, limit];

@@ -54,17 +54,23 @@ impl<G: Send + Sync> Outbox for Database<G> {
         self.reader.call("read the due parcels", read).await
     }
 
-    async fn parcels(&self, only: Option<&str>, limit: u32) -> Result<Vec<Parcel>, StoreError> {
+    async fn parcels(
+        &self,
+        only: Option<&str>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<(i64, Parcel)>, StoreError> {
         let state = only.map(str::to_owned);
         let read = move |sql: &dyn Sql| {
             let mut only = super::Only::default();
             only.add("state = ?", state.as_ref());
+            only.add("number < ?", before);
             let select = format!(
-                "SELECT body FROM parcel {} ORDER BY number DESC LIMIT {}",
+                "SELECT body, number FROM parcel {} ORDER BY number DESC LIMIT {}",
                 only.text(),
                 only.place(limit)
             );
-            sql.all(&select, &only.parameters, |row| row.json(0))
+            sql.all(&select, &only.parameters, |row| Ok((row.int(1)?, row.json(0)?)))
         };
         self.reader.call("read the parcels", read).await
     }

@@ -18,10 +18,7 @@ impl<G: Send + Sync> Sessions for Database<G> {
         let session = session.clone();
         let put = move |sql: &dyn Sql| {
             fence(sql, "store a session", &session.site, epoch)?;
-            match without_forgotten(sql, &session)? {
-                Some(session) => upsert(sql, &session),
-                None => upsert(sql, &session),
-            }
+            keep(sql, &session)
         };
         self.writer.call("store a session", put).await
     }
@@ -121,13 +118,25 @@ impl<G: Send + Sync> Sessions for Database<G> {
         let entry = entry.clone();
         let put = move |sql: &dyn Sql| {
             fence(sql, "write the ledger", &entry.site, epoch)?;
-            sql.write(
-                "INSERT INTO ledger (site, start, body) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (site, start) DO UPDATE SET body = excluded.body",
-                params![entry.site.as_str(), entry.start, &to_json(&entry)?],
-            )
+            enter(sql, &entry)
         };
         self.writer.call("write the ledger", put).await
+    }
+
+    async fn put_books(
+        &self,
+        epoch: u64,
+        site: &SiteId,
+        sessions: &[Session],
+        ledger: &[LedgerEntry],
+    ) -> Done {
+        let (site, sessions, ledger) = (site.clone(), sessions.to_vec(), ledger.to_vec());
+        let put = move |sql: &dyn Sql| {
+            fence(sql, "store sessions and ledger", &site, epoch)?;
+            sessions.iter().try_for_each(|session| keep(sql, session))?;
+            ledger.iter().try_for_each(|entry| enter(sql, entry))
+        };
+        self.writer.call("store sessions and ledger", put).await
     }
 
     async fn ledger(
@@ -195,6 +204,14 @@ fn without_forgotten(sql: &dyn Sql, session: &Session) -> Result<Option<Session>
     Ok(is_changed.then_some(copy))
 }
 
+/// Stores a copy of a session without what was forgotten meanwhile.
+fn keep(sql: &dyn Sql, session: &Session) -> Result<(), Failure> {
+    match without_forgotten(sql, session)? {
+        Some(session) => upsert(sql, &session),
+        None => upsert(sql, session),
+    }
+}
+
 /// Stores a session and its transactions, unless a later copy of it is there.
 fn upsert(sql: &dyn Sql, session: &Session) -> Result<(), Failure> {
     let body = to_json(session)?;
@@ -222,29 +239,77 @@ fn upsert(sql: &dyn Sql, session: &Session) -> Result<(), Failure> {
     }
     sql.write("DELETE FROM billed WHERE session = ?1", params![id])?;
     for transaction in &session.transactions {
-        let authorisation = &transaction.authorisation;
-        let cost = transaction.cost.as_ref();
-        sql.write(
-            "INSERT INTO billed (session, number, plugged, user_id, card, energy_wh, charging_ms,
-             sun_wh, battery_wh, grid_wh, cost, currency)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-            params![
-                id,
-                transaction.number,
-                session.plugged,
-                authorisation.user.as_ref().map(|user| user.as_str()),
-                authorisation.card.as_ref().map(|card| card.as_str()),
-                transaction.energy.0,
-                transaction.charging.0,
-                transaction.origin.sun.0,
-                transaction.origin.battery.0,
-                transaction.origin.grid.0,
-                cost.map(|cost| cost.amount.0),
-                cost.map(|cost| cost.currency.as_str())
-            ],
-        )?;
+        let unpriced = transaction.unpriced();
+        let priced = Billed {
+            number: i64::from(transaction.number),
+            energy: transaction.energy - unpriced,
+            cost: transaction.cost,
+        };
+        bill(sql, session, transaction, &priced)?;
+    }
+    // Costs in further currencies, and energy without a price, stand in rows of their own: totals are sums of
+    // columns. Transactions have the numbers from 1 up, these those from -1 down.
+    let further = session.transactions.iter().flat_map(|transaction| {
+        let unpriced = Some(transaction.unpriced()).filter(|energy| *energy > WattHours::ZERO);
+        let costs = transaction
+            .other_costs
+            .iter()
+            .map(|cost| (WattHours::ZERO, Some(*cost)));
+        let all = unpriced.map(|energy| (energy, None)).into_iter().chain(costs);
+        all.map(move |(energy, cost)| (transaction, energy, cost))
+    });
+    for ((transaction, energy, cost), number) in further.zip((i64::MIN..0).rev()) {
+        bill(sql, session, transaction, &Billed { number, energy, cost })?;
     }
     Ok(())
+}
+
+/// A row of what is billed of a transaction; the one with its own number holds all that is not said here.
+struct Billed {
+    number: i64,
+    energy: WattHours,
+    cost: Option<Cost>,
+}
+
+fn bill(sql: &dyn Sql, session: &Session, transaction: &Transaction, row: &Billed) -> Result<(), Failure> {
+    let authorisation = &transaction.authorisation;
+    let main = |value: i64| if row.number > 0 { value } else { 0 };
+    sql.write(
+        "INSERT INTO billed (session, number, plugged, user_id, card, energy_wh, charging_ms,
+         sun_wh, battery_wh, grid_wh, cost, currency)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            session.id.as_str(),
+            row.number,
+            session.plugged,
+            authorisation.user.as_ref().map(|user| user.as_str()),
+            authorisation.card.as_ref().map(|card| card.as_str()),
+            row.energy.0,
+            main(transaction.charging.0),
+            main(transaction.origin.sun.0),
+            main(transaction.origin.battery.0),
+            main(transaction.origin.grid.0),
+            row.cost.map(|cost| cost.amount.0),
+            row.cost.as_ref().map(|cost| cost.currency.as_str())
+        ],
+    )
+}
+
+/// Stores a quarter-hour, with what another copy of it knows beyond this one.
+fn enter(sql: &dyn Sql, entry: &LedgerEntry) -> Result<(), Failure> {
+    let select = "SELECT body FROM ledger WHERE site = ?1 AND start = ?2";
+    let held = sql.first(select, params![entry.site.as_str(), entry.start], |row| {
+        row.json::<LedgerEntry>(0)
+    })?;
+    let whole = match held {
+        Some(held) => entry.clone().at_least(&held),
+        None => entry.clone(),
+    };
+    sql.write(
+        "INSERT INTO ledger (site, start, body) VALUES (?1, ?2, ?3)
+         ON CONFLICT (site, start) DO UPDATE SET body = excluded.body",
+        params![entry.site.as_str(), entry.start, &to_json(&whole)?],
+    )
 }
 
 /// The conditions on sessions, apart from those on their transactions.
@@ -321,6 +386,8 @@ fn totals(sql: &dyn Sql, filter: &SessionFilter) -> Result<SessionTotals, Failur
             let currency: Currency = currency.parse().map_err(damaged)?;
             let amount = Micros(row.int(6)?);
             totals.costs.push(Cost { amount, currency });
+        } else {
+            totals.unpriced = WattHours(row.int(1)?);
         }
         Ok(())
     })?;

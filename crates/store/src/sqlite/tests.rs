@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::sql::Sql;
-use crate::{Audit, AuditEntry, History, Sample, Series, Sites, Step, contract};
+use crate::{Audit, AuditEntry, History, Sample, Series, Sessions, Sites, Step, contract};
 
 fn directory() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -64,6 +64,49 @@ async fn keeps_the_contract() {
 #[tokio::test]
 async fn keeps_the_contract_without_a_file() {
     contract::check(&*Sqlite::in_memory().unwrap()).await;
+}
+
+/// The database refuses the ledger after the session has been written: then neither is there.
+#[tokio::test]
+async fn a_session_without_its_ledger_is_not_stored() {
+    let store = Sqlite::in_memory().unwrap();
+    let home = SiteId::new("home").unwrap();
+    let epoch = store.take_epoch(&home).await.unwrap();
+    let refuse = |sql: &dyn Sql| {
+        sql.write(
+            "CREATE TRIGGER no BEFORE INSERT ON ledger BEGIN SELECT RAISE(ABORT, 'no'); END",
+            &[],
+        )
+    };
+    store.writer.call("set up", refuse).await.unwrap();
+    let session = model::session::Session {
+        id: "a".parse().unwrap(),
+        site: home.clone(),
+        evse: "left".parse().unwrap(),
+        plugged: Timestamp(1),
+        unplugged: None,
+        vehicle: None,
+        transactions: Vec::new(),
+        charger_energy: None,
+        revision: 1,
+    };
+    let entry = model::session::LedgerEntry {
+        site: home.clone(),
+        start: Timestamp(0),
+        shares: Vec::new(),
+        imported: Default::default(),
+        exported: Default::default(),
+        produced: Default::default(),
+        battery_in: Default::default(),
+        battery_out: Default::default(),
+        house: Default::default(),
+    };
+    let sessions = std::slice::from_ref(&session);
+    let refused = store.put_books(epoch, &home, sessions, &[entry]).await;
+    assert!(refused.is_err());
+    assert_eq!(store.session(&session.id).await.unwrap(), None);
+    store.put_books(epoch, &home, sessions, &[]).await.unwrap();
+    assert_eq!(store.session(&session.id).await.unwrap(), Some(session));
 }
 
 #[tokio::test]

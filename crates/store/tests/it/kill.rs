@@ -15,7 +15,7 @@ use model::outbox::{Content, Parcel, ParcelState};
 use model::phases::PerPhase;
 use model::reading::Quantity;
 use model::session::{
-    Authorisation, AuthorisationKind, LedgerEntry, LedgerShare, Origin, Session, Stop, StopReason,
+    Ahead, Authorisation, AuthorisationKind, LedgerEntry, LedgerShare, Origin, Session, Stop, StopReason,
     Transaction,
 };
 use model::setpoint::ChargeCurrent;
@@ -218,6 +218,9 @@ fn session(epoch: u64, station: u64, n: u64, revision: u64) -> Session {
             charging: Millis(1),
             peak: Watts(0),
             cost: None,
+            other_costs: Vec::new(),
+            unpriced: WattHours(0),
+            ahead: Ahead::default(),
             estimated: false,
         }
     };

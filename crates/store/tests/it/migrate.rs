@@ -96,7 +96,8 @@ async fn check(store: &dyn Store, has_session: bool) {
         store.alias("goe", "050001").await.unwrap().as_deref(),
         Some("evse:left")
     );
-    let alarms = store.open_alarms(&home).await.unwrap();
+    let alarms = store.alarm_history(&home, true, None, 9).await.unwrap();
+    let alarms: Vec<_> = alarms.into_iter().map(|(_, alarm)| alarm).collect();
     assert_eq!(alarms.len(), 1);
     let entries = store.recent(9).await.unwrap();
     assert_eq!(entries.len(), 1);
@@ -138,5 +139,5 @@ async fn check(store: &dyn Store, has_session: bool) {
     store.record(&entries[0]).await.unwrap();
     store.put_alarm(&alarms[0]).await.unwrap();
     assert_eq!(store.recent(9).await.unwrap().len(), 2);
-    assert_eq!(store.open_alarms(&home).await.unwrap().len(), 1);
+    assert_eq!(store.alarm_history(&home, true, None, 9).await.unwrap().len(), 1);
 }

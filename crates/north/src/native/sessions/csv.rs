@@ -32,7 +32,7 @@ const PAGE: u32 = 200;
 
 const HEADER: &str = "session,transaction,site,evse,plugged,unplugged,started,stopped,stop_reason,kind,user,card,vehicle,\
 meter_start_wh,meter_stop_wh,energy_wh,l1_wh,l2_wh,l3_wh,one_phase_wh,three_phase_wh,sun_wh,battery_wh,grid_wh,\
-charging_s,peak_w,cost,currency,estimated\r\n";
+charging_s,peak_w,cost,currency,estimated,other_costs,unpriced_wh\r\n";
 
 /// Exports transactions as CSV, the last plugged in first. Filters are those of the list; `limit` and
 /// `cursor` have no effect.
@@ -171,7 +171,17 @@ fn row(session: &Session, taken: &Transaction) -> String {
         .cost
         .map(|cost| cost.currency.to_string())
         .unwrap_or_default();
-    let _ = write!(row, ",{cost},{currency},{}\r\n", taken.estimated);
+    let others = taken.other_costs.iter();
+    let others: Vec<_> = others
+        .map(|cost| format!("{} {}", cost.currency, decimal(cost.amount.0)))
+        .collect();
+    let _ = write!(
+        row,
+        ",{cost},{currency},{},{},{}\r\n",
+        taken.estimated,
+        others.join("; "),
+        taken.unpriced().0
+    );
     row
 }
 

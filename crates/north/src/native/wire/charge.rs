@@ -61,6 +61,12 @@ pub struct SessionNow {
     pub origin: Origin,
     #[schema(required = true)]
     pub cost: Option<Cost>,
+    /// Costs in other currencies, when a contract in another one came into force meanwhile.
+    #[serde(default)]
+    pub other_costs: Vec<Cost>,
+    /// Energy for which no tariff had a price: it is in no cost.
+    #[serde(default)]
+    pub unpriced_wh: i64,
     /// Whether a part of the energy was estimated from current and voltage.
     pub estimated: bool,
 }
@@ -113,6 +119,8 @@ impl From<&model::view::SessionView> for SessionNow {
             energy_wh: session.energy.0,
             origin: session.origin.into(),
             cost: session.cost.map(Into::into),
+            other_costs: session.other_costs.iter().copied().map(Into::into).collect(),
+            unpriced_wh: session.unpriced.0,
             estimated: session.estimated,
         }
     }
@@ -134,6 +142,9 @@ pub struct Session {
     pub energy_wh: i64,
     /// One per currency; empty where no tariff was in force.
     pub costs: Vec<Cost>,
+    /// Energy for which no tariff had a price: it is in no cost.
+    #[serde(default)]
+    pub unpriced_wh: i64,
     pub origin: Origin,
     pub transactions: Vec<Transaction>,
 }
@@ -179,6 +190,12 @@ pub struct Transaction {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub cost: Option<Cost>,
+    /// Costs in other currencies, when a contract in another one came into force meanwhile.
+    #[serde(default)]
+    pub other_costs: Vec<Cost>,
+    /// Energy for which no tariff had a price: it is in no cost.
+    #[serde(default)]
+    pub unpriced_wh: i64,
     /// Whether a part of the energy was estimated from current and voltage.
     pub estimated: bool,
 }
@@ -204,6 +221,9 @@ pub struct SessionTotals {
     pub charging_ms: i64,
     pub origin: Origin,
     pub costs: Vec<Cost>,
+    /// Energy for which no tariff had a price: it is in no cost.
+    #[serde(default)]
+    pub unpriced_wh: i64,
 }
 
 /// Shows the right to charge.
@@ -231,6 +251,7 @@ impl From<&m::Session> for Session {
             vehicle: session.vehicle.as_ref().map(ToString::to_string),
             energy_wh: session.energy().0,
             costs: session.costs().into_iter().map(Into::into).collect(),
+            unpriced_wh: session.unpriced().0,
             origin: session.origin().into(),
             transactions: transactions.iter().map(Into::into).collect(),
         }
@@ -257,6 +278,8 @@ impl From<&m::Transaction> for Transaction {
             charging_ms: transaction.charging.0,
             peak_w: transaction.peak.0,
             cost: transaction.cost.map(Into::into),
+            other_costs: transaction.other_costs.iter().copied().map(Into::into).collect(),
+            unpriced_wh: transaction.unpriced().0,
             estimated: transaction.estimated,
         }
     }
@@ -270,6 +293,7 @@ impl From<store::SessionTotals> for SessionTotals {
             charging_ms: totals.charging.0,
             origin: totals.origin.into(),
             costs: totals.costs.into_iter().map(Into::into).collect(),
+            unpriced_wh: totals.unpriced.0,
         }
     }
 }

@@ -250,7 +250,9 @@ mirror!(
         NotFollowing,
         LimitExceeded,
         StoreFailing,
-        SocStale
+        SocStale,
+        RecordsSetAside,
+        PricesStale
     }
 );
 mirror!(Severity = model::alarm::Severity { Warning, Error });
