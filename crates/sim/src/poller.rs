@@ -44,16 +44,20 @@ impl Poller {
             wall: at,
             monotonic: Monotonic((at - self.began).0),
         });
-        let measured = self
-            .world
-            .reports()
-            .into_iter()
-            .find_map(|(id, report)| match report {
-                Report::Measured(measured) if id == self.meter => Some(as_registers_round(measured)),
-                _ => None,
-            });
+        let reports = self.world.reports().into_iter();
+        let mut own = reports
+            .filter(|(id, _)| *id == self.meter)
+            .map(|(_, report)| report);
+        let measured = own.find_map(measured).map(as_registers_round);
         (at, measured.unwrap_or_default())
     }
+}
+
+fn measured(report: Report) -> Option<Measured> {
+    let Report::Measured(measured) = report else {
+        return None;
+    };
+    Some(measured)
 }
 
 /// To the steps of model 203 as our own servers scale it: 10 mA, 100 mV, 10 mHz.
@@ -109,11 +113,7 @@ mod tests {
                 let reply = poller.world.handle(&grid, &request, now).unwrap();
                 client.handle_reply(reply, now).unwrap();
             }
-            let said = std::iter::from_fn(|| client.poll_event()).filter_map(|report| match report {
-                Report::Measured(measured) => Some(measured),
-                _ => None,
-            });
-            for measured in said {
+            for measured in std::iter::from_fn(|| client.poll_event()).filter_map(measured) {
                 assert_eq!(measured, polled, "{second}");
                 compared += 1;
             }
