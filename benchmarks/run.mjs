@@ -1,18 +1,27 @@
-// Figures beside a peer or a limit, taken in the same run. Prints ratios; writes benchmarks/results.md.
-// Started by ./bench, which builds and installs what this needs.
+// Figures beside a peer or a limit, taken in the same run. Prints ratios; writes benchmarks/results.md, where
+// sections that were not asked for stay as they are. Started by ./bench, which builds and installs what this needs.
 
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 
 const BIN = "target/release/ohmstead";
+const STORE_FIGURES = "target/release/examples/history_figures";
+const RESULTS = "benchmarks/results.md";
 const ROUNDS = 5;
 const SECONDS = 4;
 const dir = mkdtempSync(join(tmpdir(), "ohmstead-bench-"));
 const children = [];
 const rows = [];
+
+// ./bench [--full] [SECTION...]: without a section, all of them.
+const full = process.argv.includes("--full");
+const asked = process.argv.slice(2).filter((argument) => argument !== "--full");
+/** Days of the import, days of it in PostgreSQL, devices of which peers get a day. */
+const [days, serverDays, peerDevices] = full ? [30, 3, 50] : [2, 1, 5];
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
@@ -181,49 +190,152 @@ async function serve() {
   await stop(sim);
 }
 
-/** The embedded history: an import, queries, live writing, and rows of plain SQLite. */
-function history() {
-  const days = 3;
-  const command = `history_figures, ${days} days`;
-  const args = ["run", "--release", "--quiet", "--package", "store", "--example", "history_figures", "--", join(dir, "history"), String(days)];
-  const out = execFileSync("cargo", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-  const figure = Object.fromEntries(out.trim().split("\n").map((line) => line.split(" ")).map(([name, value]) => [name, Number(value)]));
-  const limited = (what, value, limit, unit) =>
-    row(`history: ${what}`, `${value.toPrecision(3)} ${unit}`, `${(value / limit).toFixed(2)} x the limit of ${limit} ${unit}`, command);
-  const f = figure;
-  const times = (a, b) => `${(a / b).toFixed(1)} x SQLite rows (${b.toPrecision(3)})`;
-  row("history: import, million readings/s", (f.import_readings_per_s / 1e6).toFixed(1), `wanted 10; ${times(f.import_readings_per_s, f.rows_readings_per_s)}`, command);
-  limited("on disk", f.import_bytes_per_reading, 0.6, "B per reading");
-  row("history: on disk beside rows", f.import_bytes_per_reading.toPrecision(3), times(f.import_bytes_per_reading, f.rows_bytes_per_reading), command);
-  limited("peak memory of the import", f.import_peak_mib, 150, "MiB");
-  limited("last value of 600 series", f.latest_ms, 0.1, "ms");
-  limited("a day of one series, raw", f.raw_day_ms, 2, "ms");
-  row("history: a day raw beside rows", `${f.raw_day_ms.toPrecision(3)} ms`, times(f.raw_day_ms, f.rows_raw_day_ms), command);
-  limited(`${days} days of quarter-hours`, f.quarters_ms, 0.5, "ms");
-  limited("a day in 1,000 columns", f.chart_day_ms, 5, "ms");
-  limited("a year of daily energies, from memory", f.year_ms, 0.1, "ms");
-  row("history: the same, the first time", `${f.year_first_ms.toPrecision(3)} ms`, "", command);
-  limited("the same of 50 devices, from memory", f.year_50_ms, 2, "ms");
-  limited("600 series at 1 Hz, share of a core", f.live_core_percent, 1, "%");
-  limited("longest write of 1,350", f.live_pause_most_ms, 20, "ms");
-  row("history: median write", `${f.live_pause_median_ms.toPrecision(3)} ms`, "", command);
+/** What the example of the store prints, by name. */
+function storeFigures(...args) {
+  const out = execFileSync(STORE_FIGURES, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return Object.fromEntries(out.trim().split("\n").map((line) => line.split(" ")).map(([name, value]) => [name, Number(value)]));
 }
 
-try {
-  control();
-  history();
-  await status();
-  await serve();
+const round = (value) => (value >= 1000 ? value.toFixed(0) : value.toPrecision(3));
+
+/** A figure that must not exceed its limit, or must reach what is wanted. */
+function limited(what, value, limit, unit, command, at = "most") {
+  const holds = at === "most" ? value <= limit : value >= limit;
+  row(what, `${round(value)} ${unit}`, `${holds ? "holds" : "MISSES"} the limit of at ${at} ${limit} ${unit}, ${(value / limit).toFixed(2)} x`, command);
+}
+
+/** The embedded history: an import, queries, live writing. */
+function embedded() {
+  const command = `history_figures embedded, ${days} days`;
+  const f = storeFigures("embedded", join(dir, "history"), String(days));
+  const most = (what, value, limit, unit) => limited(`history: ${what}`, value, limit, unit, command);
+  limited("history: import with rollups", f.import_readings_per_s / 1e6, 10, "M readings/s", command, "least");
+  most("on disk, rollups included", f.import_bytes_per_reading, 0.6, "B per reading");
+  most("peak memory of the import", f.import_peak_mib, 150, "MiB");
+  most("last value of 600 series", f.latest_ms, 0.1, "ms");
+  most("a day of one series, raw", f.raw_day_ms, 2, "ms");
+  most(`${days} days of quarter-hours`, f.quarters_ms, 0.5, "ms");
+  most("a day in 1,000 columns", f.chart_day_ms, 5, "ms");
+  most("a year of daily energies", f.year_ms, 0.1, "ms");
+  row("history: the same, the first time", `${round(f.year_first_ms)} ms`, "made of 35,000 quarter-hours, then kept", command);
+  most("a year of daily energies of 50 devices", f.year_50_ms, 2, "ms");
+  most("600 series at 1 Hz, share of a core", f.live_core_percent, 1, "%");
+  most("longest wait of who brings readings", f.live_append_most_ms, 20, "ms");
+  most("longest write of 1,350", f.live_pause_most_ms, 20, "ms");
+  row("history: write, median and 99 of 100", `${round(f.live_pause_median_ms)} ms, ${round(f.live_pause_p99_ms)} ms`, "", command);
+}
+
+/** The same blocks in PostgreSQL, beside rows copied into the same server. */
+function server() {
+  const command = `history_figures server, ${serverDays} days, PostgreSQL of Debian`;
+  const f = storeFigures("server", String(serverDays));
+  limited("history in PostgreSQL: import", f.server_readings_per_s / 1e6, 8, "M readings/s", command, "least");
+  limited("history in PostgreSQL: on disk", f.server_bytes_per_reading, 0.6, "B per reading", command);
+  const share = (f.server_readings_per_s / f.copy_rows_per_s).toFixed(1);
+  row("history in PostgreSQL: beside binary COPY", `${share} x`, `COPY of the same readings as rows: ${round(f.copy_rows_per_s / 1e6)} M rows/s, ${round(f.copy_bytes_per_row)} B each`, command);
+  row("history in PostgreSQL: a day raw, in quarters", `${round(f.server_raw_ms)} ms, ${round(f.server_quarters_ms)} ms`, "", command);
+}
+
+/** Records that are synced before they are acknowledged. */
+function records() {
+  for (const [name, where] of [["files", join(dir, "records")], ["PostgreSQL", "server"]]) {
+    const command = `history_figures records, ${name}`;
+    const f = storeFigures("records", where);
+    limited(`durable records in ${name}: 1,000 writers`, f.records_per_s, 20000, "per s", command, "least");
+    limited(`durable records in ${name}: 5,000 per s, 99 of 100`, f.records_open_p99_ms, 50, "ms", command);
+    row(`durable records in ${name}: the same, median and most`, `${round(f.records_open_median_ms)} ms, ${round(f.records_open_most_ms)} ms`, `a sync of this disk: median ${round(f.sync_median_ms)} ms, 99 of 100 ${round(f.sync_p99_ms)} ms`, command);
+  }
+}
+
+const kilobytes = (path) => Number(execFileSync("du", ["-sk", path], { encoding: "utf8" }).split(/\s/)[0]);
+
+/** A day of some devices beside plain rows in SQLite and beside VictoriaMetrics. */
+async function peers() {
+  const command = `history_figures day, ${peerDevices} devices of 12 series at 1 Hz`;
+  const f = storeFigures("day", join(dir, "day"), String(peerDevices));
+  const count = peerDevices * 12 * 86400;
+
+  const port = 40000 + (process.pid % 20000);
+  const data = join(dir, "victoria");
+  const url = `http://127.0.0.1:${port}`;
+  const flags = [`-storageDataPath=${data}`, `-httpListenAddr=127.0.0.1:${port}`, "-retentionPeriod=100y", "-search.maxPointsPerTimeseries=100000"];
+  const victoria = start("victoria-metrics", flags);
+  await until("victoria-metrics answers", async () => (await fetch(`${url}/health`)).ok);
+  const lines = join(dir, "lines");
+  execFileSync("sh", ["-c", `${STORE_FIGURES} lines ${peerDevices} > ${lines}`]);
+  const begun = performance.now();
+  const body = Readable.toWeb(createReadStream(lines));
+  const reply = await fetch(`${url}/api/v1/import`, { method: "POST", body, duplex: "half" });
+  if (!reply.ok) throw new Error(`VictoriaMetrics refuses the import: ${await reply.text()}`);
+  const took = (performance.now() - begun) / 1e3;
+  rmSync(lines);
+  await fetch(`${url}/internal/force_flush`);
+  await fetch(`${url}/internal/force_merge`);
+  await sleep(5000);
+  const query = `${url}/api/v1/export?match[]=${encodeURIComponent(`power{device="d${peerDevices - 1}"}`)}`;
+  const times = [];
+  for (let n = 0; n < 11; n++) {
+    const before = performance.now();
+    const text = await (await fetch(query)).text();
+    times.push(performance.now() - before);
+    const found = text.trim().split("\n").reduce((sum, line) => sum + JSON.parse(line).values.length, 0);
+    if (found !== 86400) throw new Error(`VictoriaMetrics has ${found} readings of a day`);
+  }
+  await stop(victoria);
+  const bytes = (kilobytes(join(data, "data")) * 1024) / count;
+  const ours = f.day_bytes_per_reading;
+  row("a day beside peers: bytes per reading", round(ours), `SQLite rows ${round(f.rows_bytes_per_reading)}, VictoriaMetrics ${round(bytes)} (no rollups)`, command);
+  row("a day beside peers: one series, raw", `${round(f.day_raw_ms)} ms`, `SQLite rows ${round(f.rows_raw_ms)} ms, VictoriaMetrics ${round(median(times))} ms (as JSON over HTTP)`, command);
+  row("a day beside peers: M readings/s in", round(f.day_readings_per_s / 1e6), `SQLite rows ${round(f.rows_readings_per_s / 1e6)}, VictoriaMetrics ${round(count / took / 1e6)} (as JSON over HTTP)`, command);
+}
+
+function buildStoreFigures() {
+  execFileSync("cargo", ["build", "--release", "--quiet", "--package", "store", "--example", "history_figures"], { stdio: "inherit" });
+}
+
+/** Sections by name, in the order of results.md. */
+const sections = { control, history: embedded, server, records, peers, status, serve };
+
+/** The sections of results.md as they stand. */
+function written() {
+  const parts = readFileSync(RESULTS, "utf8").split(/^## /m).slice(1);
+  return Object.fromEntries(parts.map((part) => [part.slice(0, part.indexOf("\n")).trim(), part.slice(part.indexOf("\n")).trim()]));
+}
+
+function write(name) {
   const machine = `${cpus().length} x ${cpus()[0].model.trim()}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
-  const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
+  const git = (...args) => execFileSync("git", args, { encoding: "utf8" }).trim();
+  const changed = git("status", "--porcelain", "--", "crates", "Cargo.lock") ? " with changes" : "";
+  const commit = git("rev-parse", "--short", "HEAD") + changed;
   const body = rows.map((r) => `| ${r.what} | ${r.figure} | ${r.beside} | ${r.command} |`).join("\n");
+  const date = new Date().toISOString().slice(0, 10);
+  const all = written();
+  all[name] = `${date}, commit ${commit}, machine: ${machine}.\n\n| what | figure | beside | how |\n|---|---|---|---|\n${body}`;
+  const text = Object.keys(sections).filter((section) => all[section]).map((section) => `## ${section}\n\n${all[section]}\n`);
   writeFileSync(
-    "benchmarks/results.md",
-    `# Figures\n\nWritten by \`./bench\` on ${new Date().toISOString().slice(0, 10)}, commit ${commit}, machine: ${machine}.\n` +
-      `Ratios were taken in the same run; absolute figures differ from machine to machine.\n\n` +
-      `| what | figure | beside | how |\n|---|---|---|---|\n${body}\n`,
+    RESULTS,
+    `# Figures\n\nWritten by \`./bench\`, one section after the other. Ratios and limits were taken in the same run; absolute figures\n` +
+      `differ from machine to machine.\n\n${text.join("\n")}`,
   );
-  console.log("\nwritten to benchmarks/results.md");
+  rows.length = 0;
+}
+
+const unknown = asked.filter((name) => !(name in sections));
+if (unknown.length > 0) {
+  console.error(`unknown: ${unknown.join(", ")}; ./bench [--full] [${Object.keys(sections).join("|")}]...`);
+  process.exit(2);
+}
+const wanted = Object.keys(sections).filter((name) => asked.length === 0 || asked.includes(name));
+try {
+  if (wanted.some((name) => ["history", "server", "records", "peers"].includes(name))) buildStoreFigures();
+  for (const name of wanted) {
+    await sections[name]();
+    write(name);
+  }
+  console.log(`\nwritten to ${RESULTS}`);
 } finally {
   await Promise.all(children.map(stop));
   rmSync(dir, { recursive: true, force: true });

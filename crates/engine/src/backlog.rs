@@ -271,12 +271,20 @@ impl Backlog {
                     self.hold_earlier(Subject::Quarter(start), apart(Record::Books(one)));
                 }
             }
-            record if must_be_kept(&record) => self.aside.push_back(Aside {
-                record,
-                why: why.to_owned(),
-            }),
+            record @ (Record::Books(_) | Record::Alarm(_) | Record::Audit(_)) => {
+                if must_be_kept(&record) {
+                    self.aside.push_back(Aside {
+                        record,
+                        why: why.to_owned(),
+                    });
+                }
+            }
             Record::Samples(samples) => self.dropped += u64::try_from(samples.len()).unwrap_or(u64::MAX),
-            record => self.hold_earlier(subject, Waiting { record, ..held }),
+            record @ (Record::Setpoints(_)
+            | Record::Wish { .. }
+            | Record::Device { .. }
+            | Record::Document { .. }
+            | Record::Charge { .. }) => self.hold_earlier(subject, Waiting { record, ..held }),
         }
     }
 

@@ -531,9 +531,9 @@ fn a_used_up_budget_stops_at_its_last_watt_hour_and_again_at_once() {
         energy: WattHours(20),
         per: BudgetPeriod::Session,
     });
-    let directory = crate::Directory {
+    let directory = Directory {
         users: [(ann.clone(), user)].into(),
-        ..crate::Directory::default()
+        ..Directory::default()
     };
     let mut core = core(Restored {
         directory,
@@ -585,6 +585,7 @@ fn sessions_of_one_evse_do_not_overlap() {
         vehicle: None,
         transactions: Vec::new(),
         charger_energy: None,
+        soc: None,
         revision: 1,
     };
     let mut core = core(Restored {
@@ -735,8 +736,8 @@ fn charges(core: &mut Core) -> Vec<(StateOfCharge, Option<StateOfCharge>)> {
         | Record::Alarm(_)
         | Record::Device { .. }
         | Record::Document { .. }
-        | Record::Session { .. }
-        | Record::Ledger(_) => None,
+        | Record::Books(_)
+        | Record::Audit(_) => None,
     });
     charges.collect()
 }
@@ -800,10 +801,8 @@ fn a_restart_does_not_forget_what_was_charged_since_the_car_told() {
     before.settle(now(60));
     let session = std::iter::from_fn(|| before.poll_record())
         .filter_map(|record| {
-            let Record::Session { session, .. } = record else {
-                return None;
-            };
-            Some(*session)
+            let Record::Books(books) = record else { return None };
+            books.sessions.into_iter().next_back()
         })
         .last();
     let mut after = core(Restored {

@@ -126,13 +126,12 @@ impl<S: Shelf> Writer<S> {
     /// With what the store said.
     pub async fn write_change(&mut self, change: Record) -> Result<(), String> {
         // The ledger may hold what sessions that still wait have taken.
-        let change = match change {
-            Record::Books(change) => {
-                let mut books = self.backlog.books();
-                books.merge(change);
-                Record::Books(books)
-            }
-            other => other,
+        let change = if let Record::Books(change) = change {
+            let mut books = self.backlog.books();
+            books.merge(change);
+            Record::Books(books)
+        } else {
+            change
         };
         within(self.shelf.write(change.clone())).await?;
         self.backlog.wrote(&change);

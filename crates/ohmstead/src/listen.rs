@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use axum::extract::Request;
@@ -16,10 +16,12 @@ use links::lenient_target::Lenient;
 use links::places::{Placed, Places};
 use links::tls_server::{self, Certificate, Port};
 use model::settings::Settings;
+use model::time::Clock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::RealClock;
 use crate::config;
 
 /// How long open connections may take to end.
@@ -186,7 +188,7 @@ pub fn certificate(settings: &Settings, data: &Path) -> anyhow::Result<Arc<Certi
     }
     let (certificate, key) = files(data);
     if Authority::is_in(data) {
-        renew(settings, data, SystemTime::now())?;
+        renew(settings, data, now())?;
     } else if !certificate.exists() {
         tls_server::self_signed(own_names(Some(settings)), &certificate, &key)?;
         tracing::info!(
@@ -195,6 +197,13 @@ pub fn certificate(settings: &Settings, data: &Path) -> anyhow::Result<Arc<Certi
         );
     }
     Ok(Certificate::open(&certificate, &key)?)
+}
+
+/// The time on the wall, as certificates want it.
+#[must_use]
+pub fn now() -> SystemTime {
+    let wall = RealClock::start().now().wall.0;
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(wall).unwrap_or(0))
 }
 
 fn files(data: &Path) -> (PathBuf, PathBuf) {
@@ -217,7 +226,7 @@ pub fn renew(settings: &Settings, data: &Path, now: SystemTime) -> anyhow::Resul
 pub async fn keep_valid(settings: Arc<Settings>, data: PathBuf) {
     loop {
         tokio::time::sleep(BETWEEN_RENEWALS).await;
-        if let Err(error) = renew(&settings, &data, SystemTime::now()) {
+        if let Err(error) = renew(&settings, &data, now()) {
             tracing::error!(error = format!("{error:#}"), "cannot make a new TLS certificate");
         }
     }

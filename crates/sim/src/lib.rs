@@ -13,11 +13,13 @@ pub mod listen;
 mod local;
 mod number;
 pub mod physics;
+mod poller;
 pub mod settings;
 pub mod truth;
 pub mod world;
 
 pub use fault::Fault;
+pub use poller::Poller;
 pub use settings::WorldSettings;
 pub use truth::{EvseTruth, Truth};
 pub use world::{RestoreError, World};

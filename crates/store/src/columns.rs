@@ -58,8 +58,9 @@ struct Reducer {
     from_ms: i64,
     span_ms: i64,
     count: i64,
-    /// Of the last column.
+    /// Of the last column, and where the next begins.
     index: i64,
+    next_ms: i64,
     columns: Vec<Column>,
 }
 
@@ -70,6 +71,7 @@ impl Reducer {
             span_ms: (to - from).0.max(1),
             count: i64::from(count).max(1),
             index: -1,
+            next_ms: i64::MIN,
             columns: Vec::new(),
         }
     }
@@ -80,26 +82,27 @@ impl Reducer {
 
     /// Takes rows in order of time.
     fn take(&mut self, row: &Row) {
+        if let Some(column) = self.columns.last_mut().filter(|_| row.at.0 < self.next_ms) {
+            column.min = column.min.min(row.min);
+            column.max = column.max.max(row.max);
+            column.last = row.last;
+            return;
+        }
         let past = i128::from(row.at.0.saturating_sub(self.from_ms).clamp(0, self.span_ms - 1));
         let index = past * i128::from(self.count) / i128::from(self.span_ms);
-        let index = i64::try_from(index).unwrap_or(self.count - 1);
-        match self.columns.last_mut() {
-            Some(column) if self.index == index => {
-                column.min = column.min.min(row.min);
-                column.max = column.max.max(row.max);
-                column.last = row.last;
-            }
-            Some(_) | None => {
-                self.index = index;
-                self.columns.push(Column {
-                    at: self.start(index),
-                    first: row.first,
-                    min: row.min,
-                    max: row.max,
-                    last: row.last,
-                });
-            }
-        }
+        self.index = i64::try_from(index).unwrap_or(self.count - 1);
+        self.next_ms = if self.index + 1 < self.count {
+            self.start(self.index + 1).0
+        } else {
+            i64::MAX
+        };
+        self.columns.push(Column {
+            at: self.start(self.index),
+            first: row.first,
+            min: row.min,
+            max: row.max,
+            last: row.last,
+        });
     }
 
     /// The first millisecond that falls into a column.

@@ -90,7 +90,18 @@ impl Condenser {
     }
 
     pub fn reading(&mut self, at_ms: i64, value: i64) {
-        self.bucket(&Bucket::of(at_ms, at_ms, value));
+        match self.done.last_mut() {
+            // No division for a reading that follows in the same bucket.
+            Some(last) if at_ms >= last.last_at_ms && at_ms - last.start_ms < self.width_ms => {
+                last.count = last.count.saturating_add(1);
+                last.sum = last.sum.saturating_add(value);
+                last.min = last.min.min(value);
+                last.max = last.max.max(value);
+                last.last = value;
+                last.last_at_ms = at_ms;
+            }
+            Some(_) | None => self.bucket(&Bucket::of(at_ms, at_ms, value)),
+        }
     }
 
     pub fn bucket(&mut self, part: &Bucket) {

@@ -2,9 +2,12 @@
 
 mod block;
 mod clock;
+mod column;
 mod hot;
+mod keeper;
 mod open;
 mod recorder;
+mod varint;
 
 use async_trait::async_trait;
 use model::reading::Quantity;
@@ -13,6 +16,7 @@ use model::time::Timestamp;
 
 use crate::StoreError;
 pub use crate::condense::Bucket;
+pub(crate) use keeper::Keep;
 pub(crate) use recorder::Recorder;
 
 /// One series: a device, an EVSE or a site (for its house load), and a quantity.
@@ -75,7 +79,12 @@ pub trait History: Send + Sync {
     /// Writes finished past readings of one series, in order of time; for data made or imported. Where there
     /// is a reading at the same millisecond already, that one stays: importing twice changes nothing. Readings
     /// from before the time at which the series was thinned are dropped and counted.
-    async fn import(&self, series: &Series, rows: &[(Timestamp, i64)]) -> Result<(), StoreError>;
+    async fn import(&self, series: &Series, rows: &[(Timestamp, i64)]) -> Result<(), StoreError> {
+        self.import_all(vec![(series.clone(), rows.to_vec())]).await
+    }
+    /// The same of several series, of all or of none. Series that were read together are best imported together:
+    /// they share their times.
+    async fn import_all(&self, columns: Vec<(Series, Vec<(Timestamp, i64)>)>) -> Result<(), StoreError>;
     /// Rows with `from <= at < to`, in order of time. Where readings were thinned, the minutes or quarter-hours
     /// that are left of them stand in, and buckets that are narrower hold what starts in them.
     async fn query(

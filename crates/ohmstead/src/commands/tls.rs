@@ -1,7 +1,6 @@
 //! `ohmstead tls init`: certificates for clients whose host name cannot be changed.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use anyhow::Context;
 use links::authority::Authority;
@@ -20,7 +19,7 @@ pub fn init(file: Option<&Path>, data: Option<PathBuf>) -> anyhow::Result<()> {
     let is_new = !Authority::is_in(&data);
     let settings = config.map(|config| config.settings);
     let own = listen::own_names(settings.as_ref());
-    let authority = listen::issue(&data, own.clone(), SystemTime::now())?;
+    let authority = listen::issue(&data, own.clone(), listen::now())?;
     let certificate = authority.certificate_file().display();
     print(&if is_new {
         format!("Made an authority, {certificate}, and a certificate signed by it.")

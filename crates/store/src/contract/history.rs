@@ -15,6 +15,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// Runs every check; panics on the first that fails. Thins what others left, so it comes last.
 pub async fn check(store: &dyn Store) {
     the_latest_of_every_series_is_known(store).await;
+    series_are_imported_together(store).await;
     energies_follow_the_local_calendar(store).await;
     energies_of_days_follow_imports_and_the_zone(store).await;
     power_stands_in_for_a_counter(store).await;
@@ -39,6 +40,55 @@ async fn the_latest_of_every_series_is_known(store: &dyn Store) {
     assert_eq!(latest, [(one, 2_000, 6), (two, 9_000, 8)]);
     let nothing = series("nothing", Quantity::Power);
     assert_eq!(store.newest(&nothing).await.unwrap(), None);
+}
+
+/// Values in steps, at times with jitter, some of them there already.
+async fn series_are_imported_together(store: &dyn Store) {
+    let quantities = [
+        Quantity::VoltageL1,
+        Quantity::Power,
+        Quantity::EnergyIn,
+        Quantity::Soc,
+    ];
+    let at = |n: i64| Timestamp(1_700_000_000_000 + n * 1_000 + n * 7_919 % 23);
+    let value = |quantity: Quantity, n: i64| {
+        if quantity == Quantity::VoltageL1 {
+            230_000 + n * 31 % 40 * 100
+        } else if quantity == Quantity::EnergyIn {
+            20_000_000 + n / 3
+        } else if quantity == Quantity::Soc {
+            500
+        } else {
+            n * n % 9_001 - 4_000
+        }
+    };
+    let column = |quantity: Quantity, from: i64, to: i64| {
+        let rows = (from..to).map(|n| (at(n), value(quantity, n)));
+        (series("together", quantity), rows.collect::<Vec<_>>())
+    };
+    import(store, &series("together", Quantity::Power), &[(at(500).0, 77)]).await;
+    for (from, to) in [(3_000, 9_000), (0, 4_000)] {
+        let columns = quantities.map(|quantity| column(quantity, from, to));
+        store.import_all(columns.to_vec()).await.unwrap();
+    }
+    store.import_all(Vec::new()).await.unwrap();
+    for quantity in quantities {
+        let (series, mut expected) = column(quantity, 0, 9_000);
+        if quantity == Quantity::Power {
+            expected[500].1 = 77;
+        }
+        let rows = store.query(&series, at(0), at(9_000), Step::Raw).await.unwrap();
+        let found: Vec<_> = rows.iter().map(|row| (row.at, row.mean)).collect();
+        assert_eq!(found, expected, "{quantity:?}");
+        let hours = store
+            .query(&series, at(0), at(9_000), Step::Seconds(3_600))
+            .await
+            .unwrap();
+        assert_eq!(
+            hours.last().map(|row| row.last),
+            expected.last().map(|(_, value)| *value)
+        );
+    }
 }
 
 /// A counter that counts one watt-hour a minute: a day's energy is its length in minutes.

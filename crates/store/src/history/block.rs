@@ -1,17 +1,15 @@
 //! Sealed readings in the database: blocks, and the rollups written with them.
 //!
-//! A block holds one series over at most a day or some thousand readings, as two columns of integers
-//! compressed with pco; the one of times is shared by the series of a device that are read together. It is found by `series << 36 | start second`, so no two blocks of a series start in
-//! the same second, and none overlap.
+//! A block holds one series over at most a day or some thousand readings, as two columns of integers; the one of times
+//! is shared by the series of a device that are read together. It is found by `series << 36 | start second`, so no two
+//! blocks of a series start in the same second, and none overlap.
 
 use std::collections::BTreeMap;
 
-use pco::standalone::{simple_compress, simple_decompress};
-use pco::{ChunkConfig, DeltaSpec, ModeSpec};
-
-use super::clock;
+use super::clock::Clocks;
+use super::column;
 use crate::condense::{Bucket, Condenser, END_OF_TIME_S};
-use crate::sql::{Failure, Row, Sql, params};
+use crate::sql::{Failure, Param, Row, Sql, params};
 
 pub const MINUTE_S: i64 = 60;
 pub const QUARTER_S: i64 = 900;
@@ -20,8 +18,8 @@ pub const DAY_S: i64 = 86_400;
 const LARGEST: usize = 4_000;
 /// What is written when readings are sealed.
 const SEALED: [Rollup; 2] = [Rollup::Quarter, Rollup::Day];
-/// Higher levels cost time and save little on such columns.
-const LEVEL: usize = 4;
+/// Rollups that one statement writes.
+const TOGETHER: usize = 24;
 
 /// One reading: milliseconds since 1970 and its value.
 pub type Reading = (i64, i64);
@@ -32,13 +30,13 @@ pub fn key(series: i64, at_ms: i64) -> i64 {
 
 /// Writes readings of one series, which are in order of time. Where there are readings already, the new ones
 /// are put between them; at the same millisecond the old one stays.
-pub fn write(sql: &dyn Sql, series: i64, readings: &[Reading]) -> Result<(), Failure> {
+pub fn write(sql: &dyn Sql, clocks: &mut Clocks, series: i64, readings: &[Reading]) -> Result<(), Failure> {
     let (Some((first_ms, _)), Some((last_ms, _))) = (readings.first(), readings.last()) else {
         return Ok(());
     };
     let touched = touched(sql, series, *first_ms, *last_ms)?;
     if touched.is_empty() {
-        insert(sql, series, readings)?;
+        insert(sql, clocks, series, readings)?;
         return add_rollups(sql, series, readings, &SEALED);
     }
     let mut merged = BTreeMap::new();
@@ -52,7 +50,7 @@ pub fn write(sql: &dyn Sql, series: i64, readings: &[Reading]) -> Result<(), Fai
         .copied()
         .collect();
     merged.extend(new.iter().copied());
-    insert(sql, series, &merged.into_iter().collect::<Vec<_>>())?;
+    insert(sql, clocks, series, &merged.into_iter().collect::<Vec<_>>())?;
     add_rollups(sql, series, &new, &SEALED)
 }
 
@@ -77,13 +75,13 @@ fn touched(sql: &dyn Sql, series: i64, first_ms: i64, last_ms: i64) -> Result<Ve
     Ok(keys)
 }
 
-fn insert(sql: &dyn Sql, series: i64, mut readings: &[Reading]) -> Result<(), Failure> {
+fn insert(sql: &dyn Sql, clocks: &mut Clocks, series: i64, mut readings: &[Reading]) -> Result<(), Failure> {
     while let Some((first_ms, _)) = readings.first() {
         let (block, rest) = readings.split_at(block_end(readings));
         let last_ms = block.last().map_or(*first_ms, |(at, _)| *at);
         let count = i64::try_from(block.len()).unwrap_or(i64::MAX);
         let (times, values): (Vec<i64>, Vec<i64>) = block.iter().copied().unzip();
-        let (clock, values) = (clock::keep(sql, &times)?, pack(&values)?);
+        let (clock, values) = (clocks.keep(sql, &times)?, column::pack(&values)?);
         sql.write(
             "INSERT INTO block (key, first_ms, last_ms, count, times, readings, clock)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -107,8 +105,8 @@ fn block_end(readings: &[Reading]) -> usize {
     let start_ms = readings.first().map_or(0, |(at, _)| *at);
     let full = |(n, pair): (usize, &[Reading])| {
         let is_full = n + 1 >= LARGEST || pair[1].0 - start_ms >= DAY_S * 1_000;
-        let is_new_second = pair[0].0.div_euclid(1_000) != pair[1].0.div_euclid(1_000);
-        (is_full && is_new_second).then_some(n + 1)
+        let is_new_second = || pair[0].0.div_euclid(1_000) != pair[1].0.div_euclid(1_000);
+        (is_full && is_new_second()).then_some(n + 1)
     };
     readings
         .windows(2)
@@ -117,41 +115,22 @@ fn block_end(readings: &[Reading]) -> usize {
         .unwrap_or(readings.len())
 }
 
-pub fn pack(column: &[i64]) -> Result<Vec<u8>, Failure> {
-    let config = ChunkConfig::default()
-        .with_compression_level(LEVEL)
-        .with_mode_spec(ModeSpec::Classic)
-        .with_delta_spec(DeltaSpec::TryConsecutive(order(column)));
-    let packed = simple_compress(column, &config);
-    packed.map_err(|error| Failure::Damaged(format!("cannot compress a block: {error}")))
-}
-
-/// Whether differences of neighbours are smaller than the values around their mean: of a counter, a time or a slow
-/// load they are, of a noise they are not.
-fn order(column: &[i64]) -> usize {
-    let mean = column.iter().map(|value| i128::from(*value)).sum::<i128>()
-        / i128::try_from(column.len().max(1)).unwrap_or(1);
-    let spread: i128 = column.iter().map(|value| (i128::from(*value) - mean).abs()).sum();
-    let steps: i128 = column
-        .windows(2)
-        .map(|pair| (i128::from(pair[1]) - i128::from(pair[0])).abs())
-        .sum();
-    usize::from(steps < spread)
-}
-
 fn load(sql: &dyn Sql, key: i64) -> Result<Vec<Reading>, Failure> {
     let select = "SELECT coalesce(clock.times, block.times), block.readings
          FROM block LEFT JOIN clock ON clock.id = block.clock WHERE block.key = ?1";
-    let readings = sql.first(select, params![key], |row| {
+    let columns = sql.first(select, params![key], |row| {
         unpack(key, row.bytes(0)?, row.bytes(1)?)
     })?;
-    readings.ok_or_else(|| Failure::Damaged(format!("block {key} of the history is missing")))
+    let (times, values) =
+        columns.ok_or_else(|| Failure::Damaged(format!("block {key} of the history is missing")))?;
+    Ok(times.into_iter().zip(values).collect())
 }
 
-fn unpack(key: i64, times: &[u8], values: &[u8]) -> Result<Vec<Reading>, Failure> {
+/// The times and values of a block.
+fn unpack(key: i64, times: &[u8], values: &[u8]) -> Result<(Vec<i64>, Vec<i64>), Failure> {
     let damaged = |cause: String| Failure::Damaged(format!("block {key} of the history is damaged: {cause}"));
-    let times = simple_decompress::<i64>(times).map_err(|error| damaged(error.to_string()))?;
-    let values = simple_decompress::<i64>(values).map_err(|error| damaged(error.to_string()))?;
+    let times = column::unpack(times).map_err(damaged)?;
+    let values = column::unpack(values).map_err(damaged)?;
     if times.len() != values.len() {
         return Err(damaged(format!(
             "{} times and {} readings",
@@ -159,7 +138,7 @@ fn unpack(key: i64, times: &[u8], values: &[u8]) -> Result<Vec<Reading>, Failure
             values.len()
         )));
     }
-    Ok(times.into_iter().zip(values).collect())
+    Ok((times, values))
 }
 
 /// Hands over every sealed reading of a series with `from <= at < to`, in order of time.
@@ -170,17 +149,35 @@ pub fn for_each(
     to_ms: i64,
     mut take: impl FnMut(i64, i64),
 ) -> Result<(), Failure> {
-    for key in touched(sql, series, from_ms, to_ms.saturating_sub(1))? {
-        let readings = load(sql, key)?;
-        let from = readings.partition_point(|(at, _)| *at < from_ms);
-        let to = readings.partition_point(|(at, _)| *at < to_ms);
-        readings
-            .get(from..to)
-            .into_iter()
-            .flatten()
-            .for_each(|(at, value)| take(*at, *value));
-    }
-    Ok(())
+    let select = "SELECT block.key, coalesce(clock.times, block.times), block.readings
+         FROM block LEFT JOIN clock ON clock.id = block.clock
+         WHERE block.key >= coalesce((SELECT max(key) FROM block WHERE key <= ?1 AND key >= ?2), ?1)
+         AND block.key <= ?3 AND block.first_ms < ?4 AND block.last_ms >= ?5 ORDER BY block.key";
+    let span = params![
+        key(series, from_ms),
+        key(series, 0),
+        key(series, to_ms),
+        to_ms,
+        from_ms
+    ];
+    sql.each(select, span, &mut |row| {
+        let (times, values) = unpack(row.int(0)?, row.bytes(1)?, row.bytes(2)?)?;
+        let from = times.partition_point(|at| *at < from_ms);
+        let to = times.partition_point(|at| *at < to_ms).max(from);
+        let times = times.get(from..to).unwrap_or_default();
+        let values = values.get(from..to).unwrap_or_default();
+        times.iter().zip(values).for_each(|(at, value)| take(*at, *value));
+        Ok(())
+    })
+}
+
+/// At most so many readings are sealed in a span.
+pub fn count(sql: &dyn Sql, series: i64, from_ms: i64, to_ms: i64) -> Result<usize, Failure> {
+    let select = "SELECT CAST(coalesce(sum(count), 0) AS BIGINT) FROM block
+         WHERE key >= coalesce((SELECT max(key) FROM block WHERE key <= ?1 AND key >= ?2), ?1) AND key <= ?3";
+    let span = params![key(series, from_ms), key(series, 0), key(series, to_ms)];
+    let count = sql.first(select, span, |row| row.int(0))?;
+    Ok(usize::try_from(count.unwrap_or(0)).unwrap_or(0))
 }
 
 /// When the first reading of a series was taken that is or was sealed, and the last one.
@@ -245,14 +242,20 @@ pub fn thinned(sql: &dyn Sql, series: i64) -> Result<(i64, i64), Failure> {
     Ok(known.unwrap_or_default())
 }
 
-/// A bucket may be sealed in parts, and the parts may come in any order.
+/// Adds to the rollups of a series, of which each is a multiple of the one before. A bucket may be sealed in parts,
+/// and the parts may come in any order.
 fn add_rollups(sql: &dyn Sql, series: i64, readings: &[Reading], rollups: &[Rollup]) -> Result<(), Failure> {
+    let mut finer: Option<Vec<Bucket>> = None;
     for rollup in rollups {
         let mut condenser = Condenser::new(rollup.width_s());
-        readings
-            .iter()
-            .for_each(|(at, value)| condenser.reading(*at, *value));
-        let mut new = condenser.finish();
+        match &finer {
+            Some(buckets) => buckets.iter().for_each(|bucket| condenser.bucket(bucket)),
+            None => readings
+                .iter()
+                .for_each(|(at, value)| condenser.reading(*at, *value)),
+        }
+        let new = condenser.finish();
+        let mut whole = new.clone();
         let (Some(first), Some(last)) = (new.first(), new.last()) else {
             continue;
         };
@@ -260,37 +263,20 @@ fn add_rollups(sql: &dyn Sql, series: i64, readings: &[Reading], rollups: &[Roll
         rollup.for_each(sql, series, first.start_ms, last.start_ms + 1_000, |bucket| {
             held.insert(bucket.start_ms, *bucket);
         })?;
-        for bucket in &mut new {
+        for bucket in &mut whole {
             if let Some(mut known) = held.remove(&bucket.start_ms) {
                 known.merge(bucket);
                 *bucket = known;
             }
-            let Bucket {
-                start_ms,
-                count,
-                sum,
-                min,
-                max,
-                first,
-                first_at_ms,
-                last,
-                last_at_ms,
-            } = *bucket;
-            sql.write(
-                rollup.upsert(),
-                params![
-                    key(series, start_ms),
-                    count,
-                    sum,
-                    min,
-                    max,
-                    last,
-                    last_at_ms,
-                    first,
-                    first_at_ms
-                ],
-            )?;
         }
+        let (together, alone) = whole.as_chunks::<TOGETHER>();
+        for buckets in together {
+            rollup.put(sql, series, buckets)?;
+        }
+        for bucket in alone {
+            rollup.put(sql, series, std::slice::from_ref(bucket))?;
+        }
+        finer = Some(new);
     }
     Ok(())
 }
@@ -304,20 +290,8 @@ pub enum Rollup {
     Day,
 }
 
-macro_rules! upsert {
-    ($table:literal) => {
-        concat!(
-            "INSERT INTO ",
-            $table,
-            " (key, count, sum, lowest, highest, last, last_at_ms, first, first_at_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT (key) DO UPDATE SET count = excluded.count, sum = excluded.sum,
-             lowest = excluded.lowest, highest = excluded.highest,
-             last = excluded.last, last_at_ms = excluded.last_at_ms,
-             first = excluded.first, first_at_ms = excluded.first_at_ms"
-        )
-    };
-}
+/// Columns of a rollup.
+const COLUMNS: usize = 9;
 
 impl Rollup {
     /// The widest that buckets of so many seconds can be made of.
@@ -335,12 +309,46 @@ impl Rollup {
         }
     }
 
-    const fn upsert(self) -> &'static str {
-        match self {
-            Self::Minute => upsert!("minute"),
-            Self::Quarter => upsert!("quarter"),
-            Self::Day => upsert!("day"),
-        }
+    /// Writes buckets in place of those that have the same start.
+    fn put(self, sql: &dyn Sql, series: i64, buckets: &[Bucket]) -> Result<(), Failure> {
+        let parameters: Vec<Param<'_>> = buckets
+            .iter()
+            .flat_map(|bucket| {
+                let columns: [i64; COLUMNS] = [
+                    key(series, bucket.start_ms),
+                    bucket.count,
+                    bucket.sum,
+                    bucket.min,
+                    bucket.max,
+                    bucket.last,
+                    bucket.last_at_ms,
+                    bucket.first,
+                    bucket.first_at_ms,
+                ];
+                columns.map(Param::from)
+            })
+            .collect();
+        sql.write(&self.upsert(buckets.len()), &parameters)
+    }
+
+    fn upsert(self, rows: usize) -> String {
+        let row = |row: usize| {
+            let places: Vec<String> = (1..=COLUMNS)
+                .map(|column| format!("?{}", row * COLUMNS + column))
+                .collect();
+            format!("({})", places.join(", "))
+        };
+        let rows: Vec<String> = (0..rows).map(row).collect();
+        format!(
+            "INSERT INTO {} (key, count, sum, lowest, highest, last, last_at_ms, first, first_at_ms)
+             VALUES {}
+             ON CONFLICT (key) DO UPDATE SET count = excluded.count, sum = excluded.sum,
+             lowest = excluded.lowest, highest = excluded.highest,
+             last = excluded.last, last_at_ms = excluded.last_at_ms,
+             first = excluded.first, first_at_ms = excluded.first_at_ms",
+            self.table(),
+            rows.join(", ")
+        )
     }
 
     const fn table(self) -> &'static str {
@@ -432,12 +440,20 @@ mod tests {
 
     #[test]
     fn a_block_reads_back_and_damage_is_reported() {
-        let readings: Vec<Reading> = vec![(0, i64::MIN), (1, i64::MAX), (5_000, 0), (1_700_000_000_000, -7)];
-        let (times, values): (Vec<i64>, Vec<i64>) = readings.iter().copied().unzip();
-        let (times, values) = (pack(&times).unwrap(), pack(&values).unwrap());
-        assert_eq!(unpack(1, &times, &values).unwrap(), readings);
-        assert!(unpack(1, &times, &values[..5]).is_err());
-        assert!(unpack(1, &times, &pack(&[1, 2]).unwrap()).is_err());
+        let (times, values) = (
+            vec![0, 1, 5_000, 1_700_000_000_000],
+            vec![i64::MIN, i64::MAX, 0, -7],
+        );
+        let packed = (
+            column::pack_times(&times).unwrap(),
+            column::pack(&values).unwrap(),
+        );
+        assert_eq!(
+            unpack(1, &packed.0, &packed.1).unwrap(),
+            (times.clone(), values.clone())
+        );
+        assert!(unpack(1, &packed.0, &packed.1[..5]).is_err());
+        assert!(unpack(1, &packed.0, &column::pack(&[1, 2]).unwrap()).is_err());
         assert!(unpack(1, b"", b"").is_err());
     }
 

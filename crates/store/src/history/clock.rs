@@ -4,7 +4,9 @@
 //! more than the values. A column is found by its first second and its content. Nothing counts who uses it: a
 //! block has the same first second, so columns go when no block can be that old any more.
 
-use super::block;
+use std::collections::BTreeMap;
+
+use super::column;
 use crate::sql::{Failure, Sql, params};
 
 /// Lower bits of an id, which come from the content.
@@ -14,29 +16,39 @@ const PROBES: i64 = 64;
 /// Columns removed at a time.
 const BITE: u32 = 64;
 
-/// The id of a column, which is stored if there is none like it. All 91 bits that are compared being equal by
-/// chance is not expected in the life of any installation.
-pub fn keep(sql: &dyn Sql, times: &[i64]) -> Result<i64, Failure> {
-    let (low, proof) = digest(times);
-    let start = id(times.first().copied().unwrap_or(0)) | low;
-    for id in start..start + PROBES {
-        let found = sql.first("SELECT proof FROM clock WHERE id = ?1", params![id], |row| {
-            row.int(0)
-        })?;
-        match found {
-            Some(held) if held == proof => return Ok(id),
-            Some(_) => {}
-            None => {
-                let packed = block::pack(times)?;
+/// The columns that a transaction has already found or stored, by first second, content and proof: the series of a
+/// device come one after the other.
+#[derive(Default)]
+pub struct Clocks(BTreeMap<(i64, i64), i64>);
+
+impl Clocks {
+    /// The id of a column, which is stored if there is none like it. All 91 bits that are compared being equal by
+    /// chance is not expected in the life of any installation.
+    pub fn keep(&mut self, sql: &dyn Sql, times: &[i64]) -> Result<i64, Failure> {
+        let (low, proof) = digest(times);
+        let start = id(times.first().copied().unwrap_or(0)) | low;
+        if let Some(id) = self.0.get(&(start, proof)) {
+            return Ok(*id);
+        }
+        for id in start..start + PROBES {
+            let found = sql.first("SELECT proof FROM clock WHERE id = ?1", params![id], |row| {
+                row.int(0)
+            })?;
+            if found.is_some_and(|held| held != proof) {
+                continue;
+            }
+            if found.is_none() {
+                let packed = column::pack_times(times)?;
                 sql.write(
                     "INSERT INTO clock (id, proof, times) VALUES (?1, ?2, ?3)",
                     params![id, proof, &packed],
                 )?;
-                return Ok(id);
             }
+            self.0.insert((start, proof), id);
+            return Ok(id);
         }
+        Err(Failure::Damaged("too many columns of times are alike".to_owned()))
     }
-    Err(Failure::Damaged("too many columns of times are alike".to_owned()))
 }
 
 /// Removes some columns that begin before a time, at which no block begins any more. Answers whether there were.

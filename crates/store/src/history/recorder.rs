@@ -18,8 +18,10 @@ use model::settings::Retention;
 use model::time::Timestamp;
 
 use super::block::{self, Reading, Rollup};
+use super::clock::{self, Clocks};
+use super::hot;
+use super::keeper::{Keep, Keeper};
 use super::open::{Open, Plan};
-use super::{clock, hot};
 use crate::condense::{self, Bucket, Condenser, END_OF_TIME_S, is_storable};
 use crate::database::Database;
 use crate::retention;
@@ -58,6 +60,7 @@ struct Shared {
     round: Mutex<Round>,
     /// Whether the last flush failed, so that it is reported once.
     is_failing: AtomicBool,
+    keeper: Option<Keeper>,
 }
 
 /// How far thinning has gone through the series.
@@ -69,14 +72,21 @@ struct Round {
 }
 
 impl Recorder {
-    /// Without a connection that only reads, the one that writes reads as well.
+    /// Without a connection that only reads, the one that writes reads as well. What is to be done after writes is
+    /// done on a thread of its own.
     pub fn open(
         writer: Box<dyn Sql + Send>,
         reader: Option<Box<dyn Sql + Send>>,
+        keep: Option<Keep>,
     ) -> Result<Self, StoreError> {
+        let cannot = |error: std::io::Error| StoreError::Other {
+            operation: "start the history",
+            cause: error.to_string(),
+        };
         let open = restore(&*writer).map_err(|failure| failure.during("read the open readings"))?;
         let shared = Arc::new(Shared {
             open: Mutex::new(open),
+            keeper: keep.map(Keeper::spawn).transpose().map_err(cannot)?,
             ..Shared::default()
         });
         let flushed = Arc::clone(&shared);
@@ -93,10 +103,7 @@ impl Recorder {
             };
             Ok((writer, reader))
         };
-        let (writer, reader) = threads().map_err(|error| StoreError::Other {
-            operation: "start the history",
-            cause: error.to_string(),
-        })?;
+        let (writer, reader) = threads().map_err(cannot)?;
         Ok(Self {
             writer,
             reader,
@@ -138,7 +145,15 @@ impl Shared {
         }
         sql.transaction(|| write(sql, &plan))?;
         self.open().done(&plan);
+        self.keep();
         Ok(())
+    }
+
+    /// Has done what follows a write.
+    fn keep(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.note();
+        }
     }
 
     fn flush_in_background(&self, sql: &dyn Sql) {
@@ -156,39 +171,56 @@ impl Shared {
         }
     }
 
-    fn import(&self, sql: &dyn Sql, series: &Series, readings: &[Reading]) -> Result<(), Failure> {
-        let Some((last_ms, _)) = readings.last() else {
+    /// Writes past readings of some series, in order of time; of all of them, or of none.
+    fn import(&self, sql: &dyn Sql, columns: &[(Series, Vec<Reading>)]) -> Result<(), Failure> {
+        let mut imports = Vec::with_capacity(columns.len());
+        for (series, readings) in columns {
+            let Some((last_ms, _)) = readings.last() else {
+                continue;
+            };
+            let (number, is_between, thinned_ms) = {
+                let mut open = self.open();
+                let number = open.number(series);
+                (
+                    number,
+                    !open
+                        .readings(number, i64::MIN, last_ms.saturating_add(1))
+                        .is_empty(),
+                    open.thinned_until(number),
+                )
+            };
+            // What was thinned is in the rollups; it is not there to tell what is new.
+            let late = readings.partition_point(|(at, _)| *at < thinned_ms);
+            self.dropped
+                .fetch_add(u64::try_from(late).unwrap_or(0), Ordering::Relaxed);
+            let readings = readings.get(late..).unwrap_or_default();
+            let (Some(first), Some(last)) = (readings.first(), readings.last()) else {
+                continue;
+            };
+            // Open readings are newer than all sealed ones; those among the imported have to be sealed first.
+            if is_between {
+                self.flush(sql, Some(number))?;
+            }
+            imports.push((number, series, readings, first.0, *last));
+        }
+        if imports.is_empty() {
             return Ok(());
-        };
-        let (number, is_between, thinned_ms) = {
-            let mut open = self.open();
-            let number = open.number(series);
-            (
-                number,
-                !open
-                    .readings(number, i64::MIN, last_ms.saturating_add(1))
-                    .is_empty(),
-                open.thinned_until(number),
-            )
-        };
-        // What was thinned is in the rollups; it is not there to tell what is new.
-        let late = readings.partition_point(|(at, _)| *at < thinned_ms);
-        self.dropped
-            .fetch_add(u64::try_from(late).unwrap_or(0), Ordering::Relaxed);
-        let readings = readings.get(late..).unwrap_or_default();
-        let (Some((first_ms, _)), Some(last)) = (readings.first(), readings.last()) else {
-            return Ok(());
-        };
-        // Open readings are newer than all sealed ones; those among the imported have to be sealed first.
-        if is_between {
-            self.flush(sql, Some(number))?;
         }
         sql.transaction(|| {
-            insert_series(sql, number, series)?;
-            block::write(sql, number, readings)
+            let mut clocks = Clocks::default();
+            for (number, series, readings, ..) in &imports {
+                insert_series(sql, *number, series)?;
+                block::write(sql, &mut clocks, *number, readings)?;
+            }
+            Ok(())
         })?;
-        self.open().imported(number, *first_ms, *last);
+        let mut open = self.open();
+        for (number, _, _, first_ms, last) in imports {
+            open.imported(number, first_ms, last);
+        }
+        drop(open);
         self.revision.fetch_add(1, Ordering::SeqCst);
+        self.keep();
         Ok(())
     }
 
@@ -239,8 +271,9 @@ fn write(sql: &dyn Sql, plan: &Plan) -> Result<(), Failure> {
     for (number, series) in &plan.new_series {
         insert_series(sql, *number, series)?;
     }
+    let mut clocks = Clocks::default();
     for (number, readings) in &plan.seals {
-        block::write(sql, *number, readings)?;
+        block::write(sql, &mut clocks, *number, readings)?;
     }
     let body = hot::encode(&plan.entries);
     sql.write(
@@ -297,6 +330,7 @@ impl Question {
     fn raw(&self, sql: &dyn Sql) -> Result<Vec<Row>, Failure> {
         let mut rows = Vec::new();
         let from_ms = self.thinned(sql, |bucket| rows.push(bucket.row()))?;
+        rows.reserve(self.open.len() + block::count(sql, self.series, from_ms, self.to_ms)?);
         let mut take = |at, value| rows.push(condense::raw(at, value));
         block::for_each(sql, self.series, from_ms, self.to_ms, &mut take)?;
         self.open_after(sql)?.for_each(|(at, value)| take(*at, *value));
@@ -383,17 +417,18 @@ impl<G: Send + Sync> History for Database<G> {
         Ok(())
     }
 
-    async fn import(&self, series: &Series, rows: &[(Timestamp, i64)]) -> Result<(), StoreError> {
-        let (shared, series) = (Arc::clone(&self.history.shared), series.clone());
-        let mut readings: Vec<Reading> = rows
-            .iter()
-            .filter(|(at, _)| is_storable(at.0))
-            .map(|(at, value)| (at.0, *value))
-            .collect();
-        // Already so for callers who keep to the contract; of equal times the first stays.
-        readings.sort_by_key(|(at, _)| *at);
-        readings.dedup_by_key(|(at, _)| *at);
-        let import = move |sql: &dyn Sql| shared.import(sql, &series, &readings);
+    async fn import_all(&self, columns: Vec<(Series, Vec<(Timestamp, i64)>)>) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.history.shared);
+        let in_order = |(series, rows): (Series, Vec<(Timestamp, i64)>)| {
+            let rows = rows.into_iter().filter(|(at, _)| is_storable(at.0));
+            let mut readings: Vec<Reading> = rows.map(|(at, value)| (at.0, value)).collect();
+            // Already so for callers who keep to the contract; of equal times the first stays.
+            readings.sort_by_key(|(at, _)| *at);
+            readings.dedup_by_key(|(at, _)| *at);
+            (series, readings)
+        };
+        let columns: Vec<_> = columns.into_iter().map(in_order).collect();
+        let import = move |sql: &dyn Sql| shared.import(sql, &columns);
         self.history.writer.call("import readings", import).await
     }
 

@@ -63,6 +63,7 @@ fn open(link: &Link) -> Result<Arc<Postgres>, StoreError> {
     let history = Recorder::open(
         Box::new(connect(Role::WriteHistory(opening))?),
         Some(Box::new(connect(Role::ReadHistory)?)),
+        None,
     )?;
     let reader = connect(Role::ReadRecords)?;
     Postgres::start(Box::new(records), Some(Box::new(reader)), history, Served)

@@ -6,7 +6,10 @@ use crate::StoreError;
 use crate::sql::Failure;
 
 /// The schema version is the number of migrations applied.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/postgres/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/postgres/0001_first.sql"),
+    include_str!("../../migrations/postgres/0002_columns_in_steps.sql"),
+];
 
 /// What the tables of readings take, and what all others do.
 macro_rules! bytes {

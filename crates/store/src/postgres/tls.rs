@@ -134,12 +134,18 @@ impl Tls {
             return Some(format!("TLS failed: {error}"));
         };
         // A wrong authority that has the name of the right one shows in the signature only.
-        let is_of_another = matches!(why, CertificateError::UnknownIssuer | CertificateError::BadSignature);
+        let is_of_another = matches!(
+            why,
+            CertificateError::UnknownIssuer | CertificateError::BadSignature
+        );
         let has_another_name = matches!(
             why,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
         );
-        let has_ended = matches!(why, CertificateError::Expired | CertificateError::ExpiredContext { .. });
+        let has_ended = matches!(
+            why,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. }
+        );
         Some(if is_of_another {
             format!(
                 "its certificate was not issued by {}; set sslrootcert in `store` to the file with the authority \

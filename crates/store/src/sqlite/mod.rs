@@ -1,10 +1,11 @@
 //! The store of one machine: two SQLite files in one data directory.
 //!
 //! `records.db` holds configuration and records and is synced at every commit; `history.db` holds readings
-//! and is not, since losing the last seconds of a chart is no loss. Each file has one thread that writes and
+//! and is synced right after, by a thread that makes nobody wait. Each file has one thread that writes and
 //! one that reads; callers wait without blocking their own thread. A lock file keeps a second process out.
 
 mod connection;
+mod keep;
 mod schema;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use crate::StoreError;
 use crate::database::Database;
 use crate::history::Recorder;
+use keep::keep;
 pub(crate) use schema::{HISTORY, RECORDS, Schema};
 
 /// A data directory, open; or a database that is gone with its last owner.
@@ -42,6 +44,7 @@ impl Sqlite {
         let history = Recorder::open(
             Box::new(HISTORY.open_writer(directory)?),
             Some(Box::new(HISTORY.open_reader(directory)?)),
+            Some(keep(directory)?),
         )?;
         let reader = Box::new(RECORDS.open_reader(directory)?);
         Self::start(records, Some(reader), history, Some(lock))
@@ -52,7 +55,7 @@ impl Sqlite {
     /// # Errors
     /// When there is no memory or no thread for it.
     pub fn in_memory() -> Result<Arc<Self>, StoreError> {
-        let history = Recorder::open(Box::new(HISTORY.open_in_memory()?), None)?;
+        let history = Recorder::open(Box::new(HISTORY.open_in_memory()?), None, None)?;
         Self::start(Box::new(RECORDS.open_in_memory()?), None, history, None)
     }
 }

@@ -17,6 +17,8 @@ pub struct Schema {
     /// `FULL` syncs every commit, `NORMAL` only checkpoints.
     pub synchronous: &'static str,
     pub page_bytes: u32,
+    /// Who writes empties the log itself when it has that many pages.
+    pub log_pages: u32,
 }
 
 pub const RECORDS: Schema = Schema {
@@ -27,6 +29,7 @@ pub const RECORDS: Schema = Schema {
     ],
     synchronous: "FULL",
     page_bytes: 4_096,
+    log_pages: 1_000,
 };
 
 pub const HISTORY: Schema = Schema {
@@ -34,11 +37,16 @@ pub const HISTORY: Schema = Schema {
     migrations: &[
         include_str!("../../migrations/sqlite/history/0001_first.sql"),
         include_str!("../../migrations/sqlite/history/0002_energy_and_retention.sql"),
+        include_str!("../../migrations/sqlite/history/0003_columns_in_steps.sql"),
     ],
     synchronous: "NORMAL",
     page_bytes: 8_192,
+    // Another thread does it long before; see `keep`.
+    log_pages: 8_000,
 };
 
+/// An emptied log keeps so much of the disk.
+const LOG_BYTES: u32 = 4 << 20;
 const OPEN: &str = "open the database";
 
 impl Schema {
@@ -78,6 +86,20 @@ impl Schema {
         open().map_err(|error: rusqlite::Error| Failure::from(error).during(OPEN))
     }
 
+    /// A connection beside the one that writes, which leaves the log to it.
+    pub fn open_keeper(&self, directory: &Path) -> Result<Connection, StoreError> {
+        let open = || {
+            let connection = Connection::open(directory.join(self.file))?;
+            connection.busy_timeout(Duration::from_secs(5))?;
+            connection.pragma_update(None, "synchronous", self.synchronous)?;
+            connection.pragma_update(None, "cache_size", -256)?;
+            connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
+            connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+            Ok(connection)
+        };
+        open().map_err(|error: rusqlite::Error| Failure::from(error).during(OPEN))
+    }
+
     pub fn open_in_memory(&self) -> Result<Connection, StoreError> {
         let open = || {
             let connection = Connection::open_in_memory()?;
@@ -104,7 +126,8 @@ impl Schema {
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", self.synchronous)?;
         connection.pragma_update(None, "cache_size", -1_024)?;
-        connection.pragma_update_and_check(None, "journal_size_limit", 8 << 20, |_| Ok(()))?;
+        connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
+        connection.pragma_update_and_check(None, "wal_autocheckpoint", self.log_pages, |_| Ok(()))?;
         for (version, sql) in (1_i64..)
             .zip(self.migrations)
             .filter(|(version, _)| *version > found)

@@ -88,6 +88,7 @@ async fn a_session_without_its_ledger_is_not_stored() {
         vehicle: None,
         transactions: Vec::new(),
         charger_energy: None,
+        soc: None,
         revision: 1,
     };
     let entry = model::session::LedgerEntry {
@@ -155,7 +156,7 @@ fn a_directory_belongs_to_one_process_and_its_owner() {
 
 #[test]
 fn a_newer_schema_is_refused_and_left_alone() {
-    for (file, known) in [("records.db", 2), ("history.db", 2)] {
+    for (file, known) in [("records.db", 2), ("history.db", 3)] {
         let directory = directory();
         drop(Sqlite::open(directory.path()).unwrap());
         let path = directory.path().join(file);
@@ -318,6 +319,30 @@ async fn series_of_a_device_share_their_times() {
     let now = Timestamp::from_seconds(100 * 86_400);
     while store.thin(Retention::default(), now).await.unwrap() {}
     assert_eq!(store.history.write(counts).await.unwrap(), (Some(0), Some(0)));
+}
+
+#[tokio::test]
+async fn the_log_of_readings_is_emptied_beside_the_writer() {
+    let directory = directory();
+    let store = Sqlite::open(directory.path()).unwrap();
+    append(&store, 0..5_000).await;
+    store.flush().await.unwrap();
+    // What a copy of the file knows without its log.
+    let sealed = || {
+        let copy = directory.path().join("copy.db");
+        std::fs::copy(directory.path().join("history.db"), &copy).unwrap();
+        let connection = rusqlite::Connection::open(&copy).unwrap();
+        let select = "SELECT count(*) FROM block";
+        connection
+            .query_row(select, [], |row| row.get::<_, i64>(0))
+            .unwrap_or(0)
+    };
+    assert_eq!(sealed(), 0);
+    let mut keep = keep(directory.path()).unwrap();
+    (0..300).for_each(|_| keep());
+    assert_eq!(sealed(), 2);
+    append(&store, 5_000..10_000).await;
+    assert_eq!(readings(&store).await, 10_000);
 }
 
 #[tokio::test]

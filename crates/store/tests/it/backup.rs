@@ -149,7 +149,7 @@ async fn what_is_not_understood_is_not_restored_and_leaves_nothing() {
         ),
         (&schema, "\"schema\": 999", "schema 999"),
         ("history.db", "../history.db", "nobody knows what its part"),
-        ("\"history.db\"", "\"records.db\"", "twice"),
+        ("\"records.db\"", "\"history.db\"", "twice"),
         (&digest, "00", "is not what the manifest says"),
         ("\"parts\"", "\"pieces\"", "its manifest"),
     ] {

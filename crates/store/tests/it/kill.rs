@@ -582,9 +582,9 @@ async fn check_parcels(store: &dyn Store, heard: &Acknowledged) {
         heard.last("deleted", 0),
     );
     let prefix = format!("p{}-", heard.epoch());
-    let all = store.parcels(None, u32::MAX).await.unwrap();
+    let all = store.parcels(None, None, u32::MAX).await.unwrap();
     let mut found = BTreeMap::new();
-    for parcel in all {
+    for (_, parcel) in all {
         if let Some(n) = parcel.id.as_str().strip_prefix(&prefix) {
             let before = found.insert(n.parse::<u64>().unwrap(), parcel.state);
             assert_eq!(before, None, "parcel {n} is there twice");

@@ -11,18 +11,20 @@ use store::{Postgres, Series, SessionFilter, Sqlite, Step, Store, Typed};
 
 use crate::cluster::Cluster;
 
-/// Dumps of both files by schema version; the last is of the newest.
-const FILES: [(&str, &str); 2] = [
-    (
-        include_str!("../../testdata/records-1.sql"),
-        include_str!("../../testdata/history-1.sql"),
-    ),
-    (
-        include_str!("../../testdata/records-2.sql"),
-        include_str!("../../testdata/history-2.sql"),
-    ),
+/// Dumps of every schema version; the last is of the newest.
+const RECORDS: [&str; 2] = [
+    include_str!("../../testdata/records-1.sql"),
+    include_str!("../../testdata/records-2.sql"),
 ];
-const SERVER: [&str; 1] = [include_str!("../../testdata/postgres-1.sql")];
+const HISTORY: [&str; 3] = [
+    include_str!("../../testdata/history-1.sql"),
+    include_str!("../../testdata/history-2.sql"),
+    include_str!("../../testdata/history-3.sql"),
+];
+const SERVER: [&str; 2] = [
+    include_str!("../../testdata/postgres-1.sql"),
+    include_str!("../../testdata/postgres-2.sql"),
+];
 
 #[tokio::test]
 async fn files_of_every_schema_are_opened() {
@@ -31,25 +33,27 @@ async fn files_of_every_schema_are_opened() {
         let version: i64 = file
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .unwrap();
-        version
+        usize::try_from(version).unwrap()
     };
-    for (number, (records, history)) in (1_i64..).zip(FILES) {
+    // Each of one file with the one of the other that was there at the time.
+    for number in 1..=RECORDS.len().max(HISTORY.len()) {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        for (name, dump) in [("records.db", records), ("history.db", history)] {
+        let versions = || (version(&path("records.db")), version(&path("history.db")));
+        let old = (number.min(RECORDS.len()), number.min(HISTORY.len()));
+        for (name, dump) in [
+            ("records.db", RECORDS[old.0 - 1]),
+            ("history.db", HISTORY[old.1 - 1]),
+        ] {
             let file = rusqlite::Connection::open(path(name)).unwrap();
             file.execute_batch(dump).unwrap();
         }
-        assert_eq!(
-            (version(&path("records.db")), version(&path("history.db"))),
-            (number, number)
-        );
+        assert_eq!(versions(), old);
         let store = Sqlite::open(directory.path()).unwrap();
         check(&*store, number > 1).await;
         drop(store);
-        let newest = i64::try_from(FILES.len()).unwrap();
-        let found = (version(&path("records.db")), version(&path("history.db")));
-        assert_eq!(found, (newest, newest), "a new schema needs a dump of it here");
+        let newest = (RECORDS.len(), HISTORY.len());
+        assert_eq!(versions(), newest, "a new schema needs a dump of it here");
     }
 }
 

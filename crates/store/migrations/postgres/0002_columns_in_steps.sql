@@ -1,0 +1,3 @@
+-- From here on `block.times`, `block.readings` and `clock.times` may have the form that begins with a 1: integers as
+-- steps above the least one. Those written before begin with a `p` and stay as they are. Nothing else changes; the
+-- version keeps older programs from taking the new form for damage.

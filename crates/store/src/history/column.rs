@@ -1,0 +1,222 @@
+//! A column of integers as bytes.
+//!
+//! Meters round: a voltage comes in steps of 100 mV, a current in steps of 10 mA, a poll in steps of a second. So a
+//! column is kept as the least value, the step, and how many steps each value is above the least one. The first
+//! byte says which form the rest has:
+//!
+//! - 1: count, least, step, slope as variable-length integers, then the numbers of steps as 32 bits, packed with pco;
+//!   nothing of them when the step is 0, where all are the same. The slope is what the column rises by each place
+//!   before anything else: the period of a poll.
+//! - `p`, the first byte of a file of pco: 64-bit integers as they are. All columns of older schemas are such, and
+//!   newer ones whose values lie too far apart.
+
+use pco::standalone::{simple_compress, simple_decompress, simple_decompress_into};
+use pco::{ChunkConfig, DeltaSpec, ModeSpec};
+
+use super::varint::{put, take, unzigzag, zigzag};
+use crate::sql::Failure;
+
+const STEPS: u8 = 1;
+/// Higher levels cost time and save little on such columns.
+const LEVEL: usize = 4;
+/// More values than any block holds.
+const MOST: usize = 1 << 16;
+
+/// Packs values.
+pub fn pack(values: &[i64]) -> Result<Vec<u8>, Failure> {
+    match in_steps(values, 0) {
+        Some(packed) => packed,
+        None => compressed(values, DeltaSpec::TryConsecutive(1)),
+    }
+}
+
+/// Packs times, which rise by about the same from place to place.
+pub fn pack_times(times: &[i64]) -> Result<Vec<u8>, Failure> {
+    let period = match (times.first(), times.last()) {
+        (Some(first), Some(last)) if times.len() > 1 => {
+            let places = i64::try_from(times.len() - 1).unwrap_or(i64::MAX);
+            last.saturating_sub(*first).saturating_add(places / 2) / places
+        }
+        _ => 0,
+    };
+    let level: Option<Vec<i64>> = (0..)
+        .zip(times)
+        .map(|(place, at): (i64, &i64)| at.checked_sub(place.checked_mul(period)?))
+        .collect();
+    match level.and_then(|level| in_steps(&level, period)) {
+        Some(packed) => packed,
+        None => compressed(times, DeltaSpec::TryConsecutive(1)),
+    }
+}
+
+/// The form of steps, if the values do not lie too far apart for it.
+fn in_steps(values: &[i64], slope: i64) -> Option<Result<Vec<u8>, Failure>> {
+    let least = *values.iter().min()?;
+    let span = values.iter().max()?.checked_sub(least)?;
+    u32::try_from(span).ok()?;
+    let mut steps: Vec<u32> = values
+        .iter()
+        .map(|value| u32::try_from(value - least).unwrap_or(0))
+        .collect();
+    let step = step(&steps);
+    if step > 1 {
+        steps.iter_mut().for_each(|value| *value /= step);
+    }
+    let mut bytes = vec![STEPS];
+    put(&mut bytes, u64::try_from(values.len()).ok()?);
+    put(&mut bytes, zigzag(least));
+    put(&mut bytes, step.into());
+    put(&mut bytes, zigzag(slope));
+    if step > 0 {
+        let order = DeltaSpec::TryConsecutive(order(&steps));
+        match compressed(&steps, order) {
+            Ok(packed) => bytes.extend(packed),
+            Err(failure) => return Some(Err(failure)),
+        }
+    }
+    Some(Ok(bytes))
+}
+
+/// The greatest common divisor of numbers of which one is zero; 0 when all are.
+fn step(values: &[u32]) -> u32 {
+    let mut step = 0;
+    let mut before = 0;
+    for value in values {
+        // Most values are the one before again.
+        if *value != before {
+            before = *value;
+            step = divisor(step, before);
+            if step == 1 {
+                break;
+            }
+        }
+    }
+    step
+}
+
+const fn divisor(mut a: u32, mut b: u32) -> u32 {
+    while a != 0 {
+        (a, b) = (b % a, a);
+    }
+    b
+}
+
+/// Whether differences of neighbours are smaller than the values around their mean: of a counter or a slow load
+/// they are, of a noise they are not.
+fn order(values: &[u32]) -> usize {
+    let sum: u64 = values.iter().map(|value| u64::from(*value)).sum();
+    let mean = sum / u64::try_from(values.len().max(1)).unwrap_or(u64::MAX);
+    let mean = u32::try_from(mean).unwrap_or(u32::MAX);
+    let spread: u64 = values.iter().map(|value| u64::from(value.abs_diff(mean))).sum();
+    let steps: u64 = values
+        .iter()
+        .zip(values.iter().skip(1))
+        .map(|(a, b)| u64::from(a.abs_diff(*b)))
+        .sum();
+    usize::from(steps < spread)
+}
+
+fn compressed<T: pco::data_types::Number>(values: &[T], delta: DeltaSpec) -> Result<Vec<u8>, Failure> {
+    let config = ChunkConfig::default()
+        .with_compression_level(LEVEL)
+        .with_mode_spec(ModeSpec::Classic)
+        .with_delta_spec(delta);
+    let packed = simple_compress(values, &config);
+    packed.map_err(|error| Failure::Damaged(format!("cannot compress a block: {error}")))
+}
+
+/// The values of a column, or what is wrong with it.
+pub fn unpack(bytes: &[u8]) -> Result<Vec<i64>, String> {
+    let Some((STEPS, mut rest)) = bytes.split_first().map(|(form, rest)| (*form, rest)) else {
+        return simple_decompress::<i64>(bytes).map_err(|error| error.to_string());
+    };
+    let mut next = || take(&mut rest).ok_or("it ends early");
+    let (count, least, step, slope) = (next()?, unzigzag(next()?), next()?, unzigzag(next()?));
+    let count = usize::try_from(count).ok().filter(|count| *count <= MOST);
+    let count = count.ok_or("it says that it is too long")?;
+    let step = u32::try_from(step).map_err(|_| "it says a step that is too large")?;
+    let mut steps = vec![0_u32; count];
+    if step > 0 {
+        let progress = simple_decompress_into(rest, &mut steps).map_err(|error| error.to_string())?;
+        if progress.n_processed != count || !progress.finished {
+            return Err("it is of another length than it says".to_owned());
+        }
+    }
+    let step = i64::from(step);
+    let mut base = least;
+    let value = |steps: u32| {
+        let value = base.wrapping_add(i64::from(steps).wrapping_mul(step));
+        base = base.wrapping_add(slope);
+        value
+    };
+    Ok(steps.into_iter().map(value).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn columns_of_all_kinds_read_back_small() {
+        let of = |value: fn(i64) -> i64| (0..1_000).map(value).collect::<Vec<i64>>();
+        let noise = |n: i64| n.wrapping_mul(2_862_933_555_777_941_757) >> 60;
+        for (what, values, most) in [
+            ("nothing at all", vec![], 20),
+            ("one value", vec![-7], 5),
+            ("the same all the time", of(|_| 230_000), 9),
+            ("steps of 100", of(|n| 230_000 + n / 50 % 7 * 100), 90),
+            ("a counter", of(|n| (1 << 40) + n / 3), 200),
+            ("the ends of the range", vec![i64::MIN, i64::MAX, 0], 100),
+            ("too far apart", vec![0, 1 << 32], 100),
+            ("just near enough", vec![5, 4 + (1 << 32)], 80),
+        ] {
+            let packed = pack(&values).unwrap();
+            assert_eq!(unpack(&packed).unwrap(), values, "{what}");
+            assert!(packed.len() <= most, "{what}: {} bytes", packed.len());
+        }
+        let times: Vec<i64> = (0..4_000)
+            .map(|n| 1_772_323_200_000 + n * 1_000 + noise(n))
+            .collect();
+        for (what, times, most) in [
+            ("full seconds", of(|n| 1_772_323_200_000 + n * 1_000), 16),
+            ("with jitter", times, 2_200),
+            ("far apart", vec![0, i64::MAX], 100),
+            ("nothing", vec![], 20),
+        ] {
+            let packed = pack_times(&times).unwrap();
+            assert_eq!(unpack(&packed).unwrap(), times, "{what}");
+            assert!(packed.len() <= most, "{what}: {} bytes", packed.len());
+        }
+    }
+
+    #[test]
+    fn columns_of_the_first_form_are_read() {
+        let values = [3, -5, i64::MAX];
+        let packed = simple_compress(&values, &ChunkConfig::default()).unwrap();
+        assert_eq!(packed[0], b'p');
+        assert_eq!(unpack(&packed).unwrap(), values);
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_packed_is_unpacked(
+            values in prop::collection::vec(any::<i64>(), 0..50),
+            near in prop::collection::vec(-500_i64..500, 0..300),
+            step in 1_i64..2_000,
+        ) {
+            prop_assert_eq!(unpack(&pack(&values).unwrap()).unwrap(), values.clone());
+            prop_assert_eq!(unpack(&pack_times(&values).unwrap()).unwrap(), values);
+            let stepped: Vec<i64> = near.iter().map(|value| value * step).collect();
+            prop_assert_eq!(unpack(&pack(&stepped).unwrap()).unwrap(), stepped);
+        }
+
+        #[test]
+        fn damage_never_panics(mut bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = unpack(&bytes);
+            bytes.insert(0, STEPS);
+            let _ = unpack(&bytes);
+        }
+    }
+}
