@@ -65,7 +65,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the newest parcels. */
+        /** Lists parcels, the newest first. */
         get: operations["list_outbox"];
         put?: never;
         post?: never;
@@ -816,7 +816,7 @@ export interface components {
             raised_ms: number;
         };
         /** @enum {string} */
-        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale";
+        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale" | "records_set_aside" | "prices_stale";
         /** @description Alarms of a site, the newest first. */
         AlarmList: {
             items: components["schemas"]["AlarmView"][];
@@ -1400,6 +1400,8 @@ export interface components {
         /** @description The newest first. */
         ParcelList: {
             items: components["schemas"]["ParcelView"][];
+            /** @description Cursor of the next page; absent on the last one. */
+            next?: string;
         };
         /** @enum {string} */
         ParcelStateName: "waiting" | "dead" | "delivered";
@@ -1555,6 +1557,11 @@ export interface components {
              * @description Absent while the car is there.
              */
             unplugged_ms?: number;
+            /**
+             * Format: int64
+             * @description Energy for which no tariff had a price: it is in no cost.
+             */
+            unpriced_wh?: number;
             vehicle?: string;
         };
         /** @description Sessions, the newest first. */
@@ -1575,12 +1582,19 @@ export interface components {
             id: string;
             kind: components["schemas"]["AuthorisationKind"] | null;
             origin: components["schemas"]["Origin"];
+            /** @description Costs in other currencies, when a contract in another one came into force meanwhile. */
+            other_costs?: components["schemas"]["Cost"][];
             /** Format: int64 */
             since_ms: number;
             /** @description How full the car is by now, if that can be told. */
             soc?: components["schemas"]["StateOfCharge"];
             state: components["schemas"]["TransactionState"];
             stop_reason: components["schemas"]["StopReason"] | null;
+            /**
+             * Format: int64
+             * @description Energy for which no tariff had a price: it is in no cost.
+             */
+            unpriced_wh?: number;
             /** @description Name of who charges, if they want it shown. */
             user: string | null;
             vehicle: string | null;
@@ -1594,6 +1608,11 @@ export interface components {
             /** Format: int64 */
             energy_wh: number;
             origin: components["schemas"]["Origin"];
+            /**
+             * Format: int64
+             * @description Energy for which no tariff had a price: it is in no cost.
+             */
+            unpriced_wh?: number;
         };
         /** @description Who the caller is. */
         SessionView: {
@@ -1944,6 +1963,8 @@ export interface components {
              */
             one_phase_wh: number;
             origin: components["schemas"]["Origin"];
+            /** @description Costs in other currencies, when a contract in another one came into force meanwhile. */
+            other_costs?: components["schemas"]["Cost"][];
             /** Format: int64 */
             peak_w: number;
             /** @description By grid phase; the parts add up to the energy. */
@@ -1961,6 +1982,11 @@ export interface components {
              * @description While two or three did.
              */
             three_phase_wh: number;
+            /**
+             * Format: int64
+             * @description Energy for which no tariff had a price: it is in no cost.
+             */
+            unpriced_wh?: number;
             user?: string;
         };
         /**
@@ -2265,6 +2291,8 @@ export interface operations {
                 state?: components["schemas"]["ParcelStateName"];
                 /** @description At most so many, 1 to 500; 50 when absent. */
                 limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -2289,6 +2317,14 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2998,7 +3034,7 @@ export interface operations {
     list_alarms: {
         parameters: {
             query?: {
-                /** @description All when absent. Open ones come on one page. */
+                /** @description All when absent. */
                 state?: components["schemas"]["AlarmState"];
                 /** @description At most so many, 1 to 500; 50 when absent. */
                 limit?: number;
