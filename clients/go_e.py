@@ -127,8 +127,10 @@ def api_lite_steers_in_the_lan(demo):
         return client(host + path)
 
     values = client.SettableValueEnum
+    kept = []  # its destructor wants its loop at rest
     for path in ("/goe/000001/myapitoken", "/goe/000001"):
         charger = loop.run_until_complete(made(path))
+        kept.append(charger)
         whole = charger.get_status(client.STATUS_FULL)
         assert len(whole) >= 250, len(whole)
         charger.get_status()

@@ -88,12 +88,13 @@ pub async fn bound_work(request: Request, next: Next) -> Response {
 /// Refusals of the framework itself (a path that is no UTF-8, a method a route does not know) get our error
 /// shape too. Nobody guesses content types, and what is not meant to be kept is not kept.
 pub async fn finish(request: Request, next: Next) -> Response {
+    // A charger in the LAN refuses a method in text.
+    let is_charger = request.uri().path().starts_with("/goe/");
     let mut response = next.run(request).await;
     let status = response.status();
-    let is_json = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind == "application/json");
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_json = kind.is_some_and(|kind| kind == "application/json")
+        || (is_charger && status == StatusCode::METHOD_NOT_ALLOWED);
     if (status.is_client_error() || status.is_server_error()) && !is_json {
         let code = if status == StatusCode::METHOD_NOT_ALLOWED {
             "no_such_method"

@@ -291,7 +291,7 @@ async fn other_methods_and_foreign_pages_are_refused() {
             .await
             .text
     };
-    assert_eq!(amp().await, r#"{"amp":10}"#);
+    assert_eq!(amp().await, r#"{"amp":16}"#);
     for (name, value) in [
         ("origin", "https://evil.example"),
         ("sec-fetch-site", "cross-site"),

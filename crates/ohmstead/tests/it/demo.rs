@@ -116,6 +116,7 @@ async fn a_client_with_a_fixed_host_finds_its_charger_over_tls_however_it_writes
     assert_eq!(demo.json["ports"][1], port);
     let ca = std::fs::read(demo.json["tls"]["ca_file"].as_str().unwrap()).unwrap();
     let host = "000001.api.v3.go-e.io";
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .no_proxy()
         .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()])

@@ -52,7 +52,10 @@ pub fn overlay(view: &EvseView, about: &About<'_>) -> Map<String, Value> {
         ChargeMode::Solar | ChargeMode::MinSolar => true,
         ChargeMode::Off | ChargeMode::Fast => false,
     };
-    let allowed = !view.setpoint.is_paused();
+    // Without a car nothing is granted to anybody, and nothing stands in the way either.
+    let is_free = view.status.pilot == PilotState::A;
+    let switched_off = wish.force == Force::Off || wish.mode == ChargeMode::Off;
+    let allowed = !view.setpoint.is_paused() || (is_free && !switched_off);
     let mut keys = object(json!({
         "sse": about.serial,
         "amp": wish.current.amps_rounded_down(),
