@@ -237,6 +237,9 @@ pub trait Alarms: Send + Sync {
 pub trait Outbox: Send + Sync {
     /// Stores a parcel, or what has become of it. Parcels of a target keep the order in which they came first.
     async fn put_parcel(&self, parcel: &Parcel) -> Done;
+    /// Stores what has become of a parcel, unless it was deleted meanwhile: deleted it stays. Says whether it is
+    /// still there.
+    async fn update_parcel(&self, parcel: &Parcel) -> Result<bool, StoreError>;
     async fn parcel(&self, id: &ParcelId) -> Result<Option<Parcel>, StoreError>;
     /// The oldest waiting parcel of every target, if its time has come. It holds back younger ones; what was
     /// given up does not.

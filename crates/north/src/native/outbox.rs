@@ -78,7 +78,9 @@ pub async fn retry(
         return Err(ApiError::new(StatusCode::CONFLICT, "not_supported", why));
     }
     let parcel = plan::again(&parcel, state.clock.now().wall);
-    state.store.put_parcel(&parcel).await?;
+    if !state.store.update_parcel(&parcel).await? {
+        return Err(ApiError::unknown("parcel", &id));
+    }
     note(
         &state,
         &caller,

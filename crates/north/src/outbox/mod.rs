@@ -117,7 +117,9 @@ impl Sender {
                 continue;
             }
             let parcel = plan::begun(&parcel, now);
-            self.store.put_parcel(&parcel).await?;
+            if !self.store.update_parcel(&parcel).await? {
+                continue;
+            }
             self.busy.insert(parcel.target.clone());
             let (store, clock, ways) = (self.store.clone(), self.clock.clone(), self.ways.clone());
             self.under_way.spawn(async move {
@@ -152,11 +154,7 @@ async fn note(store: &dyn Store, parcel: Parcel) {
     if let Some(why) = &parcel.last_error {
         tracing::info!(parcel.id = %parcel.id, attempts = parcel.attempts, "a parcel was not delivered: {why}");
     }
-    // It was deleted meanwhile: deleted it stays.
-    if let Ok(None) = store.parcel(&parcel.id).await {
-        return;
-    }
-    if let Err(error) = store.put_parcel(&parcel).await {
+    if let Err(error) = store.update_parcel(&parcel).await {
         tracing::error!(parcel.id = %parcel.id, %error, "cannot note what became of a parcel; it is tried again");
     }
 }

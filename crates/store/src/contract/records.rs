@@ -539,7 +539,13 @@ pub async fn parcels_leave_in_order(store: &dyn Store) {
         attempts: 2,
         ..parcel("z1", "x", delivered(11))
     };
-    store.put_parcel(&brought).await.unwrap();
+    assert!(store.update_parcel(&brought).await.unwrap());
+    // What somebody has deleted does not come back with the news of it.
+    let gone = parcel("z9", "q", waiting(1));
+    store.put_parcel(&gone).await.unwrap();
+    assert!(store.delete_parcel(&gone.id).await.unwrap());
+    assert!(!store.update_parcel(&gone).await.unwrap());
+    assert_eq!(store.parcel(&gone.id).await.unwrap(), None);
     store.put_parcel(&parcel("d1", "z", waiting(12))).await.unwrap();
     assert_eq!(
         due(11, 9).await,

@@ -35,6 +35,19 @@ impl<G: Send + Sync> Outbox for Database<G> {
         self.writer.call("store a parcel", put).await
     }
 
+    async fn update_parcel(&self, parcel: &Parcel) -> Result<bool, StoreError> {
+        let parcel = parcel.clone();
+        let update = move |sql: &dyn Sql| {
+            let (state, at) = state(&parcel);
+            let changed = sql.execute(
+                "UPDATE parcel SET state = ?2, at = ?3, body = ?4 WHERE id = ?1",
+                params![parcel.id.as_str(), state, at, &to_json(&parcel)?],
+            )?;
+            Ok(changed > 0)
+        };
+        self.writer.call("store what became of a parcel", update).await
+    }
+
     async fn parcel(&self, id: &ParcelId) -> Result<Option<Parcel>, StoreError> {
         let id = id.clone();
         let read = move |sql: &dyn Sql| {
