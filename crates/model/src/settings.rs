@@ -323,6 +323,16 @@ pub struct BackupSettings {
     pub directory: Option<String>,
 }
 
+impl BackupSettings {
+    /// Where nightly backups of a data directory are.
+    #[must_use]
+    pub fn directory_of(&self, data: &std::path::Path) -> std::path::PathBuf {
+        self.directory
+            .as_ref()
+            .map_or_else(|| data.join("backups"), std::path::PathBuf::from)
+    }
+}
+
 impl Default for BackupSettings {
     fn default() -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! The nightly backup.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,14 +15,6 @@ use crate::chosen;
 /// How often the clock is looked at: it may jump.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// Where nightly backups are.
-pub fn directory(data: &Path, settings: &BackupSettings) -> PathBuf {
-    settings
-        .directory
-        .as_ref()
-        .map_or_else(|| data.join("backups"), PathBuf::from)
-}
-
 /// Backs up every night until `stop`. A night that fails is said in the log and followed by the next.
 pub async fn run(
     data: PathBuf,
@@ -35,7 +27,7 @@ pub async fn run(
     let zone = zone
         .and_then(|name| TimeZone::get(name).ok())
         .unwrap_or(TimeZone::UTC);
-    let directory = directory(&data, &settings.backup);
+    let directory = settings.backup.directory_of(&data);
     let mut backup = settings.backup.clone();
     let mut due = next(&zone, backup.at_minute, clock.now().wall);
     loop {

@@ -912,6 +912,14 @@ export interface components {
              */
             keep: number;
         };
+        /** @description A file in the directory of nightly backups. */
+        BackupView: {
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            made_ms: number;
+            name: string;
+        };
         /** @description Energy that may be charged in a span of time. */
         Budget: {
             /** Format: int64 */
@@ -1791,6 +1799,8 @@ export interface components {
         StopReason: "unplugged" | "asked" | "budget_used_up" | "withdrawn" | "replaced" | "lost";
         /** @description How much is stored. */
         StorageView: {
+            /** @description The nightly backups that are kept, the newest first. */
+            backups: components["schemas"]["BackupView"][];
             /**
              * Format: int64
              * @description Readings.

@@ -1,5 +1,8 @@
 //! What the store takes of the disk, and how long readings are kept.
 
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -11,7 +14,7 @@ use super::audit::note;
 use super::auth::allow;
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
-use super::wire::{RetentionSource, RetentionView, StorageView};
+use super::wire::{BackupView, RetentionSource, RetentionView, StorageView};
 use crate::State;
 
 /// Shows how much is stored, from when, and for how long.
@@ -35,7 +38,32 @@ pub async fn show(
         newest_ms: span.map(|(_, newest)| newest.0),
         series: state.store.series().await?.len(),
         retention: retention(&state).await?,
+        backups: backups(&state).await,
     }))
+}
+
+/// None while nothing was ever backed up, or records are kept in PostgreSQL.
+async fn backups(state: &State) -> Vec<BackupView> {
+    let Some(data) = &state.data else {
+        return Vec::new();
+    };
+    let directory = state.settings.backup.directory_of(data);
+    let found = tokio::task::spawn_blocking(move || look_up(&directory)).await;
+    found.unwrap_or_default()
+}
+
+fn look_up(directory: &Path) -> Vec<BackupView> {
+    let files = store::backup::nightly(directory).unwrap_or_default();
+    let views = files.into_iter().rev().filter_map(|file| {
+        let found = std::fs::metadata(&file).ok()?;
+        let made = found.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(BackupView {
+            name: file.file_name()?.to_string_lossy().into_owned(),
+            bytes: found.len(),
+            made_ms: i64::try_from(made.as_millis()).ok()?,
+        })
+    });
+    views.collect()
 }
 
 async fn retention(state: &State) -> Result<RetentionView, ApiError> {

@@ -55,6 +55,42 @@ async fn an_administrator_takes_a_backup_that_can_be_restored() {
         assert_eq!(restored.noun("kind", "one").await.unwrap().as_deref(), Some("{}"));
     }
     assert!(!data.join("download.tar.gz").exists());
+
+    // Nightly ones are listed, the newest first; anything else in their directory is not.
+    let backups = data.join("backups");
+    std::fs::create_dir(&backups).unwrap();
+    let names = [
+        "ohmstead-20251121T030000Z.tar.gz",
+        "ohmstead-20251122T030000Z.tar.gz",
+    ];
+    for name in names.iter().chain(&["notes.txt"]) {
+        std::fs::write(backups.join(name), "12345").unwrap();
+    }
+    let request = crate::world::request(
+        "GET",
+        "/api/v1/storage",
+        &[("authorization", &format!("Bearer {TOKEN}"))],
+        "",
+    );
+    let mut request = request;
+    request.extensions_mut().insert(axum::extract::ConnectInfo(
+        "127.0.0.1:50000".parse::<std::net::SocketAddr>().unwrap(),
+    ));
+    let answer = app
+        .oneshot(request)
+        .await
+        .unwrap()
+        .into_body()
+        .collect()
+        .await
+        .unwrap();
+    let storage: serde_json::Value = serde_json::from_slice(&answer.to_bytes()).unwrap();
+    let listed: Vec<_> = storage["backups"].as_array().unwrap().iter().collect();
+    assert_eq!(
+        (&listed[0]["name"], &listed[1]["name"]),
+        (&names[1].into(), &names[0].into())
+    );
+    assert_eq!((listed.len(), &listed[0]["bytes"]), (2, &5.into()));
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ pub use site::{
     AcknowledgedView, Acknowledgement, AlarmCode, AlarmList, AlarmState, AlarmView, CircuitView, CycleView,
     Flow, Overdraft, Severity, SiteList, SiteSummary, SiteView,
 };
-pub use storage::{RetentionSource, RetentionView, StorageView};
+pub use storage::{BackupView, RetentionSource, RetentionView, StorageView};
 pub use tariff::{Band, Contract, Direction, PriceList, PriceSpan, Prices, Tariff, TariffList};
 pub use user::{
     AuditItem, AuditList, Budget, BudgetPer, CardBody, CardKind, CardView, NewToken, Notify, PasswordBody,

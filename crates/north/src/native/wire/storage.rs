@@ -20,6 +20,16 @@ pub struct StorageView {
     /// How many series there are.
     pub series: usize,
     pub retention: RetentionView,
+    /// The nightly backups that are kept, the newest first.
+    pub backups: Vec<BackupView>,
+}
+
+/// A file in the directory of nightly backups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BackupView {
+    pub name: String,
+    pub bytes: u64,
+    pub made_ms: i64,
 }
 
 /// How long readings are kept, and how finely; quarter-hours and days stay for ever.

@@ -7,7 +7,6 @@ use model::time::Timestamp;
 use store::backup::{history_span, nightly, nightly_time};
 
 use super::{DAY, Findings};
-use crate::nightly::directory;
 
 /// Less room than that is soon used up by whatever else writes to the disk.
 const ROOM_LEAST: u64 = 500_000_000;
@@ -78,7 +77,7 @@ pub fn backups(data: &Path, settings: &BackupSettings, now: Timestamp, found: &m
         found.note("[backup] keep is 0, so no backup is made by night; a broken disk loses everything then");
         return;
     }
-    let place = directory(data, settings);
+    let place = settings.directory_of(data);
     let newest = nightly(&place).ok().and_then(|files| files.last().cloned());
     let Some(file) = newest else {
         found.note(format!(
@@ -175,7 +174,7 @@ mod tests {
         let settings = BackupSettings::default();
         let now: jiff::Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
         let now = Timestamp(now.as_millisecond());
-        let place = directory(data.path(), &settings);
+        let place = settings.directory_of(data.path());
         std::fs::create_dir(&place).unwrap();
         let mut said = Vec::new();
         for name in [None, Some("20261124T020000Z"), Some("20261126T020000Z")] {
