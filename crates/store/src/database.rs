@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::StoreError;
 use crate::history::Recorder;
+use crate::keeper::{Keep, Keeper};
 use crate::sql::Sql;
 use crate::worker::{Manner, Worker};
 
@@ -21,18 +22,22 @@ pub struct Database<G> {
 pub type Connection = Box<dyn Sql + Send>;
 
 impl<G> Database<G> {
-    /// Without a connection that only reads, the one that writes reads as well.
+    /// Without a connection that only reads, the one that writes reads as well. What is to be done after records
+    /// were written is done on a thread of its own.
     pub(crate) fn start(
         writer: Connection,
         reader: Option<Connection>,
         history: Recorder,
+        keep: Option<Keep>,
         guard: G,
     ) -> Result<Arc<Self>, StoreError> {
         let cannot = |error: std::io::Error| StoreError::Other {
             operation: "start the store",
             cause: error.to_string(),
         };
-        let writer = Worker::spawn("records-write", writer, Manner::Together).map_err(cannot)?;
+        let keeper = keep.map(|keep| Keeper::spawn("records-keep", keep));
+        let manner = Manner::Together(keeper.transpose().map_err(cannot)?);
+        let writer = Worker::spawn("records-write", writer, manner).map_err(cannot)?;
         let writer = Arc::new(writer);
         let reader = match reader {
             Some(reader) => Worker::spawn("records-read", reader, Manner::Alone).map(Arc::new),

@@ -4,7 +4,6 @@ mod block;
 mod clock;
 mod column;
 mod hot;
-mod keeper;
 mod open;
 mod recorder;
 mod varint;
@@ -16,7 +15,6 @@ use model::time::Timestamp;
 
 use crate::StoreError;
 pub use crate::condense::Bucket;
-pub(crate) use keeper::Keep;
 pub(crate) use recorder::Recorder;
 
 /// One series: a device, an EVSE or a site (for its house load), and a quantity.

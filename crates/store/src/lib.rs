@@ -17,6 +17,7 @@ mod database;
 mod energies;
 pub mod energy;
 pub mod history;
+mod keeper;
 mod nouns;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::StoreError;
+use crate::keeper::Keeper;
 use crate::sql::{Failure, Sql};
 
 /// Jobs that may wait for one thread; further callers wait for a place.
@@ -24,8 +25,8 @@ pub type Tick = Box<dyn FnMut(&dyn Sql) + Send>;
 
 /// How a thread treats its jobs.
 pub enum Manner {
-    /// Shared transactions, synced before the answers.
-    Together,
+    /// Shared transactions, synced before the answers; somebody may be told of them.
+    Together(Option<Keeper>),
     /// Each job as it is; it opens a transaction if it wants one.
     Alone,
     /// Like `Alone`, and something to be done every so often and once at the end.
@@ -45,7 +46,7 @@ impl Worker {
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || match manner {
-                Manner::Together => write_together(&*connection, &receiver),
+                Manner::Together(keeper) => write_together(&*connection, &receiver, keeper.as_ref()),
                 Manner::Alone => receiver.iter().for_each(|job| run_plain(&*connection, job)),
                 Manner::Alongside { every, tick } => run_alongside(&*connection, &receiver, every, tick),
             })?;
@@ -132,7 +133,7 @@ fn run_plain(connection: &dyn Sql, mut job: Box<dyn Job>) {
     job.answer(outcome);
 }
 
-fn write_together(connection: &dyn Sql, receiver: &Receiver<Box<dyn Job>>) {
+fn write_together(connection: &dyn Sql, receiver: &Receiver<Box<dyn Job>>, keeper: Option<&Keeper>) {
     while let Ok(first) = receiver.recv() {
         let mut jobs = vec![first];
         jobs.extend(receiver.try_iter().take(TOGETHER - 1));
@@ -147,6 +148,9 @@ fn write_together(connection: &dyn Sql, receiver: &Receiver<Box<dyn Job>>) {
         };
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
             job.answer(outcome);
+        }
+        if let Some(keeper) = keeper {
+            keeper.note();
         }
     }
 }

@@ -149,6 +149,19 @@ pub fn for_each(
     to_ms: i64,
     mut take: impl FnMut(i64, i64),
 ) -> Result<(), Failure> {
+    for_each_block(sql, series, from_ms, to_ms, |times, values| {
+        times.iter().zip(values).for_each(|(at, value)| take(*at, *value));
+    })
+}
+
+/// The same block by block: times, and as many values.
+pub fn for_each_block(
+    sql: &dyn Sql,
+    series: i64,
+    from_ms: i64,
+    to_ms: i64,
+    mut take: impl FnMut(&[i64], &[i64]),
+) -> Result<(), Failure> {
     let select = "SELECT block.key, coalesce(clock.times, block.times), block.readings
          FROM block LEFT JOIN clock ON clock.id = block.clock
          WHERE block.key >= coalesce((SELECT max(key) FROM block WHERE key <= ?1 AND key >= ?2), ?1)
@@ -164,9 +177,10 @@ pub fn for_each(
         let (times, values) = unpack(row.int(0)?, row.bytes(1)?, row.bytes(2)?)?;
         let from = times.partition_point(|at| *at < from_ms);
         let to = times.partition_point(|at| *at < to_ms).max(from);
-        let times = times.get(from..to).unwrap_or_default();
-        let values = values.get(from..to).unwrap_or_default();
-        times.iter().zip(values).for_each(|(at, value)| take(*at, *value));
+        take(
+            times.get(from..to).unwrap_or_default(),
+            values.get(from..to).unwrap_or_default(),
+        );
         Ok(())
     })
 }

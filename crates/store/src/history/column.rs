@@ -142,14 +142,12 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<i64>, String> {
             return Err("it is of another length than it says".to_owned());
         }
     }
-    let step = i64::from(step);
-    let mut base = least;
-    let value = |steps: u32| {
-        let value = base.wrapping_add(i64::from(steps).wrapping_mul(step));
-        base = base.wrapping_add(slope);
-        value
-    };
-    Ok(steps.into_iter().map(value).collect())
+    let value = |steps: u32| least.wrapping_add((u64::from(steps) * u64::from(step)).cast_signed());
+    if slope == 0 {
+        return Ok(steps.into_iter().map(value).collect());
+    }
+    let level = |(place, steps): (i64, u32)| value(steps).wrapping_add(slope.wrapping_mul(place));
+    Ok((0..).zip(steps).map(level).collect())
 }
 
 #[cfg(test)]

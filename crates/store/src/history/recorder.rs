@@ -20,10 +20,10 @@ use model::time::Timestamp;
 use super::block::{self, Reading, Rollup};
 use super::clock::{self, Clocks};
 use super::hot;
-use super::keeper::{Keep, Keeper};
 use super::open::{Open, Plan};
 use crate::condense::{self, Bucket, Condenser, END_OF_TIME_S, is_storable};
 use crate::database::Database;
+use crate::keeper::{Keep, Keeper};
 use crate::retention;
 use crate::sql::{Failure, Sql, params};
 use crate::worker::{Manner, Worker};
@@ -86,7 +86,10 @@ impl Recorder {
         let open = restore(&*writer).map_err(|failure| failure.during("read the open readings"))?;
         let shared = Arc::new(Shared {
             open: Mutex::new(open),
-            keeper: keep.map(Keeper::spawn).transpose().map_err(cannot)?,
+            keeper: keep
+                .map(|keep| Keeper::spawn("history-keep", keep))
+                .transpose()
+                .map_err(cannot)?,
             ..Shared::default()
         });
         let flushed = Arc::clone(&shared);
@@ -331,9 +334,14 @@ impl Question {
         let mut rows = Vec::new();
         let from_ms = self.thinned(sql, |bucket| rows.push(bucket.row()))?;
         rows.reserve(self.open.len() + block::count(sql, self.series, from_ms, self.to_ms)?);
-        let mut take = |at, value| rows.push(condense::raw(at, value));
-        block::for_each(sql, self.series, from_ms, self.to_ms, &mut take)?;
-        self.open_after(sql)?.for_each(|(at, value)| take(*at, *value));
+        block::for_each_block(sql, self.series, from_ms, self.to_ms, |times, values| {
+            let readings = times.iter().zip(values);
+            rows.extend(readings.map(|(at, value)| condense::raw(*at, *value)));
+        })?;
+        rows.extend(
+            self.open_after(sql)?
+                .map(|(at, value)| condense::raw(*at, *value)),
+        );
         Ok(rows)
     }
 

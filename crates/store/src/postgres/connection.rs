@@ -1,8 +1,9 @@
 //! A PostgreSQL connection as records and history see it.
 //!
 //! It waits for the server on its own thread. Writes of a transaction are sent without waiting for each answer
-//! (the server works them off in order); the next question or the commit waits for all of them. So a group
-//! commit of hundreds of records costs a few round trips.
+//! (the server works them off in order); the next question or the commit waits for all of them. Rows that follow
+//! each other into the same columns are sent as one statement. So a group commit of hundreds of records costs a
+//! few round trips and a few statements.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,10 +19,12 @@ use super::link::{Link, Opening, Role};
 use super::schema;
 use super::value::{references, row, values};
 use crate::StoreError;
-use crate::sql::{Failure, Param, Row, Sql};
+use crate::sql::{Failure, Param, Row, Sql, Value};
 
 /// What a server has not answered in that time it will not answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Rows in one statement; what is left is sent in smaller ones, so that few statements have to be prepared.
+const TOGETHER: [usize; 3] = [64, 8, 1];
 const OPEN: &str = "open the database";
 
 pub struct Connection {
@@ -38,7 +41,16 @@ struct Session {
     statements: BTreeMap<String, Statement>,
     /// Answers that nobody has waited for yet, in order.
     pending: Vec<Answer>,
+    /// Rows that were not sent yet.
+    rows: Rows,
     is_in_transaction: bool,
+}
+
+/// Rows for one INSERT that has nothing but a tuple of values.
+#[derive(Default)]
+struct Rows {
+    insert: String,
+    values: Vec<Vec<Value>>,
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send>>;
@@ -127,6 +139,31 @@ impl Connection {
         outcome
     }
 
+    /// Sends a statement of a transaction, and leaves its answer to whoever waits next.
+    fn send(&self, sql: &str, parameters: Vec<Value>) -> Result<(), Failure> {
+        let client = self.client()?;
+        let statement = self.statement(&client, sql)?;
+        let mut answer: Answer = Box::pin(async move { client.execute_raw(&statement, parameters).await });
+        // The first poll sends it.
+        match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => drop(outcome?),
+            Poll::Pending => self.session.borrow_mut().pending.push(answer),
+        }
+        Ok(())
+    }
+
+    /// Sends the rows that were kept back.
+    fn send_rows(&self) -> Result<(), Failure> {
+        let Rows { insert, mut values } = std::mem::take(&mut self.session.borrow_mut().rows);
+        for together in TOGETHER {
+            while values.len() >= together {
+                let sql = for_rows(&insert, together);
+                self.send(&sql, values.drain(..together).flatten().collect())?;
+            }
+        }
+        Ok(())
+    }
+
     fn begin_once(&self) -> Result<(), Failure> {
         let client = self.client()?;
         self.wait(client.batch_execute("BEGIN"))?;
@@ -135,6 +172,7 @@ impl Connection {
     }
 
     fn end(&self, how: &str) -> Result<(), Failure> {
+        self.send_rows()?;
         let client = self.client()?;
         let outcome = self.wait(client.batch_execute(how));
         // Whatever the server answered, the transaction is over.
@@ -143,6 +181,7 @@ impl Connection {
     }
 
     fn ask(&self, sql: &str, parameters: &[Param<'_>]) -> Result<Vec<tokio_postgres::Row>, Failure> {
+        self.send_rows()?;
         let client = self.client()?;
         let statement = self.statement(&client, sql)?;
         let parameters = values(parameters);
@@ -175,7 +214,10 @@ impl Sql for Connection {
     }
 
     fn rollback(&self) -> Result<(), Failure> {
-        self.session.borrow_mut().pending.clear();
+        let mut session = self.session.borrow_mut();
+        session.pending.clear();
+        session.rows = Rows::default();
+        drop(session);
         self.end("ROLLBACK")
     }
 
@@ -184,6 +226,7 @@ impl Sql for Connection {
     }
 
     fn execute(&self, sql: &str, parameters: &[Param<'_>]) -> Result<u64, Failure> {
+        self.send_rows()?;
         let client = self.client()?;
         let statement = self.statement(&client, sql)?;
         let parameters = values(parameters);
@@ -203,16 +246,21 @@ impl Sql for Connection {
         if !self.is_in_transaction() {
             return self.execute(sql, parameters).map(drop);
         }
-        let client = self.client()?;
-        let statement = self.statement(&client, sql)?;
-        let parameters = values(parameters);
-        let mut answer: Answer = Box::pin(async move { client.execute_raw(&statement, parameters).await });
-        // The first poll sends it.
-        match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => drop(outcome?),
-            Poll::Pending => self.session.borrow_mut().pending.push(answer),
+        let is_next = self.session.borrow().rows.insert == sql;
+        if !is_next {
+            self.send_rows()?;
         }
-        Ok(())
+        if !is_next && !is_insert(sql, parameters.len()) {
+            return self.send(sql, values(parameters));
+        }
+        let mut session = self.session.borrow_mut();
+        if !is_next {
+            sql.clone_into(&mut session.rows.insert);
+        }
+        session.rows.values.push(values(parameters));
+        let is_full = session.rows.values.len() >= TOGETHER[0];
+        drop(session);
+        if is_full { self.send_rows() } else { Ok(()) }
     }
 
     fn each(
@@ -230,5 +278,56 @@ impl Sql for Connection {
             take(&row(&found)?)?;
         }
         Ok(())
+    }
+}
+
+/// `(?1, ?2, …)` of one row, from a place on.
+fn tuple(from: usize, columns: usize) -> String {
+    let places: Vec<String> = (from..from + columns).map(|place| format!("?{place}")).collect();
+    format!("({})", places.join(", "))
+}
+
+/// Whether a statement puts one row of as many parameters and does nothing else.
+fn is_insert(sql: &str, parameters: usize) -> bool {
+    let row = sql.trim_start().strip_prefix("INSERT INTO ");
+    let row = row.and_then(|rest| rest.split_once(" VALUES "));
+    parameters > 0 && row.is_some_and(|(_, row)| row == tuple(1, parameters))
+}
+
+/// The same statement for several rows.
+fn for_rows(insert: &str, rows: usize) -> String {
+    let Some((head, row)) = insert.split_once(" VALUES ") else {
+        return insert.to_owned();
+    };
+    let columns = row.matches('?').count();
+    let tuples: Vec<String> = (0..rows).map(|n| tuple(n * columns + 1, columns)).collect();
+    format!("{head} VALUES {}", tuples.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_rows_are_put_together() {
+        for (sql, parameters, expected) in [
+            ("INSERT INTO a (b, c) VALUES (?1, ?2)", 2, true),
+            ("INSERT INTO a (b, c)\n VALUES (?1, ?2)", 2, true),
+            ("INSERT INTO a (b, c) VALUES (?2, ?1)", 2, false),
+            ("INSERT INTO a (b, c) VALUES (?1, 7)", 1, false),
+            (
+                "INSERT INTO a (b) VALUES (?1) ON CONFLICT (b) DO NOTHING",
+                1,
+                false,
+            ),
+            ("INSERT INTO a (b) VALUES (?1), (?2)", 2, false),
+            ("DELETE FROM a WHERE b = ?1", 1, false),
+        ] {
+            assert_eq!(is_insert(sql, parameters), expected, "{sql}");
+        }
+        assert_eq!(
+            for_rows("INSERT INTO a (b, c) VALUES (?1, ?2)", 3),
+            "INSERT INTO a (b, c) VALUES (?1, ?2), (?3, ?4), (?5, ?6)"
+        );
     }
 }

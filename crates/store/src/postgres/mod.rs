@@ -66,7 +66,7 @@ fn open(link: &Link) -> Result<Arc<Postgres>, StoreError> {
         None,
     )?;
     let reader = connect(Role::ReadRecords)?;
-    Postgres::start(Box::new(records), Some(Box::new(reader)), history, Served)
+    Postgres::start(Box::new(records), Some(Box::new(reader)), history, None, Served)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A SQLite connection as records and history see it.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, Statement, ToSql};
+use rusqlite::{Connection, DropBehavior, ErrorCode, Statement, ToSql};
 
 use crate::sql::{Failure, Param, Row, Sql, Value, damaged};
 
@@ -17,7 +17,9 @@ impl From<rusqlite::Error> for Failure {
 
 impl Sql for Connection {
     fn begin(&self) -> Result<(), Failure> {
-        Sql::execute(self, "BEGIN", &[]).map(drop)
+        let mut transaction = self.unchecked_transaction()?;
+        transaction.set_drop_behavior(DropBehavior::Ignore);
+        Ok(())
     }
 
     fn commit(&self) -> Result<(), Failure> {

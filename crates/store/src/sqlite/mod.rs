@@ -1,8 +1,9 @@
 //! The store of one machine: two SQLite files in one data directory.
 //!
 //! `records.db` holds configuration and records and is synced at every commit; `history.db` holds readings
-//! and is synced right after, by a thread that makes nobody wait. Each file has one thread that writes and
-//! one that reads; callers wait without blocking their own thread. A lock file keeps a second process out.
+//! and is synced right after. Each file has one thread that writes, one that reads, and one that keeps its log
+//! short and makes nobody wait; callers wait without blocking their own thread. A lock file keeps a second
+//! process out.
 
 mod connection;
 mod keep;
@@ -16,7 +17,6 @@ use std::sync::Arc;
 use crate::StoreError;
 use crate::database::Database;
 use crate::history::Recorder;
-use keep::keep;
 pub(crate) use schema::{HISTORY, RECORDS, Schema};
 
 /// A data directory, open; or a database that is gone with its last owner.
@@ -44,10 +44,11 @@ impl Sqlite {
         let history = Recorder::open(
             Box::new(HISTORY.open_writer(directory)?),
             Some(Box::new(HISTORY.open_reader(directory)?)),
-            Some(keep(directory)?),
+            Some(keep::history(directory)?),
         )?;
         let reader = Box::new(RECORDS.open_reader(directory)?);
-        Self::start(records, Some(reader), history, Some(lock))
+        let keep = keep::records(directory)?;
+        Self::start(records, Some(reader), history, Some(keep), Some(lock))
     }
 
     /// A store without a file, for tests of those who use one.
@@ -56,7 +57,7 @@ impl Sqlite {
     /// When there is no memory or no thread for it.
     pub fn in_memory() -> Result<Arc<Self>, StoreError> {
         let history = Recorder::open(Box::new(HISTORY.open_in_memory()?), None, None)?;
-        Self::start(Box::new(RECORDS.open_in_memory()?), None, history, None)
+        Self::start(Box::new(RECORDS.open_in_memory()?), None, history, None, None)
     }
 }
 

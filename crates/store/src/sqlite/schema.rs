@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::StoreError;
 use crate::sql::Failure;
@@ -29,7 +29,8 @@ pub const RECORDS: Schema = Schema {
     ],
     synchronous: "FULL",
     page_bytes: 4_096,
-    log_pages: 1_000,
+    // When records come so fast that another thread does not get to the end of the log; see `keep`.
+    log_pages: 6_000,
 };
 
 pub const HISTORY: Schema = Schema {
@@ -46,7 +47,7 @@ pub const HISTORY: Schema = Schema {
 };
 
 /// An emptied log keeps so much of the disk.
-const LOG_BYTES: u32 = 4 << 20;
+pub const LOG_BYTES: u32 = 4 << 20;
 const OPEN: &str = "open the database";
 
 impl Schema {
@@ -68,7 +69,9 @@ impl Schema {
             operation: OPEN,
             cause: format!("{}: {error}", path.display()),
         })?;
-        let connection = Connection::open(&path).map_err(|error| Failure::from(error).during(OPEN))?;
+        let mut connection = Connection::open(&path).map_err(|error| Failure::from(error).during(OPEN))?;
+        // A transaction that reads first would fail if another connection wrote before it does.
+        connection.set_transaction_behavior(TransactionBehavior::Immediate);
         self.migrate(&connection)
             .map_err(|failure| failure.during(OPEN))?;
         Ok(connection)

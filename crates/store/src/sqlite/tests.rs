@@ -66,6 +66,48 @@ async fn keeps_the_contract_without_a_file() {
     contract::check(&*Sqlite::in_memory().unwrap()).await;
 }
 
+/// What empties a log writes as well: a transaction that has only read so far must not lose to it.
+#[test]
+fn a_transaction_of_the_writer_is_the_only_one_from_its_start() {
+    let directory = directory();
+    let writer = HISTORY.open_writer(directory.path()).unwrap();
+    let keeper = HISTORY.open_keeper(directory.path()).unwrap();
+    keeper.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let sql: &dyn Sql = &writer;
+    let others = sql.transaction(|| {
+        let count = sql.first("SELECT count(*) FROM series", &[], |row| row.int(0))?;
+        assert_eq!(count, Some(0));
+        let other = keeper.pragma_update(None, "user_version", HISTORY.known());
+        sql.write("DELETE FROM hot", &[])?;
+        Ok(other)
+    });
+    assert!(others.unwrap().is_err());
+    keeper
+        .pragma_update(None, "user_version", HISTORY.known())
+        .unwrap();
+}
+
+/// The log of records stays short however much is written, and nobody has to close the store for it.
+#[tokio::test]
+async fn the_log_of_records_is_emptied_beside_the_writer() {
+    let directory = directory();
+    let store = Sqlite::open(directory.path()).unwrap();
+    let entry = AuditEntry {
+        at: Timestamp(0),
+        principal: String::new(),
+        door: String::new(),
+        action: "x".repeat(100_000),
+        outcome: String::new(),
+    };
+    // 40 MB in all.
+    for _ in 0..400 {
+        store.record(&entry).await.unwrap();
+    }
+    let log = directory.path().join("records.db-wal");
+    let bytes = std::fs::metadata(log).unwrap().len();
+    assert!(bytes < 30 << 20, "{bytes}");
+}
+
 /// The database refuses the ledger after the session has been written: then neither is there.
 #[tokio::test]
 async fn a_session_without_its_ledger_is_not_stored() {

@@ -1,6 +1,4 @@
-//! What follows a write of readings: the disk is made to have it, and the log to stay short.
-//!
-//! Both wait for the disk, so both have a thread of their own: who writes readings must not stand still.
+//! What follows a write and waits for the disk: it has a thread of its own, as who writes must not stand still.
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -15,11 +13,11 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    pub fn spawn(mut keep: Keep) -> std::io::Result<Self> {
-        // Several writes are one reason to sync: who finds the place taken need not wait.
+    pub fn spawn(name: &str, mut keep: Keep) -> std::io::Result<Self> {
+        // Several writes are one reason: who finds the place taken need not wait.
         let (written, reasons) = sync_channel(1);
         let thread = std::thread::Builder::new()
-            .name("history-keep".to_owned())
+            .name(name.to_owned())
             .spawn(move || reasons.iter().for_each(|()| keep()))?;
         Ok(Self {
             written: Some(written),
