@@ -380,7 +380,7 @@ async fn the_log_of_readings_is_emptied_beside_the_writer() {
             .unwrap_or(0)
     };
     assert_eq!(sealed(), 0);
-    let mut keep = keep(directory.path()).unwrap();
+    let mut keep = keep::history(directory.path()).unwrap();
     (0..300).for_each(|_| keep());
     assert_eq!(sealed(), 2);
     append(&store, 5_000..10_000).await;
