@@ -51,7 +51,7 @@ const NETWORKS_V6: [(u16, u8); 2] = [(0xFC00, 7), (0xFE80, 10)];
 pub struct Authority {
     certificate: PathBuf,
     key: KeyPair,
-    /// Names it may sign for, with everything below them.
+    /// Names it may sign for, with everything below them, and addresses beyond [`NETWORKS`].
     permitted: Vec<String>,
 }
 
@@ -94,12 +94,7 @@ impl Authority {
             });
         }
         let mut allowed: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
-        allowed.extend(
-            names
-                .iter()
-                .filter(|name| name.parse::<IpAddr>().is_err())
-                .cloned(),
-        );
+        allowed.extend(names.iter().cloned());
         let pair = KeyPair::generate().map_err(|error| unfit(&certificate, &key, &error))?;
         let made = authority(&allowed, now)
             .self_signed(&pair)
@@ -151,6 +146,7 @@ impl Authority {
 
     fn may_sign(&self, name: &str) -> bool {
         match name.parse::<IpAddr>() {
+            Ok(_) if self.permitted.iter().any(|permitted| permitted == name) => true,
             Ok(IpAddr::V4(address)) => NETWORKS.iter().any(|(network, bits)| {
                 let mask = u32::MAX << (32 - u32::from(*bits));
                 address.to_bits() & mask == u32::from_be_bytes(*network)
@@ -186,7 +182,13 @@ fn authority(permitted: &[String], now: SystemTime) -> CertificateParams {
     params.distinguished_name = called("Ohmstead local authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let names = permitted.iter().cloned().map(GeneralSubtree::DnsName);
+    let names = permitted.iter().map(|name| match name.parse::<IpAddr>() {
+        Ok(address) => {
+            let bits = if address.is_ipv4() { 32 } else { 128 };
+            GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, bits))
+        }
+        Err(_) => GeneralSubtree::DnsName(name.clone()),
+    });
     let networks = NETWORKS
         .iter()
         .map(|(network, bits)| CidrSubnet::from_v4_prefix(*network, *bits));

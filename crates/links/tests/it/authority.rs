@@ -11,7 +11,13 @@ use tokio::net::TcpListener;
 
 use crate::tls_server::serve;
 
-const NAMES: [&str; 4] = ["*.api.v3.go-e.io", "localhost", "127.0.0.1", "hub.example.org"];
+const NAMES: [&str; 5] = [
+    "*.api.v3.go-e.io",
+    "localhost",
+    "127.0.0.1",
+    "hub.example.org",
+    "203.0.113.9",
+];
 
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
@@ -43,7 +49,8 @@ async fn clients_that_trust_it_reach_every_charger_by_its_name() {
     let dir = tempfile::tempdir().unwrap();
     let [certificate, key] = ["tls.crt", "tls.key"].map(|name| dir.path().join(name));
     let now = now();
-    let authority = Authority::open_or_make(dir.path(), &names(&["hub.example.org"]), now).unwrap();
+    let authority =
+        Authority::open_or_make(dir.path(), &names(&["hub.example.org", "203.0.113.9"]), now).unwrap();
     let others = authority.issue(names(&NAMES), now, &certificate, &key).unwrap();
     assert_eq!(others, Vec::<String>::new());
     for private in ["ca.key", "tls.key"] {
