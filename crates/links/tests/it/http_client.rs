@@ -141,8 +141,8 @@ async fn what_is_no_http_is_told_in_words() {
     }
     let got = ask(peer(b"HTTP/1.1 200 OK\r\nX: ", Then::Repeat).await).await;
     assert!(
-        matches!(&got, Err(Failure::Other(_) | Failure::TimedOut { .. })),
-        "a head without end is refused, or given up on a machine that is busy: {got:?}"
+        matches!(&got, Err(Failure::Other(_))),
+        "a head without end: {got:?}"
     );
 }
 
