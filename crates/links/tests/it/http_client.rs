@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use http::Request;
-use links::Failure;
 use links::http::Client;
+use links::{Failure, Limits};
 
-use crate::peer::{PATIENCE, Then, limits, nobody, peer};
+use crate::peer::{HUNG, PATIENCE, Then, limits, nobody, peer};
 
 /// Status and body, or why not.
 async fn ask(address: SocketAddr) -> Result<(u16, String), Failure> {
@@ -139,7 +139,16 @@ async fn what_is_no_http_is_told_in_words() {
             "{got:?}"
         );
     }
-    let got = ask(peer(b"HTTP/1.1 200 OK\r\nX: ", Then::Repeat).await).await;
+    // How long it takes until there is too much of it is not what is asked here.
+    let limits = Limits {
+        timeout: HUNG,
+        ..limits()
+    };
+    let endless = peer(b"HTTP/1.1 200 OK\r\nX: ", Then::Repeat).await;
+    let request = Request::get(format!("http://{endless}/"))
+        .body(Vec::new())
+        .unwrap();
+    let got = Client::new(limits).unwrap().send(request).await;
     assert!(
         matches!(&got, Err(Failure::Other(_))),
         "a head without end: {got:?}"
