@@ -175,12 +175,14 @@ async fn is_busy(bus: &Arc<dyn Bus>, site: &str) -> bool {
 /// The next message as one line.
 async fn next(subscription: &mut dyn Subscription) -> String {
     match subscription.next().await {
-        Some(Received::Message(Message::Reported(reported))) => match reported.report {
-            Report::Identity { text } => format!("{}/{} {text}", reported.site, reported.device),
-            other @ (Report::Link(_) | Report::Measured(_) | Report::Evse { .. } | Report::Document(_)) => {
-                format!("{}/{} {other:?}", reported.site, reported.device)
+        Some(Received::Message(Message::Reported(reported))) => {
+            let (site, device) = (&reported.site, &reported.device);
+            if let Report::Identity { text } = &reported.report {
+                format!("{site}/{device} {text}")
+            } else {
+                format!("{site}/{device} {:?}", reported.report)
             }
-        },
+        }
         Some(Received::Message(Message::Setpoint { site, setpoint })) => {
             format!("{site}/{} epoch {}", setpoint.device, setpoint.epoch)
         }

@@ -454,6 +454,8 @@ impl Core {
                     .insert(reported.device.clone(), (reported.at.monotonic, document_at));
             }
             Report::Document(_)
+            | Report::VendorAnswer { .. }
+            | Report::Foreign { .. }
             | Report::Measured(_)
             | Report::Identity { .. }
             | Report::Link(_)

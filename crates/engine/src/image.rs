@@ -87,7 +87,7 @@ impl Image {
                 device.identity = Some(text.clone());
                 Effect::Nothing
             }
-            Report::Document(_) => Effect::Nothing,
+            Report::Document(_) | Report::VendorAnswer { .. } | Report::Foreign { .. } => Effect::Nothing,
             Report::Measured(measured) => {
                 device.last_seen = Some(reported.at.wall);
                 let rose = self.meters.contains(&reported.device)

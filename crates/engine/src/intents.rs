@@ -126,6 +126,7 @@ impl Core {
                 Ok(Change::Forward {
                     device: device.clone(),
                     action: Action::VendorWrite {
+                        ticket: 0,
                         key: key.clone(),
                         value: value.clone(),
                     },

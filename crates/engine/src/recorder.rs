@@ -50,7 +50,11 @@ impl Recorder {
                     pilot_number(status.pilot),
                 );
             }
-            Report::Link(_) | Report::Identity { .. } | Report::Document(_) => {}
+            Report::Link(_)
+            | Report::Identity { .. }
+            | Report::Document(_)
+            | Report::VendorAnswer { .. }
+            | Report::Foreign { .. } => {}
         }
     }
 

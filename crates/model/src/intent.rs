@@ -96,6 +96,9 @@ pub enum Rejection {
     NotSupported { what: String },
     #[error("{what} does not answer; it was last heard from {last_seen}")]
     Offline { what: String, last_seen: String },
+    /// The device itself said no, in its own words.
+    #[error("the device refuses: {said}")]
+    Device { said: String },
     #[error("busy: {why}")]
     Busy { why: String },
     #[error("the change could not be stored and was not made: {why}")]

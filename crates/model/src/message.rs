@@ -8,9 +8,11 @@ use crate::device::LinkState;
 use crate::document::Document;
 use crate::id::{DeviceId, EvseId, SiteId};
 use crate::intent::{Intent, Receipt, Rejection};
+use crate::phases::Phases;
 use crate::reading::{EvseStatus, Measured};
 use crate::setpoint::Setpoint;
-use crate::time::Now;
+use crate::time::{Now, Timestamp};
+use crate::units::MilliAmps;
 use crate::view::SiteView;
 
 /// What a link says of its device.
@@ -28,6 +30,31 @@ pub enum Report {
         text: String,
     },
     Document(Document),
+    /// What a device said to a vendor write: done, or its own words why not.
+    VendorAnswer {
+        ticket: u64,
+        answer: Result<(), String>,
+    },
+    /// Somebody else changed what the device had been told. `None`: it is as told again.
+    Foreign {
+        write: Option<ForeignWrite>,
+    },
+}
+
+/// What somebody else made of a device that we control: its app, another manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignWrite {
+    pub what: ForeignWhat,
+    pub since: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
+pub enum ForeignWhat {
+    Current(MilliAmps),
+    Paused,
+    Started,
+    Phases(Phases),
 }
 
 /// A report with its origin and time.

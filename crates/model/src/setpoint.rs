@@ -65,8 +65,9 @@ pub enum Action {
     /// Charge (positive) or discharge (negative) a battery; `None` hands it back to its own logic.
     BatteryPower { power: Option<Watts> },
     /// Write a key of the device's own language that the model does not know (a display colour, a name).
-    /// The value is JSON text.
-    VendorWrite { key: String, value: String },
+    /// The value is JSON text. Who waits for the device's word finds it under the ticket
+    /// ([`crate::message::Report::VendorAnswer`]); 0: nobody waits.
+    VendorWrite { ticket: u64, key: String, value: String },
 }
 
 /// One action for one device, under the epoch of the engine that decided it. A link drops orders of an

@@ -217,6 +217,7 @@ pub(crate) fn site(id: &str, devices: Vec<Device>) -> Site {
 /// An order that the fake client sends as the byte it says.
 pub(crate) fn order(byte: u8) -> Action {
     Action::VendorWrite {
+        ticket: 0,
         key: "byte".to_owned(),
         value: byte.to_string(),
     }

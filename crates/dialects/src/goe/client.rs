@@ -427,7 +427,7 @@ impl crate::Client for Client {
                     None => self.target = Some(next),
                 }
             }
-            Action::VendorWrite { key, value } => {
+            Action::VendorWrite { key, value, .. } => {
                 self.writes.retain(|write| write.key != *key);
                 if self.writes.len() == MOST_WRITES {
                     self.writes.pop_front();

@@ -15,6 +15,8 @@ pub fn failed_text(key: &str, text: &str, rejection: &Rejection) -> String {
             format!("{key}: failed: Value {text} exceeds range {expected} ({text})")
         }
         Rejection::Offline { .. } => format!("{key}: failed: the charger is not connected ({text})"),
+        // A charger words it as we would.
+        Rejection::Device { said } => said.clone(),
         Rejection::Busy { .. } => "couldn't take api lock in 3s, please try again later".to_owned(),
         Rejection::NotStored { .. } => format!("{key}: failed: the value could not be stored ({text})"),
     }
@@ -57,6 +59,12 @@ mod tests {
                     last_seen: "never".into(),
                 },
                 "amp: failed: the charger is not connected (20)",
+            ),
+            (
+                Rejection::Device {
+                    said: "amp: locked by the app".into(),
+                },
+                "amp: locked by the app",
             ),
             (
                 Rejection::Busy { why: why() },

@@ -120,9 +120,11 @@ impl Pair {
     fn measured(&self) -> Vec<&Measured> {
         let reports = self.reports.iter();
         reports
-            .filter_map(|report| match report {
-                Report::Measured(measured) => Some(measured),
-                Report::Link(_) | Report::Evse { .. } | Report::Identity { .. } | Report::Document(_) => None,
+            .filter_map(|report| {
+                if let Report::Measured(measured) = report {
+                    return Some(measured);
+                }
+                None
             })
             .collect()
     }
@@ -130,11 +132,11 @@ impl Pair {
     fn links(&self) -> Vec<&LinkState> {
         let reports = self.reports.iter();
         reports
-            .filter_map(|report| match report {
-                Report::Link(state) => Some(state),
-                Report::Measured(_) | Report::Evse { .. } | Report::Identity { .. } | Report::Document(_) => {
-                    None
+            .filter_map(|report| {
+                if let Report::Link(state) = report {
+                    return Some(state);
                 }
+                None
             })
             .collect()
     }

@@ -144,7 +144,12 @@ impl Core {
                 };
                 self.session_input(id, input, reported.at);
             }
-            Report::Measured(_) | Report::Link(_) | Report::Identity { .. } | Report::Document(_) => {}
+            Report::Measured(_)
+            | Report::Link(_)
+            | Report::Identity { .. }
+            | Report::Document(_)
+            | Report::VendorAnswer { .. }
+            | Report::Foreign { .. } => {}
         }
     }
 

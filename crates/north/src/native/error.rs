@@ -174,6 +174,7 @@ impl From<Rejection> for ApiError {
             }
             Rejection::NotSupported { .. } => Self::new(StatusCode::CONFLICT, "not_supported", message),
             Rejection::Offline { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "offline", message),
+            Rejection::Device { .. } => Self::new(StatusCode::CONFLICT, "device_refused", message),
             Rejection::Busy { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message),
             Rejection::NotStored { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored", message),
         }

@@ -198,7 +198,7 @@ impl GoeCharger {
                 };
                 self.tell_wire(*phases);
             }
-            Action::VendorWrite { key, value } => {
+            Action::VendorWrite { key, value, .. } => {
                 // By its own door, so that it checks the value as it would any other.
                 let query = format!("/api/set?{}={}", query::encode(key), query::encode(value));
                 if let Ok(request) = Request::get(query).body(Vec::new()) {

@@ -66,7 +66,9 @@ fn measured(world: &World, id: &str) -> Measured {
             | Report::Link(_)
             | Report::Evse { .. }
             | Report::Identity { .. }
-            | Report::Document(_) => None,
+            | Report::Document(_)
+            | Report::VendorAnswer { .. }
+            | Report::Foreign { .. } => None,
         });
     found.unwrap()
 }

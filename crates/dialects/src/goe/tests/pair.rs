@@ -91,6 +91,7 @@ impl Pair {
 
     pub fn write(&mut self, key: &str, value: &str) {
         let action = Action::VendorWrite {
+            ticket: 0,
             key: key.to_owned(),
             value: value.to_owned(),
         };
