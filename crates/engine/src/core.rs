@@ -18,6 +18,7 @@ use model::settings::ControlSettings;
 use model::site::Site;
 use model::time::{Millis, Monotonic, Now, Timestamp};
 use model::units::Watts;
+use model::vendor::{Keys, VendorKeys};
 use model::view::CycleView;
 use store::DeviceSeen;
 
@@ -25,11 +26,12 @@ use crate::alarms::Alarms;
 use crate::cycle;
 use crate::dispatch::Dispatch;
 use crate::image::{Effect, Image};
-use crate::intents::Change;
+use crate::intents::{self, Change};
 use crate::overdraft::Account;
 use crate::record::Record;
 use crate::recorder::Recorder;
 use crate::sessions::{Directory, Sessions};
+use crate::tickets::{Tickets, Verdict};
 
 /// Documents and signs of life are stored this often.
 const KEEP_EVERY: Millis = Millis(60_000);
@@ -47,6 +49,7 @@ pub struct Restored {
     /// The latest quarter-hours, in order of time.
     pub ledger: Vec<LedgerEntry>,
     pub directory: Directory,
+    pub keys: Vec<VendorKeys>,
 }
 
 /// The engine of one site.
@@ -73,6 +76,9 @@ pub struct Core {
     pub(crate) cycle: CycleView,
     pub(crate) house: VecDeque<Watts>,
     pub(crate) sessions: Sessions,
+    pub(crate) tickets: Tickets,
+    /// Of EVSEs whose charging station speaks another language.
+    pub(crate) keys: BTreeMap<EvseId, Keys>,
 }
 
 impl Core {
@@ -117,6 +123,12 @@ impl Core {
         }
         Self {
             sessions,
+            tickets: Tickets::of_epoch(epoch),
+            keys: restored
+                .keys
+                .into_iter()
+                .map(|kept| (kept.evse, kept.keys))
+                .collect(),
             alarms,
             image,
             wishes,
@@ -176,6 +188,7 @@ impl Core {
         let effect = self.image.take(reported);
         self.recorder.take(reported);
         self.keep(reported);
+        self.note_word(reported);
         self.session_report(reported);
         if came_back {
             self.tell_again(&reported.device);
@@ -191,8 +204,32 @@ impl Core {
         }
     }
 
-    /// Makes an accepted change take effect; the next cycle runs at once.
-    pub fn apply(&mut self, change: Change, now: Now) {
+    /// Takes what a device says to a write, or shows of one.
+    fn note_word(&mut self, reported: &Reported) {
+        match &reported.report {
+            Report::VendorAnswer { ticket, answer } => {
+                self.tickets
+                    .answer(&reported.device, *ticket, answer, reported.at.monotonic);
+            }
+            Report::Document(document) => {
+                let site = &self.site;
+                let is_its = |evse: &EvseId| {
+                    let device = site.device(&reported.device);
+                    device.is_some_and(|device| device.evses().iter().any(|own| own.id == *evse))
+                };
+                self.tickets.shown(&document.dialect, &document.json, is_its);
+            }
+            Report::Measured(_)
+            | Report::Evse { .. }
+            | Report::Identity { .. }
+            | Report::Link(_)
+            | Report::Foreign { .. } => {}
+        }
+    }
+
+    /// Makes an accepted change take effect; the next cycle runs at once. Where a device has the last word, it
+    /// comes as a [`Verdict`] with the ticket that is returned.
+    pub fn apply(&mut self, change: Change, now: Now) -> Option<u64> {
         match change {
             Change::Wish { evse, wish } => {
                 self.wishes.insert(evse, wish);
@@ -202,19 +239,42 @@ impl Core {
                 self.session_input(&evse, input, now);
                 self.due = now.monotonic;
             }
-            Change::Forward { device, action } => {
+            Change::Forward { device, write } => {
+                let ticket = self.tickets.open(device.clone(), write.clone(), now.monotonic);
                 self.setpoints.push_back(Setpoint {
                     device,
                     epoch: self.epoch,
-                    action,
+                    action: Action::VendorWrite {
+                        ticket,
+                        key: write.key,
+                        value: write.value,
+                    },
                 });
+                return Some(ticket);
+            }
+            Change::Keep(kept) => {
+                self.keys.insert(kept.evse, kept.keys);
             }
             Change::Acknowledge(seen) => self.alarms.note_acknowledged(&seen),
         }
+        None
     }
 
     /// Runs the cycle if it is due. Says whether it ran, so that the view can go out.
     pub fn handle_timeout(&mut self, now: Now) -> bool {
+        let (site, image) = (&self.site, &self.image);
+        self.tickets.expire(now.monotonic, |device| {
+            let Some(device) = site.device(device) else {
+                return Rejection::Unknown {
+                    what: "device".to_owned(),
+                    id: device.to_string(),
+                };
+            };
+            let offline = intents::check_online(device, image);
+            offline.err().unwrap_or_else(|| Rejection::Busy {
+                why: format!("{} has not answered in time", device.name),
+            })
+        });
         if now.monotonic < self.due {
             return false;
         }
@@ -270,9 +330,16 @@ impl Core {
         self.records.pop_front()
     }
 
+    /// What became of a write that a device had the last word on.
+    pub fn poll_verdict(&mut self) -> Option<Verdict> {
+        self.tickets.poll_verdict()
+    }
+
     /// When [`Core::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Monotonic {
-        self.due
+        self.tickets
+            .poll_timeout()
+            .map_or(self.due, |due| due.min(self.due))
     }
 
     fn dispatch_all(&mut self, snapshot: &Snapshot, now: Now) {

@@ -9,11 +9,14 @@ use model::id::{DeviceId, EvseId, UserId};
 use model::intent::{Intent, Rejection, Wanted};
 use model::session::machine::Input;
 use model::session::{Session, StopReason};
-use model::setpoint::{Action, ChargeCurrent};
+use model::setpoint::ChargeCurrent;
 use model::time::Timestamp;
 use model::units::MilliAmps;
+use model::vendor::VendorKeys;
 
 use crate::core::Core;
+use crate::image::Image;
+use crate::tickets::Write;
 
 /// What an accepted intent changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +25,10 @@ pub enum Change {
     Wish { evse: EvseId, wish: Wish },
     /// The session as [`Core::foresee`] sees it is to be stored, then the input applied.
     Session { evse: EvseId, input: Input },
-    /// Goes to the device as it is; its answer shows in its next document.
-    Forward { device: DeviceId, action: Action },
+    /// Goes to the device as it is; what that says is the answer.
+    Forward { device: DeviceId, write: Write },
+    /// To be stored, then shown: nobody else understands it.
+    Keep(VendorKeys),
     /// To be stored, then shown.
     Acknowledge(Alarm),
 }
@@ -115,23 +120,17 @@ impl Core {
                     input: Input::Stop(StopReason::Asked),
                 })
             }
-            Wanted::VendorWrite { device, key, value } => {
-                let Some(settings) = self.site().device(device) else {
-                    return Err(Rejection::Unknown {
-                        what: "device".to_owned(),
-                        id: device.to_string(),
-                    });
-                };
-                self.check_online(settings)?;
-                Ok(Change::Forward {
-                    device: device.clone(),
-                    action: Action::VendorWrite {
-                        ticket: 0,
-                        key: key.clone(),
-                        value: value.clone(),
-                    },
-                })
-            }
+            Wanted::VendorWrite {
+                evse,
+                dialect,
+                key,
+                value,
+            } => self.weigh_write(Write {
+                evse: evse.clone(),
+                dialect: dialect.clone(),
+                key: key.clone(),
+                value: value.clone(),
+            }),
             Wanted::AcknowledgeAlarm { device, code, raised } => {
                 let by = user_of(&intent.by)?;
                 let seen = self
@@ -153,19 +152,48 @@ impl Core {
             })
     }
 
-    fn check_online(&self, device: &Device) -> Result<(), Rejection> {
-        let image = self.image().devices.get(&device.id);
-        if image.is_some_and(|d| d.link == LinkState::Online) {
-            return Ok(());
+    /// A charging station that speaks the language decides itself; for any other the value is kept.
+    fn weigh_write(&self, write: Write) -> Result<Change, Rejection> {
+        let (station, settings) = self.evse(&write.evse)?;
+        if station.link.dialect() == Some(write.dialect.as_str()) {
+            check_online(station, self.image())?;
+            self.tickets.check_room()?;
+            return Ok(Change::Forward {
+                device: station.id.clone(),
+                write,
+            });
         }
-        let last_seen = image
-            .and_then(|d| d.last_seen)
-            .map_or_else(|| "never since the start".to_owned(), |at| at.to_string());
-        Err(Rejection::Offline {
-            what: device.name.clone(),
-            last_seen,
-        })
+        let mut kept = VendorKeys {
+            keys: self.keys.get(&write.evse).cloned().unwrap_or_default(),
+            evse: write.evse,
+        };
+        let place = kept.keys.entry(write.dialect).or_default();
+        place.insert(write.key, write.value);
+        if kept.size() > VendorKeys::MOST {
+            return Err(Rejection::OutOfRange {
+                what: format!("what is kept for {}", settings.name),
+                given: format!("{} bytes", kept.size()),
+                expected: format!("at most {}", VendorKeys::MOST),
+            });
+        }
+        Ok(Change::Keep(kept))
     }
+}
+
+/// # Errors
+/// When the device does not answer.
+pub(crate) fn check_online(device: &Device, image: &Image) -> Result<(), Rejection> {
+    let image = image.devices.get(&device.id);
+    if image.is_some_and(|d| d.link == LinkState::Online) {
+        return Ok(());
+    }
+    let last_seen = image
+        .and_then(|d| d.last_seen)
+        .map_or_else(|| "never since the start".to_owned(), |at| at.to_string());
+    Err(Rejection::Offline {
+        what: device.name.clone(),
+        last_seen,
+    })
 }
 
 /// The name of a principal as an id: programs (`token:display`) have none of their own.

@@ -1,10 +1,12 @@
 //! What the others may see of a site: the balance, and one view each of circuits, devices and EVSEs.
 
 use model::device::{Device, DeviceKind, Evse, Wish};
+use model::id::EvseId;
 use model::reason::{Cause, Reason};
 use model::setpoint::ChargeCurrent;
 use model::time::Now;
 use model::units::Watts;
+use model::vendor::Keys;
 use model::view::{CircuitView, DeviceView, EvseView, Flow, SiteView};
 
 use crate::core::Core;
@@ -177,6 +179,12 @@ impl Core {
         }
     }
 
+    fn keys_of(&self, evse: &EvseId) -> Keys {
+        let mut keys = self.keys.get(evse).cloned().unwrap_or_default();
+        self.tickets.overlay(evse, &mut keys);
+        keys
+    }
+
     fn evse_view(&self, index: usize, station: &Device, evse: &Evse, now: Now) -> EvseView {
         let image = self.image.evses.get(&evse.id).cloned().unwrap_or_default();
         let verdict = self.decision.verdicts.get(index);
@@ -209,6 +217,8 @@ impl Core {
             plugged_since: image.plugged_since,
             authorisation: evse.authorisation,
             session: self.session_view(&evse.id),
+            keys: self.keys_of(&evse.id),
+            dialect: station.link.dialect().map(str::to_owned),
         }
     }
 }

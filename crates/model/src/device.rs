@@ -98,6 +98,17 @@ pub enum LinkSettings {
     None,
 }
 
+impl LinkSettings {
+    /// The vendor's language of keys that the device speaks, by the name its documents have.
+    #[must_use]
+    pub const fn dialect(&self) -> Option<&'static str> {
+        match self {
+            Self::Goe { .. } => Some("goe"),
+            Self::Sunspec { .. } | Self::Modbus { .. } | Self::None => None,
+        }
+    }
+}
+
 /// The unit that charges one car, and how it is wired.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evse {

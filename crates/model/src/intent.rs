@@ -44,9 +44,11 @@ pub enum Wanted {
     StopTransaction {
         evse: EvseId,
     },
-    /// A key of the device's own language that the model does not know; the value is JSON text.
+    /// A key of a vendor's language that the model does not know; the value is JSON text. It goes to a
+    /// charging station that speaks it, whose word is the answer; for any other it is kept.
     VendorWrite {
-        device: DeviceId,
+        evse: EvseId,
+        dialect: String,
         key: String,
         value: String,
     },

@@ -13,6 +13,7 @@ use crate::setpoint::ChargeCurrent;
 use crate::time::{Now, Timestamp};
 use crate::units::{MilliAmps, WattHours, Watts};
 use crate::vehicle::StateOfCharge;
+use crate::vendor::Keys;
 
 /// The whole picture of a site at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +105,10 @@ pub struct EvseView {
     pub authorisation: AuthorisationMode,
     /// The session that is open.
     pub session: Option<SessionView>,
+    /// Vendor keys that were written: kept ones, and what the charging station has confirmed and not yet shown.
+    pub keys: Keys,
+    /// The vendor's language of keys that its charging station speaks.
+    pub dialect: Option<String>,
 }
 
 /// A session as others may see it while the car is there.

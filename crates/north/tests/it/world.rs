@@ -29,6 +29,7 @@ use model::site::{Circuit, Keeper, Site};
 use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 use model::user::Role;
+use model::vendor::Keys;
 use model::view::{CircuitView, CycleView, DeviceView, EvseView, Flow, Overdraft, SiteView};
 use north::{Readiness, State};
 use serde_json::Value;
@@ -528,6 +529,8 @@ fn view_of(site: &Site) -> SiteView {
         plugged_since: Some(BEGIN.wall),
         authorisation: AuthorisationMode::None,
         session: None,
+        keys: Keys::new(),
+        dialect: None,
     });
     SiteView {
         id: site.id.clone(),

@@ -173,6 +173,7 @@ impl ClosedLoop {
                 Record::Samples(_)
                 | Record::Setpoints(_)
                 | Record::Wish { .. }
+                | Record::Keys(_)
                 | Record::Alarm(_)
                 | Record::Charge { .. }
                 | Record::Audit(_)

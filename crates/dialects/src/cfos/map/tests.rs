@@ -7,6 +7,7 @@ use model::setpoint::ChargeCurrent;
 use model::site::{Circuit, Keeper};
 use model::time::{Millis, Now};
 use model::units::{PerMille, WattHours, Watts};
+use model::vendor::Keys;
 use model::view::{CircuitView, CycleView, Flow, Overdraft};
 use serde_json::Value;
 
@@ -174,6 +175,8 @@ fn view(site: &Site) -> SiteView {
         plugged_since: None,
         authorisation: AuthorisationMode::None,
         session: None,
+        keys: Keys::new(),
+        dialect: None,
     };
     SiteView {
         id: site.id.clone(),

@@ -12,6 +12,8 @@ use model::view::{DeviceView, EvseView};
 use serde_json::{Map, Value, json};
 
 use crate::goe::charger::{Variant, clock_keys};
+use crate::goe::client::DIALECT;
+use crate::goe::keys;
 use crate::goe::server::Sheet;
 use crate::goe::wire::decimal;
 
@@ -28,8 +30,9 @@ pub struct About<'a> {
     pub at: Now,
 }
 
-/// Everything the charger of an EVSE shows: the document of a real go-e with the keys we control laid over
-/// it, or for another make a complete set of keys made from the model.
+/// Everything the charger of an EVSE shows: the document of a real go-e, or for another make a complete set of
+/// keys made from the model; over it what was written of keys that the model does not know, and the keys that
+/// we control.
 #[must_use]
 pub fn sheet(
     document: Option<&Document>,
@@ -38,10 +41,19 @@ pub fn sheet(
     about: &About<'_>,
 ) -> Sheet {
     let document = document
-        .filter(|document| document.dialect == crate::goe::client::DIALECT)
+        .filter(|document| document.dialect == DIALECT)
         .and_then(|document| serde_json::from_str::<Map<String, Value>>(&document.json).ok());
-    let base = document.unwrap_or_else(|| synthesised(view, device, about));
+    let mut base = document.unwrap_or_else(|| synthesised(view, device, about));
+    // The charger's own token is nobody's.
+    base.remove(keys::TOKEN);
+    base.extend(written(view));
     Sheet::new(base, overlay(view, about))
+}
+
+/// Keys that the model does not know, as they were written.
+fn written(view: &EvseView) -> impl Iterator<Item = (String, Value)> {
+    let keys = view.keys.get(DIALECT).into_iter().flatten();
+    keys.filter_map(|(key, text)| Some((key.clone(), serde_json::from_str(text).ok()?)))
 }
 
 /// The keys that are ours, whatever the charger says: the wish as it was written, what was granted and why.

@@ -1,7 +1,7 @@
 //! A written key as an intent.
 
 use model::device::{ChargeMode, Force};
-use model::id::{DeviceId, EvseId};
+use model::id::EvseId;
 use model::intent::Wanted;
 use model::phases::Phases;
 use model::units::MilliAmps;
@@ -16,7 +16,6 @@ use crate::goe::value::{self, Checked, Reading};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub evse: EvseId,
-    pub station: DeviceId,
     pub max: MilliAmps,
     pub phase_switching: bool,
     /// The mode now: a mode that is already there is not chosen again, because choosing one ends a forced state.
@@ -27,7 +26,6 @@ impl From<&EvseView> for Target {
     fn from(view: &EvseView) -> Self {
         Self {
             evse: view.id.clone(),
-            station: view.station.clone(),
             max: view.max,
             phase_switching: view.phase_switching,
             mode: view.wish.mode,
@@ -101,7 +99,8 @@ fn wanted(key: &str, text: &str, value: &Value, target: &Target) -> Result<Optio
         // Daily trip needs a plan, which the model has no wish for.
         ("lmo", _, _) => return Err(value::not_from_api(key, text)),
         _ => Wanted::VendorWrite {
-            device: target.station.clone(),
+            evse,
+            dialect: crate::goe::client::DIALECT.to_owned(),
             key: key.to_owned(),
             value: value.to_string(),
         },

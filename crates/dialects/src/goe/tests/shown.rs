@@ -11,6 +11,7 @@ use model::reason::{Cause, Reason};
 use model::setpoint::ChargeCurrent;
 use model::time::{Millis, Timestamp};
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
+use model::vendor::Keys;
 use model::view::{DeviceView, EvseView};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -62,6 +63,8 @@ fn view() -> EvseView {
         plugged_since: None,
         authorisation: AuthorisationMode::None,
         session: None,
+        keys: Keys::new(),
+        dialect: None,
     }
 }
 
@@ -109,6 +112,26 @@ fn real(json: &str) -> Document {
         dialect: "goe".to_owned(),
         at: at(0),
         json: json.into(),
+    }
+}
+
+#[test]
+fn keys_that_the_model_does_not_know_read_back_as_they_were_written() {
+    let written = [
+        ("fna", "\"Garage\""),
+        ("cid", "\"#00FF00\""),
+        ("amp", "6"),
+        ("odd", "{"),
+    ];
+    let of_goe = written.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let mut view = view();
+    view.keys.insert("goe".to_owned(), of_goe.into());
+    view.keys
+        .insert("other".to_owned(), [("loc".to_owned(), "1".to_owned())].into());
+    for document in [None, Some(real(r#"{"fna":"old","amp":20,"cak":"its own"}"#))] {
+        let shown = shown(&view, document.as_ref(), "fna,cid,amp,odd,cak");
+        let expected = json!({"fna": "Garage", "cid": "#00FF00", "amp": 13, "cak": "ourtoken"});
+        assert_eq!(shown, expected);
     }
 }
 
@@ -593,9 +616,9 @@ fn writes_become_wishes() {
         "5",
         Err("lmo: tried to set api key which is not allowed from api (5)".to_owned()),
     );
-    let station = DeviceId::new("station").unwrap();
     let vendor = Wanted::VendorWrite {
-        device: station,
+        evse: EvseId::new("left").unwrap(),
+        dialect: "goe".to_owned(),
         key: "cid".to_owned(),
         value: "\"#00FF00\"".to_owned(),
     };
