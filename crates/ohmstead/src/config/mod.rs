@@ -3,6 +3,7 @@
 //! A file is checked as a whole: every problem is reported with its line, what was found and what was
 //! expected, and nothing starts before all of them are mended.
 
+mod charger;
 mod problems;
 mod section;
 mod site;
