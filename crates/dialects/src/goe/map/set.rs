@@ -1,5 +1,7 @@
 //! A written key as an intent.
 
+use std::collections::BTreeSet;
+
 use model::device::{ChargeMode, Force};
 use model::id::EvseId;
 use model::intent::Wanted;
@@ -20,6 +22,8 @@ pub struct Target {
     pub phase_switching: bool,
     /// The mode now: a mode that is already there is not chosen again, because choosing one ends a forced state.
     pub mode: ChargeMode,
+    /// Which of [`keys::GUARDED`] may be written here.
+    pub granted: BTreeSet<String>,
 }
 
 impl From<&EvseView> for Target {
@@ -29,6 +33,7 @@ impl From<&EvseView> for Target {
             max: view.max,
             phase_switching: view.phase_switching,
             mode: view.wish.mode,
+            granted: BTreeSet::new(),
         }
     }
 }
@@ -49,10 +54,9 @@ pub fn plan(write: &Write, target: &Target, reading: Reading) -> Plan {
     let Checked { value, refusal } = value::check(key, text, reading);
     let wanted = match refusal {
         Some(refusal) => Err(refusal),
-        // The token is the door's business; the charger's own one is nobody's.
-        None if keys::GUARDED.contains(&key.as_str()) || key == keys::TOKEN => {
-            Err(value::not_from_api(key, text))
-        }
+        // Token and switch are the door's business; the charger's own ones are nobody's.
+        None if key == keys::TOKEN || key == keys::ENABLED => Err(value::not_from_api(key, text)),
+        None if keys::is_guarded(key) && !target.granted.contains(key) => Err(value::not_granted(key, text)),
         None => wanted(key, text, &value, target),
     };
     Plan { value, wanted }
