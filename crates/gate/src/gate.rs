@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use model::id::{CardId, EvseId, UserId};
+use model::id::{CardId, UserId};
 use model::time::Clock;
 use model::user::User;
 use store::{Store, Typed};
@@ -45,7 +45,7 @@ pub(crate) struct Held {
     pub tokens: BTreeMap<TokenDigest, Token>,
     pub cards: BTreeMap<CardId, HeldCard>,
     pub goe: GoeChargers,
-    pub goe_doors: BTreeMap<EvseId, GoeDoor>,
+    pub goe_doors: BTreeMap<String, GoeDoor>,
     pub tickets: Tickets,
     pub refusals: Refusals,
 }

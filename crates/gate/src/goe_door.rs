@@ -7,6 +7,7 @@ use model::noun::Noun;
 use serde::{Deserialize, Serialize};
 use store::{Store, Typed};
 
+use crate::aliases::DIALECT;
 use crate::audit::By;
 use crate::denied::{Denied, GateError};
 use crate::gate::Gate;
@@ -21,31 +22,41 @@ pub struct GoeDoor {
     pub granted: BTreeSet<String>,
 }
 
+/// Of a name in a dialect: `goe:000001`.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    evse: EvseId,
+    id: String,
     #[serde(flatten)]
     door: GoeDoor,
 }
 
 impl Noun for Kept {
-    const KIND: &'static str = "goe_door";
+    const KIND: &'static str = "door";
 
     fn id(&self) -> &str {
-        self.evse.as_str()
+        &self.id
     }
 }
 
-pub(crate) async fn load(store: &dyn Store) -> Result<BTreeMap<EvseId, GoeDoor>, GateError> {
+pub(crate) async fn load(store: &dyn Store) -> Result<BTreeMap<String, GoeDoor>, GateError> {
     let kept = store.list::<Kept>().await?;
-    Ok(kept.into_iter().map(|kept| (kept.evse, kept.door)).collect())
+    Ok(kept.into_iter().map(|kept| (kept.id, kept.door)).collect())
 }
 
 impl Gate {
     /// What was decided about a charger; of most nothing was.
     #[must_use]
     pub fn goe_door(&self, evse: &EvseId) -> GoeDoor {
-        self.held().goe_doors.get(evse).cloned().unwrap_or_default()
+        let name = self.goe_door_name(evse);
+        let held = self.held();
+        name.and_then(|name| held.goe_doors.get(&name).cloned())
+            .unwrap_or_default()
+    }
+
+    fn goe_door_name(&self, evse: &EvseId) -> Option<String> {
+        let mut chargers = self.goe_chargers().into_iter();
+        let charger = chargers.find(|charger| charger.evse == *evse)?;
+        Some(format!("{DIALECT}:{}", charger.serial))
     }
 
     /// Keeps what was decided about a charger, and notes what is different from now on.
@@ -53,9 +64,9 @@ impl Gate {
     /// # Errors
     /// When there is no such charger, or the store fails.
     pub async fn put_goe_door(&self, by: &By<'_>, evse: &EvseId, door: GoeDoor) -> Result<(), Denied> {
-        if !self.goe_chargers().iter().any(|charger| charger.evse == *evse) {
+        let Some(id) = self.goe_door_name(evse) else {
             return Err(Denied::unknown("charger", evse.as_str()));
-        }
+        };
         let _changing = self.changing.lock().await;
         let before = self.goe_door(evse);
         if before == door {
@@ -63,12 +74,9 @@ impl Gate {
         }
         let action = format!("go-e door of {evse}: {}", difference(&before, &door));
         self.audited(by, &action, async {
-            let kept = Kept {
-                evse: evse.clone(),
-                door: door.clone(),
-            };
+            let kept = Kept { id, door };
             self.store.put(&kept).await?;
-            self.held().goe_doors.insert(evse.clone(), door);
+            self.held().goe_doors.insert(kept.id, kept.door);
             Ok(())
         })
         .await
