@@ -6,6 +6,7 @@ mod links;
 mod pair;
 mod setpoints;
 mod shown;
+mod ways;
 
 use model::time::{Monotonic, Now, Timestamp};
 
