@@ -24,7 +24,7 @@ const LIMITS: Limits = Limits {
 
 pub(crate) fn driver(device: &Device, link: &GoeLink) -> Result<Driver, Misfit> {
     match &link.way {
-        GoeWay::Http { url } => local(device, url),
+        GoeWay::Http { url } => local(common(device, link)?, url),
         other => Err(Misfit(format!(
             "a go-e charger is not spoken to at {} yet",
             other.address()
@@ -32,22 +32,26 @@ pub(crate) fn driver(device: &Device, link: &GoeLink) -> Result<Driver, Misfit> 
     }
 }
 
-fn local(device: &Device, url: &str) -> Result<Driver, Misfit> {
+/// What is the same for every way.
+fn common(device: &Device, link: &GoeLink) -> Result<goe::Common, Misfit> {
     let [evse] = device.evses() else {
         let count = device.evses().len();
         return Err(Misfit(format!(
             "a go-e charger has one EVSE, not {count}; check `evse` of this device"
         )));
     };
-    let settings = goe::GoeClientSettings {
+    Ok(goe::Common {
         evse: evse.id.clone(),
-        url: url.to_owned(),
         poll: device.period,
-        full_every: FULL_STATUS_EVERY,
-    };
+        foreign: link.foreign,
+        fall_back: link.fall_back,
+    })
+}
+
+fn local(common: goe::Common, url: &str) -> Result<Driver, Misfit> {
     let transport = links::http::Client::new(LIMITS).map_err(|failure| Misfit(failure.to_string()))?;
     Ok(Driver {
-        client: Box::new(goe::Client::new(settings)),
+        client: Box::new(goe::Client::with(common, url, FULL_STATUS_EVERY)),
         transport: Box::new(transport),
     })
 }
