@@ -15,6 +15,9 @@
 //! | `foreign` | somebody else wrote: noticing it, and what stands |
 //! | `link` | whether it answers, and when to try again |
 //! | `http` | the local HTTP API v2 |
+//! | `websocket` | the WebSocket |
+//! | `mqtt` | the broker that the charger publishes to |
+//! | `modbus` | the registers of Modbus TCP |
 //!
 //! Not here: sockets and their time limits.
 
@@ -22,8 +25,11 @@ mod document;
 mod foreign;
 mod http;
 mod link;
+pub mod modbus;
+pub mod mqtt;
 mod target;
 mod tracker;
+pub mod websocket;
 
 use model::device::ForeignPolicy;
 use model::id::EvseId;

@@ -29,6 +29,16 @@ impl Text {
         }
     }
 
+    /// The newest value of a key.
+    pub(super) fn get(&self, key: &str) -> Option<Value> {
+        if let Some(value) = self.changed.get(key) {
+            return Some(value.clone());
+        }
+        let members = serde_json::from_str::<Members<'_>>(self.json.as_deref()?).ok()?;
+        let (_, value) = members.0.into_iter().find(|(name, _)| name == key)?;
+        serde_json::from_str(value.get()).ok()
+    }
+
     /// The whole of it. A key stays where it stood first.
     pub(super) fn merged(&mut self) -> Arc<str> {
         let changed = std::mem::take(&mut self.changed);

@@ -65,8 +65,6 @@ struct Claimed {
     key: String,
     value: Value,
     until: Monotonic,
-    /// What it showed instead.
-    instead: Option<String>,
 }
 
 /// One charger.
@@ -210,6 +208,11 @@ impl Tracker {
         }
     }
 
+    /// One that cannot be written this way.
+    pub(super) fn refuse(&mut self, write: &VendorWrite, words: String) {
+        self.answer(write.ticket, Err(words));
+    }
+
     /// What the charger said to a vendor write. Firmware 60.3 says that it has taken what it has not
     /// (API-v2#306), so a good word counts once the key shows, or when the charger never shows that key.
     pub(super) fn answered(&mut self, write: VendorWrite, said: Result<(), String>, now: Now) {
@@ -221,12 +224,17 @@ impl Tracker {
                 value: serde_json::from_str(&write.value).unwrap_or(Value::String(write.value)),
                 key: write.key,
                 until: now.monotonic + SHOWS_WITHIN,
-                instead: None,
             }),
         }
     }
 
-    /// What has to be written for the setpoint now, as a query.
+    /// What has to be written for the setpoint now.
+    pub(super) fn due(&self, now: Monotonic) -> Vec<(&'static str, i64)> {
+        let target = self.target.as_ref();
+        target.map_or_else(Vec::new, |target| target.writes(&self.status, now))
+    }
+
+    /// The same as a query.
     pub(super) fn due_query(&self, now: Monotonic) -> Option<String> {
         self.target.as_ref()?.due(&self.status, now)
     }
@@ -247,17 +255,21 @@ impl Tracker {
 
     /// Time has passed.
     pub(super) fn expire(&mut self, now: Monotonic) {
-        let (over, waiting) = std::mem::take(&mut self.claimed)
+        let (over, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.claimed)
             .into_iter()
             .partition(|claimed| claimed.until <= now);
         self.claimed = waiting;
         for Claimed {
-            ticket, key, instead, ..
+            ticket, key, value, ..
         } in over
         {
-            let answer = match instead {
-                None => Ok(()),
-                Some(shown) => Err(format!("{key}: taken, but the charger goes on showing {shown}")),
+            let answer = match self.text.get(&key) {
+                Some(shown) if !is_same(&value, &shown) => {
+                    let shown: String = shown.to_string().chars().take(80).collect();
+                    Err(format!("{key}: taken, but the charger goes on showing {shown}"))
+                }
+                // Some keys are never shown; then its word is all there is.
+                Some(_) | None => Ok(()),
             };
             self.answer(ticket, answer);
         }
@@ -364,16 +376,14 @@ impl Tracker {
 
     fn show_claimed(&mut self, object: &Map<String, Value>) {
         let mut shown = Vec::new();
-        self.claimed.retain_mut(|claimed| match object.get(&claimed.key) {
-            Some(value) if is_same(&claimed.value, value) => {
+        self.claimed.retain(|claimed| {
+            let is_shown = object
+                .get(&claimed.key)
+                .is_some_and(|value| is_same(&claimed.value, value));
+            if is_shown {
                 shown.push(claimed.ticket);
-                false
             }
-            Some(value) => {
-                claimed.instead = Some(value.to_string().chars().take(80).collect());
-                true
-            }
-            None => true,
+            !is_shown
         });
         for ticket in shown {
             self.answer(ticket, Ok(()));
