@@ -217,6 +217,10 @@ impl Core {
             plugged_since: image.plugged_since,
             authorisation: evse.authorisation,
             session: self.session_view(&evse.id),
+            cap: self
+                .cap(&evse.id, now.monotonic)
+                .map(|cap| (cap.current, cap.ends)),
+            price_allows: self.price_allows.get(index).copied().flatten(),
             keys: self.keys_of(&evse.id),
             dialect: station.link.dialect().map(str::to_owned),
         }

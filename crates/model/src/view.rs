@@ -105,6 +105,11 @@ pub struct EvseView {
     pub authorisation: AuthorisationMode,
     /// The session that is open.
     pub session: Option<SessionView>,
+    /// A ceiling that goes by itself, and when.
+    pub cap: Option<(MilliAmps, Timestamp)>,
+    /// Whether grid energy is cheap enough for what waits for the sun; `None` where nobody set a limit, the mode
+    /// does not ask, or no price is known.
+    pub price_allows: Option<bool>,
     /// Vendor keys that were written: kept ones, and what the charging station has confirmed and not yet shown.
     pub keys: Keys,
     /// The vendor's language of keys that its charging station speaks.

@@ -243,6 +243,9 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
         | Wanted::Force { evse, .. }
         | Wanted::Current { evse, .. }
         | Wanted::Phases { evse, .. }
+        | Wanted::EnergyLimit { evse, .. }
+        | Wanted::PriceLimit { evse, .. }
+        | Wanted::TemporaryCurrent { evse, .. }
         | Wanted::Authorise { evse, .. }
         | Wanted::StopTransaction { evse } => evse.clone(),
         Wanted::VendorWrite { .. } | Wanted::AcknowledgeAlarm { .. } => {
@@ -279,7 +282,10 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
                 what: "phase switching".into(),
             });
         }
-        Wanted::Authorise { .. }
+        Wanted::EnergyLimit { limit, .. } => wish.energy_limit = limit,
+        Wanted::PriceLimit { limit, .. } => wish.price_limit = limit,
+        Wanted::TemporaryCurrent { .. }
+        | Wanted::Authorise { .. }
         | Wanted::StopTransaction { .. }
         | Wanted::VendorWrite { .. }
         | Wanted::AcknowledgeAlarm { .. } => {}
@@ -529,6 +535,8 @@ fn view_of(site: &Site) -> SiteView {
         plugged_since: Some(BEGIN.wall),
         authorisation: AuthorisationMode::None,
         session: None,
+        cap: None,
+        price_allows: None,
         keys: Keys::new(),
         dialect: None,
     });

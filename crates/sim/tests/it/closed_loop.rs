@@ -274,6 +274,7 @@ impl ClosedLoop {
             directory: self.core.directory().clone(),
             devices: Vec::new(),
             alarms: view.alarms.clone(),
+            keys: Vec::new(),
         };
         self.epoch += 1;
         self.core = Core::new(

@@ -175,6 +175,8 @@ fn view(site: &Site) -> SiteView {
         plugged_since: None,
         authorisation: AuthorisationMode::None,
         session: None,
+        cap: None,
+        price_allows: None,
         keys: Keys::new(),
         dialect: None,
     };

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::goe::charger::{Variant, clock_keys};
 use crate::goe::client::DIALECT;
 use crate::goe::keys;
+use crate::goe::map::set::DEFAULT_PRICE_LIMIT;
 use crate::goe::server::Sheet;
 use crate::goe::wire::decimal;
 
@@ -77,7 +78,14 @@ pub fn overlay(view: &EvseView, about: &About<'_>) -> Map<String, Value> {
         "fup": solar,
         "alw": allowed,
         "acu": view.setpoint.current().map(MilliAmps::amps_rounded_down),
-        "modelStatus": model_status(&view.reason.cause, wish.force, allowed),
+        "modelStatus": match model_status(&view.reason.cause, wish.force, allowed) {
+            DEFAULT | SURPLUS if allowed && view.price_allows == Some(true) => PRICE,
+            status => status,
+        },
+        "tcl": view.cap.map(|(current, _)| current.amps_rounded_down()),
+        "dwo": wish.energy_limit.map(|energy| energy.0),
+        "awp": decimal(wish.price_limit.unwrap_or(DEFAULT_PRICE_LIMIT).0 / 10),
+        "awe": wish.price_limit.is_some(),
         "cae": about.api_enabled,
     }));
     if let Some(token) = about.token {
@@ -158,6 +166,11 @@ fn nrg(view: &EvseView, device: Option<&DeviceView>) -> Value {
     Value::Array(values)
 }
 
+/// `modelStatus` of charging that nothing else decides, of surplus control, and of a low price.
+const DEFAULT: i64 = 15;
+const SURPLUS: i64 = 12;
+const PRICE: i64 = 7;
+
 /// Why charging is allowed or not, in the numbers of `modelStatus` (README of the reference, 4.4).
 #[must_use]
 pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
@@ -165,8 +178,7 @@ pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
     const FORCED_ON: i64 = 3;
     const FORCED_OFF: i64 = 4;
     const ENERGY_LIMIT: i64 = 6;
-    const SURPLUS: i64 = 12;
-    const DEFAULT: i64 = 15;
+    const TOO_DEAR: i64 = 17;
     const KEEP_ALIVE: i64 = 19;
     const MINIMUM_PAUSE: i64 = 24;
     const ERROR: i64 = 26;
@@ -180,7 +192,11 @@ pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
             charging
         }
         Cause::Limited { by, .. } => match by {
-            LimitSource::Hardware | LimitSource::Wish | LimitSource::Vehicle | LimitSource::Ramp => charging,
+            LimitSource::Hardware
+            | LimitSource::Wish
+            | LimitSource::Temporary
+            | LimitSource::Vehicle
+            | LimitSource::Ramp => charging,
             LimitSource::Circuit { .. } if allowed => charging,
             LimitSource::Circuit { .. } => LOAD_MANAGEMENT,
             LimitSource::Surplus => SURPLUS,
@@ -195,7 +211,10 @@ pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
         Cause::StationSilent { .. } | Cause::NotFollowing { .. } => ERROR,
         Cause::StartingUp => INITIALISING,
         Cause::AwaitingAuthorisation => WAITING_FOR_ACCESS,
-        Cause::BudgetUsedUp { .. } | Cause::ChargeLimitReached { .. } => ENERGY_LIMIT,
+        Cause::BudgetUsedUp { .. } | Cause::ChargeLimitReached { .. } | Cause::EnergyLimitReached { .. } => {
+            ENERGY_LIMIT
+        }
+        Cause::PriceTooHigh { .. } => TOO_DEAR,
     }
 }
 

@@ -1,16 +1,23 @@
 //! A written key as an intent.
 
-use model::device::{ChargeMode, Force};
+use model::device::{ChargeMode, Force, Wish};
 use model::id::EvseId;
 use model::intent::Wanted;
+use model::money::PerKwh;
 use model::phases::Phases;
-use model::units::MilliAmps;
+use model::units::{MilliAmps, WattHours};
 use model::view::EvseView;
 use serde_json::Value;
 
 use crate::goe::keys;
 use crate::goe::query::Write;
 use crate::goe::value::{self, Checked, Reading};
+use crate::goe::wire::rounded;
+
+/// `awp` counts cents, or the hundredth part of whatever the tariff counts.
+pub(super) const MICROS_PER_CENT: f64 = 10_000.0;
+/// What a new charger shows.
+pub(super) const DEFAULT_PRICE_LIMIT: PerKwh = PerKwh(30_000);
 
 /// The EVSE a set is meant for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +27,7 @@ pub struct Target {
     pub phase_switching: bool,
     /// The mode now: a mode that is already there is not chosen again, because choosing one ends a forced state.
     pub mode: ChargeMode,
+    pub price_limit: Option<PerKwh>,
 }
 
 impl From<&EvseView> for Target {
@@ -29,7 +37,16 @@ impl From<&EvseView> for Target {
             max: view.max,
             phase_switching: view.phase_switching,
             mode: view.wish.mode,
+            price_limit: view.wish.price_limit,
         }
+    }
+}
+
+impl Target {
+    /// Takes over what is wished from now on, for the next write of the same request.
+    pub fn note(&mut self, wish: &Wish) {
+        self.mode = wish.mode;
+        self.price_limit = wish.price_limit;
     }
 }
 
@@ -96,6 +113,33 @@ fn wanted(key: &str, text: &str, value: &Value, target: &Target) -> Result<Optio
         },
         ("lmo", Some(mode @ (3 | 4)), _) => return Ok(solar_or_not(mode == 4, target)),
         ("fup", _, Some(surplus)) => return Ok(solar_or_not(surplus, target)),
+        ("tcl", _, _) => {
+            let max = target.max.amps_rounded_down();
+            let current = value.as_i64();
+            if let Some(amps) = current.filter(|amps| *amps > max) {
+                return Err(value::out_of_range(key, &amps.to_string(), 6, max));
+            }
+            Wanted::TemporaryCurrent {
+                evse,
+                current: current.map(MilliAmps::from_amps),
+            }
+        }
+        ("dwo", _, _) => Wanted::EnergyLimit {
+            evse,
+            limit: value.as_f64().map(|energy| WattHours(rounded(energy))),
+        },
+        ("awp", _, _) => Wanted::PriceLimit {
+            evse,
+            limit: value
+                .as_f64()
+                .map(|cents| PerKwh(rounded(cents * MICROS_PER_CENT))),
+        },
+        ("awe", _, Some(false)) => Wanted::PriceLimit { evse, limit: None },
+        ("awe", _, Some(true)) if target.price_limit.is_some() => return Ok(None),
+        ("awe", _, Some(true)) => Wanted::PriceLimit {
+            evse,
+            limit: Some(DEFAULT_PRICE_LIMIT),
+        },
         // Daily trip needs a plan, which the model has no wish for.
         ("lmo", _, _) => return Err(value::not_from_api(key, text)),
         _ => Wanted::VendorWrite {

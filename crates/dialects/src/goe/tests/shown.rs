@@ -5,6 +5,7 @@ use model::device::{AuthorisationMode, ChargeMode, Force, LinkState, Wish};
 use model::document::Document;
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::intent::Wanted;
+use model::money::{Currency, PerKwh};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
 use model::reading::{EvseStatus, Measured, PilotState};
 use model::reason::{Cause, Reason};
@@ -42,6 +43,8 @@ fn view() -> EvseView {
             force: Force::Neutral,
             current: MilliAmps(13_000),
             phases: None,
+            energy_limit: None,
+            price_limit: None,
         },
         status: EvseStatus {
             pilot: PilotState::C,
@@ -63,6 +66,8 @@ fn view() -> EvseView {
         plugged_since: None,
         authorisation: AuthorisationMode::None,
         session: None,
+        cap: None,
+        price_allows: None,
         keys: Keys::new(),
         dialect: None,
     }
@@ -133,6 +138,33 @@ fn keys_that_the_model_does_not_know_read_back_as_they_were_written() {
         let expected = json!({"fna": "Garage", "cid": "#00FF00", "amp": 13, "cak": "ourtoken"});
         assert_eq!(shown, expected);
     }
+}
+
+#[test]
+fn limits_read_back_and_what_they_do_is_in_model_status() {
+    let mut view = view();
+    view.wish.mode = ChargeMode::Solar;
+    let filter = "awe,awp,dwo,tcl,modelStatus";
+    let none = json!({"awe": false, "awp": 3, "dwo": null, "tcl": null, "modelStatus": 15});
+    assert_eq!(shown(&view, Some(&real(r#"{"dwo":1}"#)), filter), none);
+    view.wish.energy_limit = Some(WattHours(5_000));
+    view.wish.price_limit = Some(PerKwh(125_000));
+    view.cap = Some((MilliAmps(10_000), Timestamp(1)));
+    view.price_allows = Some(true);
+    let all = json!({"awe": true, "awp": 12.5, "dwo": 5000, "tcl": 10, "modelStatus": 7});
+    assert_eq!(shown(&view, None, filter), all);
+    let (price, limit, currency) = (PerKwh(130_000), PerKwh(125_000), Currency::EUR);
+    view.price_allows = Some(false);
+    view.setpoint = ChargeCurrent::PAUSED;
+    view.reason.cause = Cause::PriceTooHigh {
+        price,
+        limit,
+        currency,
+    };
+    assert_eq!(shown(&view, None, "modelStatus"), json!({"modelStatus": 17}));
+    let (limit, charged) = (WattHours(5_000), WattHours(5_001));
+    view.reason.cause = Cause::EnergyLimitReached { limit, charged };
+    assert_eq!(shown(&view, None, "modelStatus"), json!({"modelStatus": 6}));
 }
 
 #[test]
@@ -616,6 +648,32 @@ fn writes_become_wishes() {
         "5",
         Err("lmo: tried to set api key which is not allowed from api (5)".to_owned()),
     );
+    let energy = |limit: Option<i64>| {
+        let limit = limit.map(WattHours);
+        Ok(Some(Wanted::EnergyLimit { evse: evse(), limit }))
+    };
+    check(Fast, "dwo", "5000", energy(Some(5_000)));
+    check(Fast, "dwo", "5000.4", energy(Some(5_000)));
+    check(Fast, "dwo", "null", energy(None));
+    let price = |limit: Option<i64>| {
+        let limit = limit.map(PerKwh);
+        Ok(Some(Wanted::PriceLimit { evse: evse(), limit }))
+    };
+    check(Solar, "awp", "12.5", price(Some(125_000)));
+    check(Solar, "awp", "-3", price(Some(-30_000)));
+    check(Solar, "awe", "false", price(None));
+    check(Solar, "awe", "true", price(Some(30_000)));
+    let cap = |amps: Option<i64>| {
+        let current = amps.map(MilliAmps::from_amps);
+        Ok(Some(Wanted::TemporaryCurrent {
+            evse: evse(),
+            current,
+        }))
+    };
+    check(Fast, "tcl", "10", cap(Some(10)));
+    check(Fast, "tcl", "null", cap(None));
+    let too_much = "tcl: failed: Value 17 exceeds range 6 to 16 (17)";
+    check(Fast, "tcl", "17", Err(too_much.to_owned()));
     let vendor = Wanted::VendorWrite {
         evse: EvseId::new("left").unwrap(),
         dialect: "goe".to_owned(),

@@ -68,6 +68,13 @@ pub struct EvseView {
     /// The session of the car that is plugged in.
     #[schema(required = true)]
     pub session: Option<SessionNow>,
+    /// The most the EVSE offers for some minutes.
+    #[schema(required = true)]
+    pub temporary: Option<TemporaryCurrent>,
+    /// Whether grid energy is cheap enough for a car that waits for the sun; null where nobody set a limit, the
+    /// mode does not ask, or no price is known.
+    #[schema(required = true)]
+    pub price_allows: Option<bool>,
 }
 
 impl EvseView {
@@ -100,6 +107,11 @@ impl EvseView {
             online: station.is_some_and(|station| station.enabled && station.link == LinkState::Online),
             authorisation: evse.authorisation.into(),
             session: evse.session.as_ref().map(Into::into),
+            temporary: evse.cap.map(|(current, until)| TemporaryCurrent {
+                current_ma: current.0,
+                until_ms: until.0,
+            }),
+            price_allows: evse.price_allows,
         }
     }
 }
@@ -132,6 +144,19 @@ pub struct Wish {
     /// Null: whatever fits.
     #[schema(required = true)]
     pub phases: Option<Phases>,
+    /// The car gets no more once so much was charged since it was plugged in.
+    #[schema(required = true)]
+    pub energy_limit_wh: Option<i64>,
+    /// What waits for the sun also takes grid energy while that costs at most so much.
+    #[schema(required = true)]
+    pub price_limit_micros_per_kwh: Option<i64>,
+}
+
+/// A ceiling that goes by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TemporaryCurrent {
+    pub current_ma: i64,
+    pub until_ms: i64,
 }
 
 impl From<model::device::Wish> for Wish {
@@ -141,6 +166,8 @@ impl From<model::device::Wish> for Wish {
             force: wish.force.into(),
             current_ma: wish.current.0,
             phases: wish.phases.map(Into::into),
+            energy_limit_wh: wish.energy_limit.map(|limit| limit.0),
+            price_limit_micros_per_kwh: wish.price_limit.map(|limit| limit.0),
         }
     }
 }
