@@ -463,6 +463,61 @@ fn a_car_that_has_had_what_was_asked_for_gets_no_more() {
 }
 
 #[test]
+fn cards_that_may_charge_are_listed_and_begin_a_transaction_by_their_place() {
+    let ann: model::id::UserId = "ann".parse().unwrap();
+    let user = |role| model::user::User::new(ann.clone(), "Ann", role);
+    let card = |id: &str, kind, enabled| {
+        let card = model::user::Card {
+            id: id.parse().unwrap(),
+            user: ann.clone(),
+            kind,
+            name: id.to_uppercase(),
+            enabled,
+            valid_until: None,
+            budget: None,
+            phases: None,
+            tariff: None,
+            vehicle: None,
+            rules: Vec::new(),
+        };
+        (card.id.clone(), card)
+    };
+    use model::user::{CardKind, Role};
+    let directory = |role| Directory {
+        users: [(ann.clone(), user(role))].into(),
+        cards: [
+            card("d", CardKind::Rfid, true),
+            card("a", CardKind::Rfid, true),
+            card("b", CardKind::Pin, true),
+            card("c", CardKind::Rfid, false),
+        ]
+        .into(),
+        ..Directory::default()
+    };
+    let mut core = core(Restored {
+        directory: directory(Role::User),
+        ..Restored::default()
+    });
+    car(&mut core, PilotState::B, ChargeCurrent::PAUSED, 0, 0);
+    let view = core.view(now(0)).evses.remove(0);
+    let names: Vec<&str> = view.cards.iter().map(|slot| slot.name.as_str()).collect();
+    assert_eq!(names, ["A", "D"]);
+    let slot = &view.cards[1];
+    let authorisation = Authorisation {
+        kind: AuthorisationKind::Rfid,
+        user: Some(slot.user.clone()),
+        card: Some(slot.card.clone()),
+    };
+    let evse = evse_id();
+    let change = weigh(&core, Wanted::Authorise { evse, authorisation }).unwrap();
+    core.apply(change, now(1_000));
+    let session = core.view(now(1_000)).evses.remove(0).session.unwrap();
+    assert_eq!(session.card.as_ref(), Some(&slot.card));
+    core.set_directory(directory(Role::Viewer), now(2_000));
+    assert!(core.view(now(2_000)).evses[0].cards.is_empty());
+}
+
+#[test]
 fn wishes_of_before_are_still_read() {
     let old = r#"{"mode":"solar","force":"neutral","current":9000,"phases":null}"#;
     let wish: Wish = serde_json::from_str(old).unwrap();

@@ -1,5 +1,7 @@
 //! What the others may see of a site: the balance, and one view each of circuits, devices and EVSEs.
 
+use std::sync::Arc;
+
 use model::device::{Device, DeviceKind, Evse, Wish};
 use model::id::EvseId;
 use model::reason::{Cause, Reason};
@@ -7,7 +9,7 @@ use model::setpoint::ChargeCurrent;
 use model::time::Now;
 use model::units::Watts;
 use model::vendor::Keys;
-use model::view::{CircuitView, DeviceView, EvseView, Flow, SiteView};
+use model::view::{CardSlot, CircuitView, DeviceView, EvseView, Flow, SiteView};
 
 use crate::core::Core;
 use crate::cycle;
@@ -90,6 +92,7 @@ impl Core {
 
     /// What the others may see, as of `now`.
     pub fn view(&self, now: Now) -> SiteView {
+        let cards = self.sessions.directory.slots(&self.site, now.wall);
         SiteView {
             id: self.site.id.clone(),
             name: self.site.name.clone(),
@@ -108,7 +111,7 @@ impl Core {
                 .site
                 .evses()
                 .enumerate()
-                .map(|(index, (station, evse))| self.evse_view(index, station, evse, now))
+                .map(|(index, (station, evse))| self.evse_view(index, station, evse, cards.clone(), now))
                 .collect(),
             alarms: self.alarms.open(),
             overdraft: self.account.total(),
@@ -185,7 +188,14 @@ impl Core {
         keys
     }
 
-    fn evse_view(&self, index: usize, station: &Device, evse: &Evse, now: Now) -> EvseView {
+    fn evse_view(
+        &self,
+        index: usize,
+        station: &Device,
+        evse: &Evse,
+        cards: Arc<[CardSlot]>,
+        now: Now,
+    ) -> EvseView {
         let image = self.image.evses.get(&evse.id).cloned().unwrap_or_default();
         let verdict = self.decision.verdicts.get(index);
         let told = self.dispatch.told(&evse.id);

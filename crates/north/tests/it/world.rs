@@ -535,6 +535,7 @@ fn view_of(site: &Site) -> SiteView {
         plugged_since: Some(BEGIN.wall),
         authorisation: AuthorisationMode::None,
         session: None,
+        cards: [].into(),
         cap: None,
         price_allows: None,
         keys: Keys::new(),

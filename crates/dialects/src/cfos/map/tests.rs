@@ -175,6 +175,7 @@ fn view(site: &Site) -> SiteView {
         plugged_since: None,
         authorisation: AuthorisationMode::None,
         session: None,
+        cards: [].into(),
         cap: None,
         price_allows: None,
         keys: Keys::new(),

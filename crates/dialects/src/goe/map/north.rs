@@ -1,6 +1,6 @@
 //! An EVSE of the model as a go-e charger.
 
-use model::device::{ChargeMode, Force};
+use model::device::{AuthorisationMode, ChargeMode, Force};
 use model::document::Document;
 use model::limit::LimitSource;
 use model::phases::{Phase, Phases};
@@ -8,7 +8,7 @@ use model::reading::PilotState;
 use model::reason::Cause;
 use model::time::Now;
 use model::units::MilliAmps;
-use model::view::{DeviceView, EvseView};
+use model::view::{CardSlot, DeviceView, EvseView, TransactionState};
 use serde_json::{Map, Value, json};
 
 use crate::goe::charger::{Variant, clock_keys};
@@ -82,16 +82,58 @@ pub fn overlay(view: &EvseView, about: &About<'_>) -> Map<String, Value> {
             DEFAULT | SURPLUS if allowed && view.price_allows == Some(true) => PRICE,
             status => status,
         },
+        "trx": trx(view),
+        "acs": acs(view),
         "tcl": view.cap.map(|(current, _)| current.amps_rounded_down()),
         "dwo": wish.energy_limit.map(|energy| energy.0),
         "awp": decimal(wish.price_limit.unwrap_or(DEFAULT_PRICE_LIMIT).0 / 10),
         "awe": wish.price_limit.is_some(),
         "cae": about.api_enabled,
     }));
+    if !view.cards.is_empty() {
+        keys.extend(cards(&view.cards));
+    }
     if let Some(token) = about.token {
         keys.insert("cak".to_owned(), Value::from(token));
     }
     keys
+}
+
+/// Whose transaction runs: null nobody's, 0 without a card (or with one that is not shown), n the n-th card.
+pub(super) fn trx(view: &EvseView) -> Option<i64> {
+    let session = view.session.as_ref()?;
+    if session.state != TransactionState::Running {
+        return None;
+    }
+    let is_its = |slot: &CardSlot| session.card.as_ref() == Some(&slot.card);
+    let at = view.cards.iter().position(is_its);
+    Some(at.map_or(0, |at| i64::try_from(at + 1).unwrap_or(0)))
+}
+
+/// 0: everybody may charge; 1: a card is wanted.
+pub(super) const fn acs(view: &EvseView) -> i64 {
+    match view.authorisation {
+        AuthorisationMode::None => 0,
+        AuthorisationMode::Card => 1,
+    }
+}
+
+/// Ten cards, as one list and as flat keys: both have been in use. Numbers are nobody's business.
+fn cards(slots: &[CardSlot]) -> Map<String, Value> {
+    let mut keys = Map::new();
+    let mut list = Vec::with_capacity(CardSlot::MOST);
+    for at in 0..CardSlot::MOST {
+        let name = slots.get(at).map_or("n/a", |slot| slot.name.as_str());
+        let is_taken = at < slots.len();
+        list.push(json!({"name": name, "energy": 0, "cardId": is_taken}));
+        keys.extend(flat(at, name.into(), 0.into(), is_taken.into()));
+    }
+    keys.insert("cards".to_owned(), Value::Array(list));
+    keys
+}
+
+fn flat(at: usize, name: Value, energy: Value, card: Value) -> [(String, Value); 3] {
+    [(format!("c{at}n"), name), (format!("c{at}e"), energy), (format!("c{at}i"), card)]
 }
 
 /// A complete set of keys for an EVSE without a document of its own: those of a charger of the fourth

@@ -1,14 +1,18 @@
 //! A written key as an intent.
 
+use std::sync::Arc;
+
 use model::device::{ChargeMode, Force, Wish};
 use model::id::EvseId;
 use model::intent::Wanted;
 use model::money::PerKwh;
 use model::phases::Phases;
 use model::units::{MilliAmps, WattHours};
-use model::view::EvseView;
+use model::session::{Authorisation, AuthorisationKind};
+use model::view::{CardSlot, EvseView};
 use serde_json::Value;
 
+use crate::goe::client::DIALECT;
 use crate::goe::keys;
 use crate::goe::query::Write;
 use crate::goe::value::{self, Checked, Reading};
@@ -28,6 +32,12 @@ pub struct Target {
     /// The mode now: a mode that is already there is not chosen again, because choosing one ends a forced state.
     pub mode: ChargeMode,
     pub price_limit: Option<PerKwh>,
+    /// What `trx` and `acs` show now.
+    pub trx: Option<i64>,
+    pub acs: i64,
+    pub cards: Arc<[CardSlot]>,
+    /// Whether its charging station is a go-e charger, which knows itself what it takes.
+    pub is_own: bool,
 }
 
 impl From<&EvseView> for Target {
@@ -38,6 +48,10 @@ impl From<&EvseView> for Target {
             phase_switching: view.phase_switching,
             mode: view.wish.mode,
             price_limit: view.wish.price_limit,
+            trx: super::north::trx(view),
+            acs: super::north::acs(view),
+            cards: view.cards.clone(),
+            is_own: view.dialect.as_deref() == Some(DIALECT),
         }
     }
 }
@@ -111,6 +125,10 @@ fn wanted(key: &str, text: &str, value: &Value, target: &Target) -> Result<Optio
             evse,
             phases: Some(Phases::Three),
         },
+        ("trx", slot, _) => return authorised(key, text, slot, target),
+        ("acs", Some(mode), _) if mode == target.acs => return Ok(None),
+        // Who must show a card is the owner's to say, in the settings.
+        ("acs", _, _) => return Err(value::not_from_api(key, text)),
         ("lmo", Some(mode @ (3 | 4)), _) => return Ok(solar_or_not(mode == 4, target)),
         ("fup", _, Some(surplus)) => return Ok(solar_or_not(surplus, target)),
         ("tcl", _, _) => {
@@ -140,16 +158,60 @@ fn wanted(key: &str, text: &str, value: &Value, target: &Target) -> Result<Optio
             evse,
             limit: Some(DEFAULT_PRICE_LIMIT),
         },
+        // The cards that are shown are ours; what the EVSE can do is in the settings.
+        ("cards", _, _) if !target.is_own || !target.cards.is_empty() => {
+            return Err(value::not_from_api(key, text));
+        }
+        (_, _, _) if is_card(key) && (!target.is_own || !target.cards.is_empty()) => {
+            return Err(value::not_from_api(key, text));
+        }
+        ("ama" | "mca" | "var", _, _) if !target.is_own => return Err(value::not_from_api(key, text)),
         // Daily trip needs a plan, which the model has no wish for.
         ("lmo", _, _) => return Err(value::not_from_api(key, text)),
         _ => Wanted::VendorWrite {
             evse,
-            dialect: crate::goe::client::DIALECT.to_owned(),
+            dialect: DIALECT.to_owned(),
             key: key.to_owned(),
             value: value.to_string(),
         },
     };
     Ok(Some(wanted))
+}
+
+/// `c0n`, `c3i`, `c9e`: one card each.
+fn is_card(key: &str) -> bool {
+    matches!(key.as_bytes(), [b'c', b'0'..=b'9', b'n' | b'i' | b'e'])
+}
+
+/// Null ends the transaction, 0 begins one without a card, `n` with the n-th card that is shown. What is there
+/// already stays: asking twice for one and the same is no second tap.
+fn authorised(key: &str, text: &str, slot: Option<i64>, target: &Target) -> Result<Option<Wanted>, String> {
+    if slot == target.trx {
+        return Ok(None);
+    }
+    let evse = target.evse.clone();
+    let Some(slot) = slot else {
+        return Ok(Some(Wanted::StopTransaction { evse }));
+    };
+    let authorisation = if slot == 0 {
+        Authorisation {
+            kind: AuthorisationKind::App,
+            user: None,
+            card: None,
+        }
+    } else {
+        let card = usize::try_from(slot - 1).ok().and_then(|at| target.cards.get(at));
+        let Some(CardSlot { card, user, .. }) = card else {
+            let most = i64::try_from(target.cards.len()).unwrap_or(i64::MAX);
+            return Err(value::out_of_range(key, text, 0, most));
+        };
+        Authorisation {
+            kind: AuthorisationKind::Rfid,
+            user: Some(user.clone()),
+            card: Some(card.clone()),
+        }
+    };
+    Ok(Some(Wanted::Authorise { evse, authorisation }))
 }
 
 /// Eco with surplus is Solar (or Min+Solar, which reads the same), everything else is Fast or Off.

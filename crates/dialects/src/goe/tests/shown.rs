@@ -66,6 +66,7 @@ fn view() -> EvseView {
         plugged_since: None,
         authorisation: AuthorisationMode::None,
         session: None,
+        cards: [].into(),
         cap: None,
         price_allows: None,
         keys: Keys::new(),
