@@ -6,9 +6,9 @@ use model::limit::LimitSource;
 use model::phases::{Phase, Phases};
 use model::reading::PilotState;
 use model::reason::Cause;
-use model::time::Now;
+use model::time::{Now, Timestamp, ZoneClock};
 use model::units::MilliAmps;
-use model::view::{CardSlot, DeviceView, EvseView, TransactionState};
+use model::view::{CardSlot, DeviceView, EvseView, Flow, TransactionState};
 use serde_json::{Map, Value, json};
 
 use crate::goe::charger::{Variant, clock_keys};
@@ -27,8 +27,11 @@ pub struct About<'a> {
     pub token: Option<&'a str>,
     /// `cae`.
     pub api_enabled: bool,
-    /// When the view was made; only for the clocks of a charger that has none.
+    /// When the view was made, and where: only for a charger that has no clock of its own.
     pub at: Now,
+    pub time_zone: &'a str,
+    /// The balance of the site, as somebody would push it to a charger that has no meter of its own.
+    pub flow: Flow,
 }
 
 /// Everything the charger of an EVSE shows: the document of a real go-e, or for another make a complete set of
@@ -45,10 +48,47 @@ pub fn sheet(
         .filter(|document| document.dialect == DIALECT)
         .and_then(|document| serde_json::from_str::<Map<String, Value>>(&document.json).ok());
     let mut base = document.unwrap_or_else(|| synthesised(view, device, about));
+    mend(&mut base);
     // The charger's own token is nobody's.
     base.remove(keys::TOKEN);
     base.extend(written(view));
     Sheet::new(base, overlay(view, about))
+}
+
+/// Clients read these by their place, and cards by either of both ways.
+fn mend(keys: &mut Map<String, Value>) {
+    for (key, count, filler) in [("nrg", 16, json!(0)), ("pha", 6, json!(false))] {
+        let Some(Value::Array(values)) = keys.get_mut(key) else {
+            keys.remove(key);
+            continue;
+        };
+        values.resize(count, filler.clone());
+        for value in values {
+            if std::mem::discriminant(&*value) != std::mem::discriminant(&filler) {
+                *value = filler.clone();
+            }
+        }
+    }
+    let has_temperatures = |value: &Value| value.as_array().is_some_and(|values| values.len() >= 2);
+    if !keys.get("tma").is_some_and(has_temperatures) {
+        keys.remove("tma");
+    }
+    if let Some(Value::Array(list)) = keys.get("cards").cloned() {
+        for (at, card) in list.iter().take(CardSlot::MOST).enumerate() {
+            let [name, energy, id] = ["name", "energy", "cardId"].map(|part| card[part].clone());
+            for (key, value) in flat(at, name, energy, id) {
+                keys.entry(key).or_insert(value);
+            }
+        }
+    } else if keys.contains_key("c0n") {
+        let of = |key: String| keys.get(&key).cloned().unwrap_or_default();
+        let list = (0..CardSlot::MOST).map(|at| {
+            let [name, energy, id] = ["n", "e", "i"].map(|part| of(format!("c{at}{part}")));
+            json!({"name": name, "energy": energy, "cardId": id})
+        });
+        let list: Value = list.collect();
+        keys.insert("cards".to_owned(), list);
+    }
 }
 
 /// Keys that the model does not know, as they were written.
@@ -152,7 +192,7 @@ pub fn synthesised(view: &EvseView, device: Option<&DeviceView>, about: &About<'
         "ama": max.clamp(6, 32),
         "mca": view.min.amps_rounded_down().clamp(6, 32),
         "car": car(view),
-        "err": i64::from(view.status.pilot == PilotState::F),
+        "err": if view.status.pilot == PilotState::F { UNKNOWN_ERROR } else { 0 },
         "wh": view.status.session_energy.map_or(0, |energy| energy.0),
         "pha": [closed(l1), closed(l2), closed(l3), wired(l1), wired(l2), wired(l3)],
         "nrg": nrg(view, device),
@@ -160,9 +200,54 @@ pub fn synthesised(view: &EvseView, device: Option<&DeviceView>, about: &About<'
         "pnp": if charging { view.status.terminals.count() } else { 0 },
         "tpa": view.power.0,
         "mtp": format!("go-eCharger/{}/", about.serial),
+        "fhz": device.and_then(|device| device.measured.frequency).map(|hertz| decimal(hertz.0)),
+        "map": view.rotation.grid_phases().map(|phase| phase as i64 + 1),
+        "fsp": view.phases == Some(Phases::One),
+        "pwm": match view.phases { None => 0, Some(Phases::One) => 1, Some(Phases::Three) => 2 },
+        "cll": {
+            "currentLimitMax": max.clamp(6, 32),
+            "requestedCurrent": view.wish.current.amps_rounded_down(),
+            "temperatureCurrentLimit": 32,
+            "unsymetryCurrentLimit": 32,
+        },
+        "pgrid": about.flow.grid.map(|power| power.0),
+        "ppv": about.flow.pv.map(|power| -power.0),
+        "pakku": about.flow.battery.map(|power| -power.0),
     })));
-    let clock = clock_keys(about.at, about.at.monotonic.0, 0);
-    keys.extend(clock.map(|(key, value)| (key.to_owned(), value)));
+    if view.cards.is_empty() {
+        keys.extend(cards(&[]));
+    }
+    keys.extend(times(view, about));
+    keys
+}
+
+/// The clocks: of the site's time zone, and since when there is what there is. Such a charger booted with us.
+fn times(view: &EvseView, about: &About<'_>) -> Map<String, Value> {
+    let boot_ms = about.at.monotonic.0;
+    let since_boot = |at: Timestamp| boot_ms - (about.at.wall - at).0;
+    let zone = ZoneClock::of(about.time_zone, about.at.wall);
+    let clock = clock_keys(about.at, boot_ms, zone.offset.0);
+    let mut keys: Map<String, Value> = clock.map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
+    // Where the clocks change, as far as the charger has names for it.
+    let hours = zone.winter.0 / 3_600_000;
+    let rule = match zone.summer_in_july {
+        None => 0,
+        Some(false) => 3,
+        Some(true) if hours < -2 => 2,
+        Some(true) => 1,
+    };
+    let session = view.session.as_ref();
+    let running = session.filter(|session| session.state == TransactionState::Running);
+    let duration = match running {
+        Some(session) => json!({"type": 0, "value": since_boot(session.since)}),
+        None => json!({"type": 1, "value": 0}),
+    };
+    keys.extend(object(json!({
+        "tof": zone.winter.0 / 60_000,
+        "tds": rule,
+        "cdi": duration,
+        "lccfi": view.plugged_since.map(since_boot),
+    })));
     keys
 }
 
@@ -208,6 +293,8 @@ fn nrg(view: &EvseView, device: Option<&DeviceView>) -> Value {
     Value::Array(values)
 }
 
+/// `err` of a fault that nobody has told more of, in the numbers of the firmware that is shown.
+const UNKNOWN_ERROR: i64 = 15;
 /// `modelStatus` of charging that nothing else decides, of surplus control, and of a low price.
 const DEFAULT: i64 = 15;
 const SURPLUS: i64 = 12;

@@ -9,11 +9,12 @@ use model::money::{Currency, PerKwh};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
 use model::reading::{EvseStatus, Measured, PilotState};
 use model::reason::{Cause, Reason};
+use model::session::{Authorisation, AuthorisationKind, Origin};
 use model::setpoint::ChargeCurrent;
 use model::time::{Millis, Timestamp};
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 use model::vendor::Keys;
-use model::view::{DeviceView, EvseView};
+use model::view::{CardSlot, DeviceView, EvseView, Flow, SessionView, TransactionState};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -100,6 +101,13 @@ fn about() -> About<'static> {
         token: Some("ourtoken"),
         api_enabled: true,
         at: at(60_000),
+        time_zone: "Europe/Vienna",
+        flow: Flow {
+            grid: Some(Watts(-1_200)),
+            pv: Some(Watts(-5_000)),
+            battery: None,
+            ..Flow::default()
+        },
     }
 }
 
@@ -168,18 +176,109 @@ fn limits_read_back_and_what_they_do_is_in_model_status() {
     assert_eq!(shown(&view, None, "modelStatus"), json!({"modelStatus": 6}));
 }
 
+/// What an EVSE on a meter's bus, or with no link at all, may look like in the course of its days.
+fn days_of_another_make() -> Vec<(&'static str, EvseView)> {
+    let fresh = EvseView {
+        status: EvseStatus::default(),
+        power: Watts(0),
+        current: PerPhase::default(),
+        setpoint: ChargeCurrent::PAUSED,
+        ..view()
+    };
+    let with = |pilot| EvseView {
+        status: EvseStatus { pilot, ..view().status },
+        ..view()
+    };
+    let session = SessionView {
+        id: "s".parse().unwrap(),
+        since: Timestamp(0),
+        vehicle: None,
+        soc: None,
+        user: None,
+        card: Some("b".parse().unwrap()),
+        kind: Some(AuthorisationKind::Rfid),
+        state: TransactionState::Running,
+        energy: WattHours(0),
+        origin: Origin::default(),
+        cost: None,
+        other_costs: Vec::new(),
+        unpriced: WattHours(0),
+        estimated: false,
+    };
+    vec![
+        ("nothing heard yet", fresh),
+        ("no car", with(PilotState::A)),
+        ("plugged", with(PilotState::B)),
+        ("charging", with(PilotState::C)),
+        ("fault", with(PilotState::F)),
+        (
+            "one phase, with a card",
+            EvseView {
+                terminals: PhaseSet::L1,
+                phases: Some(Phases::One),
+                plugged_since: Some(Timestamp(0)),
+                authorisation: AuthorisationMode::Card,
+                cards: cards(),
+                session: Some(session),
+                ..with(PilotState::C)
+            },
+        ),
+        (
+            "limits",
+            EvseView {
+                wish: Wish {
+                    energy_limit: Some(WattHours(1)),
+                    price_limit: Some(PerKwh(123_456)),
+                    ..view().wish
+                },
+                cap: Some((MilliAmps(6_000), Timestamp(0))),
+                ..view()
+            },
+        ),
+    ]
+}
+
+fn cards() -> std::sync::Arc<[CardSlot]> {
+    let slot = |card: &str, name: &str| CardSlot {
+        card: card.parse().unwrap(),
+        user: "anna".parse().unwrap(),
+        name: name.to_owned(),
+    };
+    [slot("a", "White"), slot("b", "Blue")].into()
+}
+
 #[test]
 fn another_make_has_every_key_of_a_v4_with_its_type() {
-    let shown = shown(&view(), None, "");
     let sample: Map<String, Value> = serde_json::from_str(&testdata("status-v4-fw59.4-idle.json")).unwrap();
-    for (key, value) in sample.iter().filter(|(key, _)| !keys::is_secret(key)) {
-        let given = shown.get(key).unwrap_or_else(|| panic!("{key} is missing"));
-        let same = std::mem::discriminant(value) == std::mem::discriminant(given);
-        assert!(same || value.is_null() || given.is_null(), "{key}: {given}");
+    assert_eq!(sample.len(), 264);
+    let mut key_sets = std::collections::BTreeSet::new();
+    for (day, view) in days_of_another_make() {
+        for device in [Some(device()), None] {
+            let sheet = map::sheet(None, &view, device.as_ref(), &about());
+            let shown: Map<String, Value> =
+                serde_json::from_slice(&sheet.body(None, Secrets::WhenNamed, CLOUD)).unwrap();
+            for (key, value) in sample.iter().filter(|(key, _)| !keys::is_secret(key)) {
+                let given = shown.get(key).unwrap_or_else(|| panic!("{day}: {key} is missing"));
+                let same = std::mem::discriminant(value) == std::mem::discriminant(given);
+                assert!(same || value.is_null() || given.is_null(), "{day}: {key}: {given}");
+            }
+            for key in keys::NEVER_NULL {
+                assert!(!shown[key].is_null(), "{day}: {key}");
+            }
+            let numbers = shown["nrg"].as_array().unwrap();
+            assert_eq!(numbers.len(), 16, "{day}");
+            assert!(numbers.iter().all(Value::is_number), "{day}: {numbers:?}");
+            let list = |value: &Value| value.as_array().unwrap().len();
+            assert_eq!((list(&shown["pha"]), list(&shown["cards"])), (6, 10), "{day}");
+            for at in 0..10 {
+                let [name, energy, card] = ["n", "e", "i"].map(|part| &shown[&format!("c{at}{part}")]);
+                assert_eq!(shown["cards"][at], json!({"name": name, "energy": energy, "cardId": card}));
+            }
+            key_sets.insert(shown.keys().cloned().collect::<Vec<_>>());
+        }
     }
-    for key in keys::NEVER_NULL {
-        assert!(!shown[key].is_null(), "{key}");
-    }
+    assert_eq!(key_sets.len(), 1, "a client that misses a key once drops it for good");
+    let shown = shown(&view(), None, "");
     for key in [
         "eto",
         "car",
@@ -682,6 +781,105 @@ fn writes_become_wishes() {
         value: "\"#00FF00\"".to_owned(),
     };
     check(Fast, "cid", "\"#00FF00\"", Ok(Some(vendor)));
+}
+
+#[test]
+fn a_transaction_is_begun_and_ended_by_trx() {
+    let session = |card: Option<&str>| {
+        let mut days = days_of_another_make();
+        let (_, view) = days.remove(5);
+        let mut session = view.session.unwrap();
+        session.card = card.map(|card| card.parse().unwrap());
+        session
+    };
+    let idle = EvseView { cards: cards(), ..view() };
+    let running = |card| EvseView {
+        session: Some(session(card)),
+        ..idle.clone()
+    };
+    let check = |view: &EvseView, text: &str, expected: Result<Option<Wanted>, &str>| {
+        let write = Write {
+            key: "trx".to_owned(),
+            text: text.to_owned(),
+        };
+        let planned = plan(&write, &Target::from(view), Reading::Strict);
+        assert_eq!(planned.wanted, expected.map_err(str::to_owned), "{text}");
+    };
+    let authorise = |kind, card: Option<&str>| {
+        let authorisation = Authorisation {
+            kind,
+            user: card.map(|_| "anna".parse().unwrap()),
+            card: card.map(|card| card.parse().unwrap()),
+        };
+        let evse = idle.id.clone();
+        Ok(Some(Wanted::Authorise { evse, authorisation }))
+    };
+    let stop = Ok(Some(Wanted::StopTransaction { evse: idle.id.clone() }));
+    check(&idle, "null", Ok(None));
+    check(&idle, "0", authorise(AuthorisationKind::App, None));
+    check(&idle, "2", authorise(AuthorisationKind::Rfid, Some("b")));
+    check(&idle, "3", Err("trx: failed: Value 3 exceeds range 0 to 2 (3)"));
+    check(&idle, "11", Err("trx: failed: Value 11 exceeds range 0 to 10 (11)"));
+    check(&running(None), "null", stop.clone());
+    check(&running(None), "0", Ok(None));
+    check(&running(None), "1", authorise(AuthorisationKind::Rfid, Some("a")));
+    // A second tap of the same card would end it.
+    check(&running(Some("b")), "2", Ok(None));
+    check(&running(Some("b")), "null", stop);
+    for (view, expected) in [(&idle, json!(null)), (&running(None), json!(0)), (&running(Some("b")), json!(2))] {
+        let document = real(r#"{"trx":7,"acs":2}"#);
+        assert_eq!(shown(view, Some(&document), "trx"), json!({ "trx": expected }));
+    }
+}
+
+#[test]
+fn who_must_show_a_card_and_what_an_evse_can_do_is_in_the_settings() {
+    let own = EvseView {
+        dialect: Some("goe".to_owned()),
+        ..view()
+    };
+    let with_cards = EvseView { cards: cards(), ..own.clone() };
+    let check = |view: &EvseView, key: &str, text: &str, fits: bool| {
+        let write = Write {
+            key: key.to_owned(),
+            text: text.to_owned(),
+        };
+        let planned = plan(&write, &Target::from(view), Reading::Strict);
+        assert_eq!(planned.wanted.is_ok(), fits, "{key}={text}: {planned:?}");
+    };
+    check(&own, "acs", "0", true);
+    check(&own, "acs", "1", false);
+    for (key, text) in [("ama", "16"), ("mca", "8"), ("c0n", "\"Blue\"")] {
+        check(&own, key, text, true);
+        check(&view(), key, text, false);
+    }
+    check(&with_cards, "ama", "16", true);
+    check(&with_cards, "c0n", "\"Blue\"", false);
+}
+
+#[test]
+fn what_clients_read_by_place_has_its_places_whatever_the_document_says() {
+    let document = real(r#"{"nrg":[1,null,"x",2.5],"pha":[true],"tma":[3],"c0n":"Own","c0e":5,"c0i":true}"#);
+    let shown = shown(&view(), Some(&document), "");
+    let zeros = [0; 12];
+    let expected: Vec<Value> = [json!(1), json!(0), json!(0), json!(2.5)]
+        .into_iter()
+        .chain(zeros.map(Value::from))
+        .collect();
+    assert_eq!(shown["nrg"], Value::Array(expected));
+    assert_eq!(shown["pha"], json!([true, false, false, false, false, false]));
+    assert_eq!(shown["tma"], json!([0, 0]));
+    assert_eq!(shown["cards"][0], json!({"name": "Own", "energy": 5, "cardId": true}));
+}
+
+#[test]
+fn a_charger_without_a_clock_has_that_of_the_site() {
+    let shown = shown(&view(), None, "lto,tof,tds,loc,pgrid,ppv,pakku,map,fhz");
+    let loc = shown["loc"].as_str().unwrap();
+    assert!(loc.ends_with("+01:00"), "{loc}");
+    assert_eq!((&shown["lto"], &shown["tof"], &shown["tds"]), (&json!(3_600_000), &json!(60), &json!(0)));
+    assert_eq!((&shown["pgrid"], &shown["ppv"], &shown["pakku"]), (&json!(-1_200), &json!(5_000), &json!(null)));
+    assert_eq!(shown["map"], json!([2, 3, 1]));
 }
 
 proptest! {
