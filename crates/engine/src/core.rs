@@ -10,7 +10,7 @@ use model::device::{Device, Evse, Force, LinkState, Wish};
 use model::id::{DeviceId, EvseId};
 use model::intent::Rejection;
 use model::message::{Report, Reported};
-use model::reading::Quantity;
+use model::reading::{Pushed, Quantity};
 use model::reason::{Cause, Reason};
 use model::session::{LedgerEntry, Session};
 use model::setpoint::{Action, ChargeCurrent, Setpoint};
@@ -88,6 +88,9 @@ pub struct Core {
     pub(crate) house: VecDeque<Watts>,
     pub(crate) sessions: Sessions,
     pub(crate) caps: BTreeMap<EvseId, Cap>,
+    pub(crate) pushed: BTreeMap<EvseId, (Pushed, Now)>,
+    /// Whose pushed readings the last cycle used.
+    pub(crate) leans_on: Option<EvseId>,
     /// Of the last cycle, in the order of the site.
     pub(crate) price_allows: Vec<Option<bool>>,
     pub(crate) tickets: Tickets,
@@ -138,6 +141,8 @@ impl Core {
         Self {
             sessions,
             caps: BTreeMap::new(),
+            pushed: BTreeMap::new(),
+            leans_on: None,
             price_allows: Vec::new(),
             tickets: Tickets::of_epoch(epoch),
             keys: restored
@@ -267,6 +272,9 @@ impl Core {
                 }
                 self.due = now.monotonic;
             }
+            Change::Pushed { evse, readings } => {
+                self.pushed.insert(evse, (readings, now));
+            }
             Change::Session { evse, input } => {
                 self.session_input(&evse, input, now);
                 self.due = now.monotonic;
@@ -311,7 +319,8 @@ impl Core {
             return false;
         }
         self.due = now.monotonic + self.settings.period;
-        let snapshot = self.freeze(now);
+        let mut snapshot = self.freeze(now);
+        self.leans_on = self.lean(&mut snapshot, now.monotonic);
         self.price_allows.clear();
         self.price_allows
             .extend(snapshot.evses.iter().map(control::snapshot::Evse::price_allows));
@@ -347,6 +356,30 @@ impl Core {
             evse.wish.phases = self.sessions.phases(&evse.id, evse.wish.phases);
         }
         snapshot
+    }
+
+    /// Where nothing of the site's own says what flows at its grid connection, what was pushed last does. It says
+    /// what the sun leaves over and nothing else: no circuit gets room by it.
+    fn lean(&self, snapshot: &mut Snapshot, now: Monotonic) -> Option<EvseId> {
+        if snapshot.sun.grid.is_some() {
+            return None;
+        }
+        let fresh = self
+            .pushed
+            .keys()
+            .filter_map(|evse| Some((evse, self.fresh_push(evse, now)?)));
+        let (evse, (readings, _)) = fresh.max_by_key(|(_, (_, at))| at.monotonic)?;
+        // What a battery gives is no sun.
+        let given = readings.battery.filter(|_| snapshot.sun.battery.is_none());
+        let given = given.map_or(Watts::ZERO, |power| (-power).at_least_zero());
+        snapshot.sun.grid = Some(readings.grid + given);
+        snapshot.sun.pv = snapshot.sun.pv.or(readings.pv);
+        Some(evse.clone())
+    }
+
+    pub(crate) fn fresh_push(&self, evse: &EvseId, now: Monotonic) -> Option<(Pushed, Now)> {
+        let pushed = self.pushed.get(evse).copied();
+        pushed.filter(|(_, at)| now - at.monotonic <= Pushed::LASTS)
     }
 
     /// Why a car gets no more, when it has had what was asked for.

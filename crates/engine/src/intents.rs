@@ -8,11 +8,12 @@ use model::device::{Device, Force, LinkState, Wish};
 use model::id::{DeviceId, EvseId, UserId};
 use model::intent::{Intent, Rejection, Wanted};
 use model::money::PerKwh;
+use model::reading::Pushed;
 use model::session::machine::Input;
 use model::session::{Session, StopReason};
 use model::setpoint::ChargeCurrent;
 use model::time::Timestamp;
-use model::units::{MilliAmps, WattHours};
+use model::units::{MilliAmps, WattHours, Watts};
 use model::vendor::VendorKeys;
 
 use crate::core::Core;
@@ -29,6 +30,8 @@ pub enum Change {
         evse: EvseId,
         current: Option<MilliAmps>,
     },
+    /// Readings that count for seconds.
+    Pushed { evse: EvseId, readings: Pushed },
     /// The session as [`Core::foresee`] sees it is to be stored, then the input applied.
     Session { evse: EvseId, input: Input },
     /// Goes to the device as it is; what that says is the answer.
@@ -114,6 +117,19 @@ impl Core {
                 Ok(Change::Cap {
                     evse: evse.clone(),
                     current: *current,
+                })
+            }
+            Wanted::PushedReadings { evse, readings } => {
+                self.evse(evse)?;
+                for power in [Some(readings.grid), readings.pv, readings.battery]
+                    .into_iter()
+                    .flatten()
+                {
+                    check_power(power)?;
+                }
+                Ok(Change::Pushed {
+                    evse: evse.clone(),
+                    readings: *readings,
                 })
             }
             Wanted::Authorise { evse, authorisation } => {
@@ -233,6 +249,20 @@ pub(crate) fn check_online(device: &Device, image: &Image) -> Result<(), Rejecti
 const MOST_ENERGY: WattHours = WattHours(1_000_000_000);
 /// Beyond any price of energy, either way.
 const MOST_PRICE: PerKwh = PerKwh(1_000_000_000);
+
+/// More than any grid connection that a charger is told of.
+const MOST_POWER: Watts = Watts(10_000_000);
+
+fn check_power(power: Watts) -> Result<(), Rejection> {
+    if (-MOST_POWER..=MOST_POWER).contains(&power) {
+        return Ok(());
+    }
+    Err(Rejection::OutOfRange {
+        what: "power".to_owned(),
+        given: power.to_string(),
+        expected: format!("at most {MOST_POWER}, either way"),
+    })
+}
 
 fn check_energy(limit: Option<WattHours>) -> Result<(), Rejection> {
     let fits = |limit: WattHours| (WattHours::ZERO..=MOST_ENERGY).contains(&limit);

@@ -261,6 +261,7 @@ impl Engine {
                     Change::Session { .. }
                     | Change::Forward { .. }
                     | Change::Keep(_)
+                    | Change::Pushed { .. }
                     | Change::Acknowledge(_) => None,
                 };
                 if let Some(ticket) = core.apply(change, now) {
@@ -301,7 +302,10 @@ impl Engine {
         reply: Reply,
         answer: Result<Receipt, Rejection>,
     ) {
-        self.audit(writer, intent, &answer).await;
+        // A push comes every few seconds and changes nothing that stays.
+        if !matches!(intent.wanted, Wanted::PushedReadings { .. }) || answer.is_err() {
+            self.audit(writer, intent, &answer).await;
+        }
         if answer.is_ok() {
             self.ask_budgets(core).await;
             // The view shows the accepted wish at once, so the app reads what it wrote.
@@ -329,7 +333,7 @@ impl Engine {
             Change::Session { evse, input } => core.foresee(evse, input.clone(), now).map(Record::Books),
             Change::Acknowledge(alarm) => Some(Record::Alarm(alarm.clone())),
             Change::Keep(kept) => Some(Record::Keys(kept.clone())),
-            Change::Forward { .. } | Change::Cap { .. } => None,
+            Change::Forward { .. } | Change::Cap { .. } | Change::Pushed { .. } => None,
         };
         match record {
             Some(record) => {
@@ -407,6 +411,7 @@ fn action_text(intent: &Intent) -> String {
             let current = current.map_or_else(|| "none".to_owned(), MilliAmps::to_amps_text);
             format!("temporary current of {evse} to {current}")
         }
+        Wanted::PushedReadings { evse, .. } => format!("pushed readings to {evse}"),
         Wanted::Authorise { evse, authorisation } => {
             let who = authorisation
                 .user

@@ -14,7 +14,7 @@ use model::id::{CircuitId, DeviceId, EvseId, SiteId, VehicleId};
 use model::intent::{Intent, Rejection, Wanted};
 use model::message::{Report, Reported};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
-use model::reading::{EvseStatus, Measured, PilotState};
+use model::reading::{EvseStatus, Measured, PilotState, Pushed};
 use model::reason::Cause;
 use model::setpoint::{Action, ChargeCurrent};
 use model::settings::ControlSettings;
@@ -482,6 +482,7 @@ fn cards_that_may_charge_are_listed_and_begin_a_transaction_by_their_place() {
         };
         (card.id.clone(), card)
     };
+    use model::session::{Authorisation, AuthorisationKind};
     use model::user::{CardKind, Role};
     let directory = |role| Directory {
         users: [(ann.clone(), user(role))].into(),
@@ -515,6 +516,106 @@ fn cards_that_may_charge_are_listed_and_begin_a_transaction_by_their_place() {
     assert_eq!(session.card.as_ref(), Some(&slot.card));
     core.set_directory(directory(Role::Viewer), now(2_000));
     assert!(core.view(now(2_000)).evses[0].cards.is_empty());
+}
+
+#[test]
+fn pushed_readings_count_only_where_the_site_has_no_meter_of_its_own() {
+    let mut core = core(Restored {
+        wishes: vec![(
+            evse_id(),
+            Wish {
+                mode: ChargeMode::Solar,
+                ..Wish::default_of(&site().devices[1].evses()[0])
+            },
+        )],
+        ..Restored::default()
+    });
+    let push = |core: &mut Core, grid: i64, battery: Option<i64>, at: i64| {
+        let readings = Pushed {
+            grid: Watts(grid),
+            pv: None,
+            battery: battery.map(Watts),
+        };
+        let evse = evse_id();
+        let change = weigh(core, Wanted::PushedReadings { evse, readings }).unwrap();
+        core.apply(change, now(at));
+    };
+    let seen = |core: &mut Core, at: i64| {
+        car(core, PilotState::C, ChargeCurrent::PAUSED, 0, at);
+        core.handle_timeout(now(at));
+        let evse = core.view(now(at)).evses.remove(0);
+        let surplus = match evse.reason.cause {
+            Cause::NoSurplus { available, .. } => Some(available.0),
+            _ => None,
+        };
+        (evse.pushed.map(|pushed| pushed.is_used), surplus)
+    };
+    push(&mut core, -2_300, None, 0);
+    grid(&mut core, 0, 0);
+    assert_eq!(seen(&mut core, 0).0, Some(false), "its own meter is fresh");
+    // That falls silent; what is pushed says what the sun leaves over.
+    let mut at = 20_000;
+    push(&mut core, -2_300, None, at);
+    assert_eq!(seen(&mut core, at).0, Some(true));
+    at = 31_000;
+    assert_eq!(seen(&mut core, at).0, None, "too old to be anything");
+    assert!(
+        core.poll_record()
+            .is_none_or(|record| !matches!(record, Record::Wish { .. }))
+    );
+    let evse = EvseId::new("nobody").unwrap();
+    let readings = Pushed {
+        grid: Watts(0),
+        pv: None,
+        battery: None,
+    };
+    assert!(weigh(&core, Wanted::PushedReadings { evse, readings }).is_err());
+    let readings = Pushed {
+        grid: Watts(i64::MIN),
+        ..readings
+    };
+    let evse = evse_id();
+    assert!(weigh(&core, Wanted::PushedReadings { evse, readings }).is_err());
+}
+
+/// A site without any meter, where the sun is known by pushes alone.
+#[test]
+fn what_a_battery_gives_is_no_sun() {
+    for (battery, surplus) in [(None, 2_300), (Some(-1_000), 1_300), (Some(1_000), 2_300)] {
+        let mut bare = site().as_ref().clone();
+        bare.circuits[0].meter = None;
+        bare.devices.remove(0);
+        let DeviceKind::ChargingStation { evses } = &mut bare.devices[0].kind else {
+            unreachable!()
+        };
+        evses[0].default_mode = ChargeMode::Solar;
+        let settings = ControlSettings::default();
+        let mut core = Core::new(
+            Arc::new(bare),
+            settings,
+            3,
+            Restored::default(),
+            Millis(1_000),
+            now(0),
+        );
+        for at in 0..5 {
+            let readings = Pushed {
+                grid: Watts(-2_300),
+                pv: Some(Watts(-5_000)),
+                battery: battery.map(Watts),
+            };
+            let evse = evse_id();
+            let change = weigh(&core, Wanted::PushedReadings { evse, readings }).unwrap();
+            core.apply(change, now(at * 1_000));
+            car(&mut core, PilotState::C, ChargeCurrent::PAUSED, 0, at * 1_000);
+            core.handle_timeout(now(at * 1_000));
+        }
+        let cause = core.view(now(4_000)).evses[0].reason.cause.clone();
+        let Cause::NoSurplus { available, .. } = cause else {
+            panic!("{cause:?}");
+        };
+        assert_eq!(available, Watts(surplus), "{battery:?}");
+    }
 }
 
 #[test]

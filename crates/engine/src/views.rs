@@ -9,7 +9,7 @@ use model::setpoint::ChargeCurrent;
 use model::time::Now;
 use model::units::Watts;
 use model::vendor::Keys;
-use model::view::{CardSlot, CircuitView, DeviceView, EvseView, Flow, SiteView};
+use model::view::{CardSlot, CircuitView, DeviceView, EvseView, Flow, PushedView, SiteView};
 
 use crate::core::Core;
 use crate::cycle;
@@ -182,6 +182,15 @@ impl Core {
         }
     }
 
+    fn pushed_view(&self, evse: &EvseId, now: Now) -> Option<PushedView> {
+        let (readings, at) = self.fresh_push(evse, now.monotonic)?;
+        Some(PushedView {
+            readings,
+            at,
+            is_used: self.leans_on.as_ref() == Some(evse),
+        })
+    }
+
     fn keys_of(&self, evse: &EvseId) -> Keys {
         let mut keys = self.keys.get(evse).cloned().unwrap_or_default();
         self.tickets.overlay(evse, &mut keys);
@@ -227,10 +236,12 @@ impl Core {
             plugged_since: image.plugged_since,
             authorisation: evse.authorisation,
             session: self.session_view(&evse.id),
+            cards,
             cap: self
                 .cap(&evse.id, now.monotonic)
                 .map(|cap| (cap.current, cap.ends)),
             price_allows: self.price_allows.get(index).copied().flatten(),
+            pushed: self.pushed_view(&evse.id, now),
             keys: self.keys_of(&evse.id),
             dialect: station.link.dialect().map(str::to_owned),
         }

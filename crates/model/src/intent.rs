@@ -10,6 +10,7 @@ use crate::device::{ChargeMode, Force, Wish};
 use crate::id::{DeviceId, EvseId, SiteId};
 use crate::money::PerKwh;
 use crate::phases::Phases;
+use crate::reading::Pushed;
 use crate::session::Authorisation;
 use crate::time::Timestamp;
 use crate::units::{MilliAmps, WattHours};
@@ -50,6 +51,11 @@ pub enum Wanted {
     TemporaryCurrent {
         evse: EvseId,
         current: Option<MilliAmps>,
+    },
+    /// What a meter of somebody else's says, pushed at an EVSE. Not stored: it counts for seconds.
+    PushedReadings {
+        evse: EvseId,
+        readings: Pushed,
     },
     /// Somebody who may charge showed it; the gate has proved it.
     Authorise {

@@ -8,7 +8,7 @@ use crate::alarm::Alarm;
 use crate::device::{AuthorisationMode, LinkState, MeterRole, Wish};
 use crate::id::{CardId, CircuitId, DeviceId, EvseId, SessionId, SiteId, UserId, VehicleId};
 use crate::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
-use crate::reading::{EvseStatus, Measured};
+use crate::reading::{EvseStatus, Measured, Pushed};
 use crate::reason::Reason;
 use crate::session::{AuthorisationKind, Cost, Origin, StopReason};
 use crate::setpoint::ChargeCurrent;
@@ -114,10 +114,22 @@ pub struct EvseView {
     /// Whether grid energy is cheap enough for what waits for the sun; `None` where nobody set a limit, the mode
     /// does not ask, or no price is known.
     pub price_allows: Option<bool>,
+    /// What was pushed at it in the last seconds.
+    pub pushed: Option<PushedView>,
     /// Vendor keys that were written: kept ones, and what the charging station has confirmed and not yet shown.
     pub keys: Keys,
     /// The vendor's language of keys that its charging station speaks.
     pub dialect: Option<String>,
+}
+
+/// Readings that somebody pushes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushedView {
+    pub readings: Pushed,
+    pub at: Now,
+    /// Whether they count: the site has no fresh meter of its own at its grid connection, and nobody has pushed
+    /// anything later.
+    pub is_used: bool,
 }
 
 /// A card that may charge, for those who name cards by their place in a list.

@@ -246,6 +246,7 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
         | Wanted::EnergyLimit { evse, .. }
         | Wanted::PriceLimit { evse, .. }
         | Wanted::TemporaryCurrent { evse, .. }
+        | Wanted::PushedReadings { evse, .. }
         | Wanted::Authorise { evse, .. }
         | Wanted::StopTransaction { evse } => evse.clone(),
         Wanted::VendorWrite { .. } | Wanted::AcknowledgeAlarm { .. } => {
@@ -285,6 +286,7 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
         Wanted::EnergyLimit { limit, .. } => wish.energy_limit = limit,
         Wanted::PriceLimit { limit, .. } => wish.price_limit = limit,
         Wanted::TemporaryCurrent { .. }
+        | Wanted::PushedReadings { .. }
         | Wanted::Authorise { .. }
         | Wanted::StopTransaction { .. }
         | Wanted::VendorWrite { .. }
@@ -538,6 +540,7 @@ fn view_of(site: &Site) -> SiteView {
         cards: [].into(),
         cap: None,
         price_allows: None,
+        pushed: None,
         keys: Keys::new(),
         dialect: None,
     });

@@ -178,6 +178,7 @@ fn view(site: &Site) -> SiteView {
         cards: [].into(),
         cap: None,
         price_allows: None,
+        pushed: None,
         keys: Keys::new(),
         dialect: None,
     };

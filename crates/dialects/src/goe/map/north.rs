@@ -8,7 +8,7 @@ use model::reading::PilotState;
 use model::reason::Cause;
 use model::time::{Now, Timestamp, ZoneClock};
 use model::units::MilliAmps;
-use model::view::{CardSlot, DeviceView, EvseView, Flow, TransactionState};
+use model::view::{CardSlot, DeviceView, EvseView, Flow, PushedView, TransactionState};
 use serde_json::{Map, Value, json};
 
 use crate::goe::charger::{Variant, clock_keys};
@@ -133,6 +133,13 @@ pub fn overlay(view: &EvseView, about: &About<'_>) -> Map<String, Value> {
     if !view.cards.is_empty() {
         keys.extend(cards(&view.cards));
     }
+    if let Some(PushedView { readings, .. }) = view.pushed {
+        keys.extend(object(json!({
+            "pgrid": readings.grid.0,
+            "ppv": readings.pv.map(|power| -power.0),
+            "pakku": readings.battery.map(|power| -power.0),
+        })));
+    }
     if let Some(token) = about.token {
         keys.insert("cak".to_owned(), Value::from(token));
     }
@@ -173,7 +180,11 @@ fn cards(slots: &[CardSlot]) -> Map<String, Value> {
 }
 
 fn flat(at: usize, name: Value, energy: Value, card: Value) -> [(String, Value); 3] {
-    [(format!("c{at}n"), name), (format!("c{at}e"), energy), (format!("c{at}i"), card)]
+    [
+        (format!("c{at}n"), name),
+        (format!("c{at}e"), energy),
+        (format!("c{at}i"), card),
+    ]
 }
 
 /// A complete set of keys for an EVSE without a document of its own: those of a charger of the fourth
@@ -227,7 +238,10 @@ fn times(view: &EvseView, about: &About<'_>) -> Map<String, Value> {
     let since_boot = |at: Timestamp| boot_ms - (about.at.wall - at).0;
     let zone = ZoneClock::of(about.time_zone, about.at.wall);
     let clock = clock_keys(about.at, boot_ms, zone.offset.0);
-    let mut keys: Map<String, Value> = clock.map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
+    let mut keys: Map<String, Value> = clock
+        .map(|(key, value)| (key.to_owned(), value))
+        .into_iter()
+        .collect();
     // Where the clocks change, as far as the charger has names for it.
     let hours = zone.winter.0 / 3_600_000;
     let rule = match zone.summer_in_july {
@@ -246,6 +260,7 @@ fn times(view: &EvseView, about: &About<'_>) -> Map<String, Value> {
         "tof": zone.winter.0 / 60_000,
         "tds": rule,
         "cdi": duration,
+        "inva": view.pushed.map(|pushed| pushed.at.monotonic.0),
         "lccfi": view.plugged_since.map(since_boot),
     })));
     keys

@@ -7,8 +7,9 @@ use model::id::EvseId;
 use model::intent::Wanted;
 use model::money::PerKwh;
 use model::phases::Phases;
-use model::units::{MilliAmps, WattHours};
+use model::reading::Pushed;
 use model::session::{Authorisation, AuthorisationKind};
+use model::units::{MilliAmps, WattHours, Watts};
 use model::view::{CardSlot, EvseView};
 use serde_json::Value;
 
@@ -125,6 +126,7 @@ fn wanted(key: &str, text: &str, value: &Value, target: &Target) -> Result<Optio
             evse,
             phases: Some(Phases::Three),
         },
+        ("ids", _, _) => return pushed(key, text, value, target),
         ("trx", slot, _) => return authorised(key, text, slot, target),
         ("acs", Some(mode), _) if mode == target.acs => return Ok(None),
         // Who must show a card is the owner's to say, in the settings.
@@ -176,6 +178,31 @@ fn wanted(key: &str, text: &str, value: &Value, target: &Target) -> Result<Optio
         },
     };
     Ok(Some(wanted))
+}
+
+/// `{"pGrid":W,"pPv":W,"pAkku":W}`: import, production and discharging are positive. Null says nothing.
+fn pushed(key: &str, text: &str, value: &Value, target: &Target) -> Result<Option<Wanted>, String> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let wrong = |what: &str| value::wrong_type(key, what, text);
+    let part = |name: &str| match value.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) => Ok(number.as_f64().map(|watts| Watts(rounded(watts)))),
+        Some(Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(wrong("object of numbers"))
+        }
+    };
+    let grid = part("pGrid")?.ok_or_else(|| wrong("object with pGrid"))?;
+    let readings = Pushed {
+        grid,
+        pv: part("pPv")?.map(|power| -power),
+        battery: part("pAkku")?.map(|power| -power),
+    };
+    Ok(Some(Wanted::PushedReadings {
+        evse: target.evse.clone(),
+        readings,
+    }))
 }
 
 /// `c0n`, `c3i`, `c9e`: one card each.

@@ -7,14 +7,14 @@ use model::id::{CircuitId, DeviceId, EvseId};
 use model::intent::Wanted;
 use model::money::{Currency, PerKwh};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
-use model::reading::{EvseStatus, Measured, PilotState};
+use model::reading::{EvseStatus, Measured, PilotState, Pushed};
 use model::reason::{Cause, Reason};
 use model::session::{Authorisation, AuthorisationKind, Origin};
 use model::setpoint::ChargeCurrent;
 use model::time::{Millis, Timestamp};
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 use model::vendor::Keys;
-use model::view::{CardSlot, DeviceView, EvseView, Flow, SessionView, TransactionState};
+use model::view::{CardSlot, DeviceView, EvseView, Flow, PushedView, SessionView, TransactionState};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -70,6 +70,7 @@ fn view() -> EvseView {
         cards: [].into(),
         cap: None,
         price_allows: None,
+        pushed: None,
         keys: Keys::new(),
         dialect: None,
     }
@@ -186,7 +187,10 @@ fn days_of_another_make() -> Vec<(&'static str, EvseView)> {
         ..view()
     };
     let with = |pilot| EvseView {
-        status: EvseStatus { pilot, ..view().status },
+        status: EvseStatus {
+            pilot,
+            ..view().status
+        },
         ..view()
     };
     let session = SessionView {
@@ -258,9 +262,14 @@ fn another_make_has_every_key_of_a_v4_with_its_type() {
             let shown: Map<String, Value> =
                 serde_json::from_slice(&sheet.body(None, Secrets::WhenNamed, CLOUD)).unwrap();
             for (key, value) in sample.iter().filter(|(key, _)| !keys::is_secret(key)) {
-                let given = shown.get(key).unwrap_or_else(|| panic!("{day}: {key} is missing"));
+                let given = shown
+                    .get(key)
+                    .unwrap_or_else(|| panic!("{day}: {key} is missing"));
                 let same = std::mem::discriminant(value) == std::mem::discriminant(given);
-                assert!(same || value.is_null() || given.is_null(), "{day}: {key}: {given}");
+                assert!(
+                    same || value.is_null() || given.is_null(),
+                    "{day}: {key}: {given}"
+                );
             }
             for key in keys::NEVER_NULL {
                 assert!(!shown[key].is_null(), "{day}: {key}");
@@ -272,12 +281,19 @@ fn another_make_has_every_key_of_a_v4_with_its_type() {
             assert_eq!((list(&shown["pha"]), list(&shown["cards"])), (6, 10), "{day}");
             for at in 0..10 {
                 let [name, energy, card] = ["n", "e", "i"].map(|part| &shown[&format!("c{at}{part}")]);
-                assert_eq!(shown["cards"][at], json!({"name": name, "energy": energy, "cardId": card}));
+                assert_eq!(
+                    shown["cards"][at],
+                    json!({"name": name, "energy": energy, "cardId": card})
+                );
             }
             key_sets.insert(shown.keys().cloned().collect::<Vec<_>>());
         }
     }
-    assert_eq!(key_sets.len(), 1, "a client that misses a key once drops it for good");
+    assert_eq!(
+        key_sets.len(),
+        1,
+        "a client that misses a key once drops it for good"
+    );
     let shown = shown(&view(), None, "");
     for key in [
         "eto",
@@ -352,7 +368,7 @@ fn wishes_states_and_reasons_have_their_numbers() {
     check(
         |v| v.status.pilot = PilotState::F,
         "car,err",
-        json!({"car": 5, "err": 1}),
+        json!({"car": 5, "err": 15}),
     );
     let full = |v: &mut EvseView| v.reason.cause = Cause::WaitingForOthers { holders: vec![] };
     check(full, "modelStatus", json!({"modelStatus": 27}));
@@ -368,7 +384,7 @@ fn a_real_document_stands_below_the_keys_that_are_ours() {
     let document = real(
         r#"{"sse":"123456","amp":32,"frc":2,"car":4,"nrg":[1],"zz9":"new","cak":"theirs","cbl":null,"wh":null}"#,
     );
-    let expected = json!({"sse": "000007", "amp": 13, "frc": 0, "car": 4, "nrg": [1], "zz9": "new", "cbl": null, "wh": 0});
+    let expected = json!({"sse": "000007", "amp": 13, "frc": 0, "car": 4, "nrg": [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "zz9": "new", "cbl": null, "wh": 0});
     assert_eq!(
         shown(&view(), Some(&document), "sse,amp,frc,car,nrg,zz9,cbl,wh,nosuch"),
         expected
@@ -636,7 +652,7 @@ fn sets_of_the_local_form() {
     let json_error = "fna: tried to set api key with invalid json InvalidInput (garage)";
     check("fna=garage", 500, json!({"fna": json_error}));
     check(
-        "acs=1&ct=renaultZoe",
+        "acs=0&ct=renaultZoe",
         500,
         json!({
             "acs": true,
@@ -792,7 +808,10 @@ fn a_transaction_is_begun_and_ended_by_trx() {
         session.card = card.map(|card| card.parse().unwrap());
         session
     };
-    let idle = EvseView { cards: cards(), ..view() };
+    let idle = EvseView {
+        cards: cards(),
+        ..view()
+    };
     let running = |card| EvseView {
         session: Some(session(card)),
         ..idle.clone()
@@ -814,21 +833,83 @@ fn a_transaction_is_begun_and_ended_by_trx() {
         let evse = idle.id.clone();
         Ok(Some(Wanted::Authorise { evse, authorisation }))
     };
-    let stop = Ok(Some(Wanted::StopTransaction { evse: idle.id.clone() }));
+    let stop = Ok(Some(Wanted::StopTransaction {
+        evse: idle.id.clone(),
+    }));
     check(&idle, "null", Ok(None));
     check(&idle, "0", authorise(AuthorisationKind::App, None));
     check(&idle, "2", authorise(AuthorisationKind::Rfid, Some("b")));
     check(&idle, "3", Err("trx: failed: Value 3 exceeds range 0 to 2 (3)"));
-    check(&idle, "11", Err("trx: failed: Value 11 exceeds range 0 to 10 (11)"));
+    check(
+        &idle,
+        "11",
+        Err("trx: failed: Value 11 exceeds range 0 to 10 (11)"),
+    );
     check(&running(None), "null", stop.clone());
     check(&running(None), "0", Ok(None));
     check(&running(None), "1", authorise(AuthorisationKind::Rfid, Some("a")));
     // A second tap of the same card would end it.
     check(&running(Some("b")), "2", Ok(None));
     check(&running(Some("b")), "null", stop);
-    for (view, expected) in [(&idle, json!(null)), (&running(None), json!(0)), (&running(Some("b")), json!(2))] {
+    for (view, expected) in [
+        (&idle, json!(null)),
+        (&running(None), json!(0)),
+        (&running(Some("b")), json!(2)),
+    ] {
         let document = real(r#"{"trx":7,"acs":2}"#);
         assert_eq!(shown(view, Some(&document), "trx"), json!({ "trx": expected }));
+    }
+}
+
+#[test]
+fn pushed_readings_change_their_signs_and_read_back() {
+    let readings = |grid, pv: Option<i64>, battery: Option<i64>| Pushed {
+        grid: Watts(grid),
+        pv: pv.map(Watts),
+        battery: battery.map(Watts),
+    };
+    let check = |text: &str, expected: Result<Option<Pushed>, &str>| {
+        let write = Write {
+            key: "ids".to_owned(),
+            text: text.to_owned(),
+        };
+        let planned = plan(&write, &Target::from(&view()), Reading::Strict).wanted;
+        let evse = || view().id;
+        let expected = expected.map(|readings| {
+            readings.map(|readings| Wanted::PushedReadings {
+                evse: evse(),
+                readings,
+            })
+        });
+        assert_eq!(planned, expected.map_err(str::to_owned), "{text}");
+    };
+    let all = r#"{"pGrid": -500.4, "pPv": 3000, "pAkku": -2000}"#;
+    check(all, Ok(Some(readings(-500, Some(-3_000), Some(2_000)))));
+    check(r#"{"pGrid":7,"pPv":null}"#, Ok(Some(readings(7, None, None))));
+    check("null", Ok(None));
+    check(
+        r#"{"pPv":7}"#,
+        Err(r#"ids: failed: value must be object with pGrid ({"pPv":7})"#),
+    );
+    check(
+        r#"{"pGrid":"7"}"#,
+        Err(r#"ids: failed: value must be object of numbers ({"pGrid":"7"})"#),
+    );
+    let mut view = view();
+    let document = real(r#"{"pgrid":1,"ppv":2,"pakku":3}"#);
+    let filter = "pgrid,ppv,pakku";
+    assert_eq!(
+        shown(&view, Some(&document), filter),
+        json!({"pgrid": 1, "ppv": 2, "pakku": 3})
+    );
+    view.pushed = Some(PushedView {
+        readings: readings(-500, Some(-3_000), None),
+        at: at(0),
+        is_used: false,
+    });
+    for document in [None, Some(&document)] {
+        let pushed = json!({"pgrid": -500, "ppv": 3000, "pakku": null});
+        assert_eq!(shown(&view, document, filter), pushed);
     }
 }
 
@@ -838,7 +919,10 @@ fn who_must_show_a_card_and_what_an_evse_can_do_is_in_the_settings() {
         dialect: Some("goe".to_owned()),
         ..view()
     };
-    let with_cards = EvseView { cards: cards(), ..own.clone() };
+    let with_cards = EvseView {
+        cards: cards(),
+        ..own.clone()
+    };
     let check = |view: &EvseView, key: &str, text: &str, fits: bool| {
         let write = Write {
             key: key.to_owned(),
@@ -869,16 +953,25 @@ fn what_clients_read_by_place_has_its_places_whatever_the_document_says() {
     assert_eq!(shown["nrg"], Value::Array(expected));
     assert_eq!(shown["pha"], json!([true, false, false, false, false, false]));
     assert_eq!(shown["tma"], json!([0, 0]));
-    assert_eq!(shown["cards"][0], json!({"name": "Own", "energy": 5, "cardId": true}));
+    assert_eq!(
+        shown["cards"][0],
+        json!({"name": "Own", "energy": 5, "cardId": true})
+    );
 }
 
 #[test]
 fn a_charger_without_a_clock_has_that_of_the_site() {
     let shown = shown(&view(), None, "lto,tof,tds,loc,pgrid,ppv,pakku,map,fhz");
     let loc = shown["loc"].as_str().unwrap();
-    assert!(loc.ends_with("+01:00"), "{loc}");
-    assert_eq!((&shown["lto"], &shown["tof"], &shown["tds"]), (&json!(3_600_000), &json!(60), &json!(0)));
-    assert_eq!((&shown["pgrid"], &shown["ppv"], &shown["pakku"]), (&json!(-1_200), &json!(5_000), &json!(null)));
+    assert!(loc.ends_with(" +02:00"), "{loc}");
+    assert_eq!(
+        (&shown["lto"], &shown["tof"], &shown["tds"]),
+        (&json!(7_200_000), &json!(60), &json!(1))
+    );
+    assert_eq!(
+        (&shown["pgrid"], &shown["ppv"], &shown["pakku"]),
+        (&json!(-1_200), &json!(5_000), &json!(null))
+    );
     assert_eq!(shown["map"], json!([2, 3, 1]));
 }
 

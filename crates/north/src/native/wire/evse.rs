@@ -75,6 +75,9 @@ pub struct EvseView {
     /// mode does not ask, or no price is known.
     #[schema(required = true)]
     pub price_allows: Option<bool>,
+    /// What was pushed at it in the last seconds.
+    #[schema(required = true)]
+    pub pushed: Option<PushedReadings>,
 }
 
 impl EvseView {
@@ -112,6 +115,7 @@ impl EvseView {
                 until_ms: until.0,
             }),
             price_allows: evse.price_allows,
+            pushed: evse.pushed.map(Into::into),
         }
     }
 }
@@ -150,6 +154,32 @@ pub struct Wish {
     /// What waits for the sun also takes grid energy while that costs at most so much.
     #[schema(required = true)]
     pub price_limit_micros_per_kwh: Option<i64>,
+}
+
+/// Readings that somebody pushes at an EVSE: they count for ten seconds. Positive flows into the thing named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PushedReadings {
+    pub grid_w: i64,
+    #[schema(required = true)]
+    pub pv_w: Option<i64>,
+    #[schema(required = true)]
+    pub battery_w: Option<i64>,
+    pub at_ms: i64,
+    /// Whether they count: the site has no fresh meter of its own at its grid connection.
+    pub is_used: bool,
+}
+
+impl From<model::view::PushedView> for PushedReadings {
+    fn from(pushed: model::view::PushedView) -> Self {
+        let readings = pushed.readings;
+        Self {
+            grid_w: readings.grid.0,
+            pv_w: readings.pv.map(|power| power.0),
+            battery_w: readings.battery.map(|power| power.0),
+            at_ms: pushed.at.wall.0,
+            is_used: pushed.is_used,
+        }
+    }
 }
 
 /// A ceiling that goes by itself.
