@@ -147,7 +147,7 @@ fn first_state(device: &Device) -> LinkState {
         LinkSettings::None => LinkState::Offline {
             problem: "no link is configured".to_owned(),
         },
-        LinkSettings::Goe { .. } | LinkSettings::Sunspec { .. } | LinkSettings::Modbus { .. } => {
+        LinkSettings::Goe(_) | LinkSettings::Sunspec { .. } | LinkSettings::Modbus { .. } => {
             LinkState::Connecting
         }
     }

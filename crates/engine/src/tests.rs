@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use model::alarm::{Alarm, AlarmCode, Severity};
 use model::device::{
-    AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, Force, LinkSettings, LinkState, MeterRole, Wish,
+    AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, Force, GoeLink, LinkSettings, LinkState,
+    MeterRole, Wish,
 };
 use model::document::Document;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId, VehicleId};
@@ -37,9 +38,7 @@ fn device(id: &str, kind: DeviceKind) -> Device {
         circuit: CircuitId::new("house").unwrap(),
         enabled: true,
         period: Millis(1_000),
-        link: LinkSettings::Goe {
-            url: "http://127.0.0.1".to_owned(),
-        },
+        link: LinkSettings::Goe(GoeLink::http("http://127.0.0.1")),
     }
 }
 

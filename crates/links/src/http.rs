@@ -211,7 +211,11 @@ pub async fn serve<F, Fut>(
 {
     let handler = Arc::new(handler);
     accept(listener, limits.connections, &shutdown, |stream| {
-        serve_connection(stream, limits, shutdown.clone(), Arc::clone(&handler))
+        let (handler, shutdown) = (Arc::clone(&handler), shutdown.clone());
+        async move {
+            let service = move |request| answer(request, limits, Arc::clone(&handler));
+            serve_connection(stream, limits, &shutdown, service).await;
+        }
     })
     .await;
 }
@@ -219,22 +223,23 @@ pub async fn serve<F, Fut>(
 /// How long a request under way may take once the connection has been asked to end.
 const GRACE: Duration = Duration::from_secs(1);
 
-async fn serve_connection<F, Fut>(
+/// Returns when the connection has ended, or when it has become something else because of an answer.
+pub(crate) async fn serve_connection<S, Fut>(
     stream: TcpStream,
     limits: ServerLimits,
-    shutdown: CancellationToken,
-    handler: Arc<F>,
+    shutdown: &CancellationToken,
+    service: S,
 ) where
-    F: Fn(Request<Vec<u8>>) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Option<Response<Vec<u8>>>> + Send + 'static,
+    S: Fn(Request<Incoming>) -> Fut,
+    Fut: Future<Output = Result<Response<Full<Bytes>>, Unanswered>>,
 {
     // Answers are small and whole; waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| answer(request, limits, Arc::clone(&handler)));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service_fn(service))
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
@@ -253,7 +258,7 @@ async fn serve_connection<F, Fut>(
     }
 }
 
-async fn answer<F, Fut>(
+pub(crate) async fn answer<F, Fut>(
     request: Request<Incoming>,
     limits: ServerLimits,
     handler: Arc<F>,
@@ -291,7 +296,7 @@ fn too_large() -> Response<Full<Bytes>> {
 
 /// Makes hyper close the connection without a word.
 #[derive(Debug)]
-struct Unanswered(&'static str);
+pub(crate) struct Unanswered(&'static str);
 
 impl fmt::Display for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

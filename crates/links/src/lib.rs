@@ -17,6 +17,7 @@ pub mod outbound_guard;
 pub mod places;
 mod tls;
 pub mod tls_server;
+pub mod websocket;
 
 pub use failure::Failure;
 pub use limits::{Limits, ServerLimits};

@@ -1,5 +1,7 @@
 //! Devices of a site: meters, inverters, batteries, charging stations.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{CircuitId, DeviceId, EvseId};
@@ -85,8 +87,8 @@ impl Device {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "driver", rename_all = "snake_case")]
 pub enum LinkSettings {
-    /// A go-e charger's local HTTP API v2 below `url` (`http://192.168.1.50`).
-    Goe { url: String },
+    /// A go-e charger, by one of its interfaces.
+    Goe(GoeLink),
     /// A Modbus TCP device that speaks SunSpec.
     Sunspec { address: String, unit: u8 },
     /// A Modbus TCP device described by a definition file.
@@ -104,10 +106,108 @@ impl LinkSettings {
     #[must_use]
     pub const fn dialect(&self) -> Option<&'static str> {
         match self {
-            Self::Goe { .. } => Some("goe"),
+            Self::Goe(_) => Some("goe"),
             Self::Sunspec { .. } | Self::Modbus { .. } | Self::None => None,
         }
     }
+}
+
+/// How a go-e charger is reached, and how we share it with others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoeLink {
+    #[serde(flatten)]
+    pub way: GoeWay,
+    #[serde(default)]
+    pub foreign: ForeignPolicy,
+    /// What the charger shall fall back to without us, to be programmed. `None`: left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fall_back: Option<ChargeCurrent>,
+}
+
+impl GoeLink {
+    /// The charger's own HTTP API below `url`, nothing else said.
+    #[must_use]
+    pub fn http(url: impl Into<String>) -> Self {
+        GoeWay::Http { url: url.into() }.into()
+    }
+}
+
+impl From<GoeWay> for GoeLink {
+    fn from(way: GoeWay) -> Self {
+        Self {
+            way,
+            foreign: ForeignPolicy::default(),
+            fall_back: None,
+        }
+    }
+}
+
+/// The interfaces of a go-e charger. Stored by the key that names the address, the narrower form first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum GoeWay {
+    /// The vendor's cloud, HTTP API v3 (`https://000001.api.v3.go-e.io`).
+    Cloud {
+        url: String,
+        /// One line: the charger's token.
+        token_file: PathBuf,
+        /// Who signed the certificate, when the system's own list does not know.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ca_file: Option<PathBuf>,
+    },
+    /// The charger's WebSocket (`ws://192.168.1.50/ws`).
+    WebSocket {
+        #[serde(rename = "websocket")]
+        url: String,
+        /// One line: the password of the charger.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        password_file: Option<PathBuf>,
+    },
+    /// The broker that the charger publishes to (`mqtt://192.168.1.10`).
+    Mqtt {
+        #[serde(rename = "mqtt")]
+        broker: String,
+        /// `go-eCharger/000001/`
+        prefix: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        password_file: Option<PathBuf>,
+    },
+    /// Modbus TCP (`192.168.1.50:502`).
+    Modbus {
+        #[serde(rename = "modbus")]
+        address: String,
+        unit: u8,
+    },
+    /// The local HTTP API v2 (`http://192.168.1.50`).
+    Http { url: String },
+}
+
+impl GoeWay {
+    /// The address as it is configured.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        match self {
+            Self::Cloud { url, .. } | Self::WebSocket { url, .. } | Self::Http { url } => url,
+            Self::Mqtt { broker, .. } => broker,
+            Self::Modbus { address, .. } => address,
+        }
+    }
+}
+
+/// What to do when somebody else changes what a charger has been told. What is above our limits is always
+/// taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForeignPolicy {
+    /// It stands until the car leaves, or until it is taken back by whoever set it.
+    Yield,
+    /// It is told again.
+    #[default]
+    Reassert,
+    /// It stands until somebody has decided.
+    Ask,
 }
 
 /// The unit that charges one car, and how it is wired.
@@ -228,4 +328,70 @@ pub enum LinkState {
     Offline {
         problem: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_charger_stored_before_there_were_several_ways_still_reads() {
+        let read = |text: &str| serde_json::from_str::<LinkSettings>(text).unwrap();
+        let old = r#"{"driver":"goe","url":"http://192.168.1.50"}"#;
+        assert_eq!(read(old), LinkSettings::Goe(GoeLink::http("http://192.168.1.50")));
+    }
+
+    #[test]
+    fn every_way_to_a_charger_is_stored_and_read_back() {
+        let ways = [
+            GoeWay::Http {
+                url: "http://192.168.1.50".to_owned(),
+            },
+            GoeWay::WebSocket {
+                url: "ws://192.168.1.50/ws".to_owned(),
+                password_file: None,
+            },
+            GoeWay::WebSocket {
+                url: "ws://192.168.1.50/ws".to_owned(),
+                password_file: Some("/etc/left".into()),
+            },
+            GoeWay::Mqtt {
+                broker: "mqtt://192.168.1.10".to_owned(),
+                prefix: "go-eCharger/000001/".to_owned(),
+                user: Some("hub".to_owned()),
+                password_file: Some("/etc/broker".into()),
+            },
+            GoeWay::Modbus {
+                address: "192.168.1.50:502".to_owned(),
+                unit: 1,
+            },
+            GoeWay::Cloud {
+                url: "https://000001.api.v3.go-e.io".to_owned(),
+                token_file: "/etc/token".into(),
+                ca_file: None,
+            },
+        ];
+        for way in ways {
+            for (foreign, fall_back) in [
+                (ForeignPolicy::Reassert, None),
+                (ForeignPolicy::Ask, Some(ChargeCurrent::PAUSED)),
+                (
+                    ForeignPolicy::Yield,
+                    Some(ChargeCurrent::at_most(MilliAmps(8_000))),
+                ),
+            ] {
+                let link = LinkSettings::Goe(GoeLink {
+                    way: way.clone(),
+                    foreign,
+                    fall_back,
+                });
+                let text = serde_json::to_string(&link).unwrap();
+                assert_eq!(
+                    serde_json::from_str::<LinkSettings>(&text).unwrap(),
+                    link,
+                    "{text}"
+                );
+            }
+        }
+    }
 }

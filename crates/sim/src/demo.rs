@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use jiff::civil::time;
-use model::device::{AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, LinkSettings, MeterRole};
+use model::device::{
+    AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, GoeLink, LinkSettings, MeterRole,
+};
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::setpoint::ChargeCurrent;
@@ -235,8 +237,8 @@ fn modelled(device: &DeviceSettings, address: Option<&SocketAddr>) -> Device {
             (kind, sunspec())
         }
         Simulated::GoeCharger(charger) => {
-            let link = address.map_or(LinkSettings::None, |address| LinkSettings::Goe {
-                url: format!("http://{address}"),
+            let link = address.map_or(LinkSettings::None, |address| {
+                LinkSettings::Goe(GoeLink::http(format!("http://{address}")))
             });
             (
                 DeviceKind::ChargingStation {
@@ -380,16 +382,12 @@ mod tests {
         check(
             "wallbox-left",
             "garage",
-            LinkSettings::Goe {
-                url: "http://127.0.0.1:5003".to_owned(),
-            },
+            LinkSettings::Goe(GoeLink::http("http://127.0.0.1:5003")),
         );
         check(
             "wallbox-right",
             "garage",
-            LinkSettings::Goe {
-                url: "http://127.0.0.1:5004".to_owned(),
-            },
+            LinkSettings::Goe(GoeLink::http("http://127.0.0.1:5004")),
         );
 
         let circuits: Vec<_> = site

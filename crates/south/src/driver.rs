@@ -20,7 +20,7 @@ pub(crate) struct Misfit(pub String);
 impl Driver {
     pub fn of(device: &Device) -> Result<Self, Misfit> {
         match &device.link {
-            LinkSettings::Goe { url } => goe::driver(device, url),
+            LinkSettings::Goe(link) => goe::driver(device, link),
             LinkSettings::Sunspec { address, unit } => modbus::sunspec(device, address, *unit),
             LinkSettings::Modbus {
                 address,

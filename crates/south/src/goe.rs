@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dialects::goe;
 use links::Limits;
-use model::device::Device;
+use model::device::{Device, GoeLink, GoeWay};
 use model::time::Millis;
 
 use crate::driver::{Driver, Misfit};
@@ -22,7 +22,17 @@ const LIMITS: Limits = Limits {
     max_body: 256 * 1024,
 };
 
-pub(crate) fn driver(device: &Device, url: &str) -> Result<Driver, Misfit> {
+pub(crate) fn driver(device: &Device, link: &GoeLink) -> Result<Driver, Misfit> {
+    match &link.way {
+        GoeWay::Http { url } => local(device, url),
+        other => Err(Misfit(format!(
+            "a go-e charger is not spoken to at {} yet",
+            other.address()
+        ))),
+    }
+}
+
+fn local(device: &Device, url: &str) -> Result<Driver, Misfit> {
     let [evse] = device.evses() else {
         let count = device.evses().len();
         return Err(Misfit(format!(

@@ -376,7 +376,7 @@ fn meter(context: &Context<'_>, device: &DeviceView, role: Role, number: i64, id
 /// Host and port, without anything that could hold a secret.
 fn address(link: &LinkSettings) -> String {
     match link {
-        LinkSettings::Goe { url } => host_of(url).to_owned(),
+        LinkSettings::Goe(goe) => host_of(goe.way.address()).to_owned(),
         LinkSettings::Sunspec { address, .. } | LinkSettings::Modbus { address, .. } => {
             host_of(address).to_owned()
         }

@@ -16,7 +16,10 @@ pub const NEVER_NULL: [&str; 12] = [
 ];
 
 /// Keys that change who reaches the charger, or what runs on it: not written through the API without a grant.
-pub const GUARDED: [&str; 9] = ["wifis", "wak", "pass", "mcu", "ocppu", "oct", "rst", "cwe", "cae"];
+pub const GUARDED: [&str; 8] = ["wifis", "wak", "pass", "mcu", "ocppu", "oct", "rst", "cwe"];
+
+/// The key that switches our cloud form for this charger; the charger's own cloud is left alone.
+pub const ENABLED: &str = "cae";
 
 /// The key that makes a new token, whatever is written to it. Token and key are ours, never the charger's.
 pub const TOKEN: &str = "cak";
@@ -96,6 +99,12 @@ pub fn find(name: &str) -> Option<Key> {
 /// Every key, by name.
 pub fn all() -> impl Iterator<Item = Key> {
     TABLE.lines().filter_map(parse)
+}
+
+/// Whether a key is written only where it was granted.
+#[must_use]
+pub fn is_guarded(name: &str) -> bool {
+    GUARDED.contains(&name)
 }
 
 /// Whether a key is a secret.

@@ -6,6 +6,9 @@
 //! | `query` | the query string as both interfaces read it |
 //! | `value` | the typing and checking of a written value, and the texts of a refusal |
 //! | `v1` | the first HTTP API, translated |
+//! | `topics` | the topics of a charger at a broker of MQTT |
+//! | `registers` | the registers of a charger over Modbus |
+//! | `ws` | the WebSocket of a charger: frames and password |
 //! | `wire` | the typed reading of a status, one bad key at a time |
 //! | `map` | wire words to model values and back |
 //! | `client` | polls a real charger and brings it setpoints |
@@ -22,10 +25,13 @@ pub mod error;
 pub mod keys;
 pub mod map;
 pub mod query;
+pub mod registers;
 pub mod server;
+pub mod topics;
 pub mod v1;
 pub mod value;
 pub mod wire;
+pub mod ws;
 
 pub use charger::{Charger, ChargerInputs, ChargerOutputs, Variant};
 pub use client::{Client, GoeClientSettings};

@@ -62,6 +62,15 @@ pub fn not_from_api(key: &str, text: &str) -> String {
     )
 }
 
+/// The refusal of a key that is written only where an administrator granted it.
+#[must_use]
+pub fn not_granted(key: &str, text: &str) -> String {
+    format!(
+        "{key}: tried to set api key which is not allowed from api without a grant ({})",
+        short(text)
+    )
+}
+
 /// The refusal of a key that is only read.
 #[must_use]
 pub fn without_setter(key: &str, text: &str) -> String {

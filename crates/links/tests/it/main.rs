@@ -15,3 +15,4 @@ mod outbound;
 mod peer;
 mod tls_server;
 mod trust;
+mod websocket_server;

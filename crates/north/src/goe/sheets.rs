@@ -23,20 +23,22 @@ struct Kept {
     view: Arc<SiteView>,
     document: Option<Arc<str>>,
     token: Option<String>,
+    api_enabled: bool,
     sheet: Arc<Sheet>,
 }
 
 impl Sheets {
     /// What the charger shows now.
     pub fn of(&self, charger: &Charger, caller: &Caller) -> Arc<Sheet> {
+        let api_enabled = charger.door.is_enabled();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kept) = kept.get(&caller.evse).filter(|kept| kept.is_of(charger, caller)) {
             return Arc::clone(&kept.sheet);
         }
         let about = About {
-            serial: &charger.settings.serial,
+            serial: &charger.door.settings.serial,
             token: caller.token.as_deref(),
-            api_enabled: charger.settings.enabled,
+            api_enabled,
             at: charger.view.at,
             time_zone: &charger.view.time_zone,
             flow: charger.view.flow,
@@ -55,6 +57,7 @@ impl Sheets {
                 .as_ref()
                 .map(|document| Arc::clone(&document.json)),
             token: caller.token.clone(),
+            api_enabled,
             sheet: Arc::clone(&made),
         };
         kept.insert(caller.evse.clone(), entry);
@@ -69,6 +72,9 @@ impl Kept {
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        same_document && Arc::ptr_eq(&self.view, &charger.view) && self.token == caller.token
+        same_document
+            && Arc::ptr_eq(&self.view, &charger.view)
+            && self.token == caller.token
+            && self.api_enabled == charger.door.is_enabled()
     }
 }

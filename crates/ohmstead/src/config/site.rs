@@ -11,6 +11,7 @@ use model::site::{Circuit, Keeper, Position, Site};
 use model::time::Millis;
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 
+use super::charger;
 use super::section::{Section, nearest};
 
 const ID: &str = "an id of a-z, 0-9, - and _";
@@ -286,19 +287,7 @@ fn read_link(section: &Section<'_, '_>) -> Option<LinkSettings> {
             .unwrap_or(1)
     };
     match driver.as_str() {
-        "goe" => {
-            let expected = "the charger's address, for example \"http://192.168.1.50\"";
-            if !section.has("url") {
-                section.required_text("url", expected);
-                return None;
-            }
-            let url = section.parsed("url", expected, |text| {
-                let rest = text.strip_prefix("http://")?;
-                (!rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', ' ']))
-                    .then(|| text.trim_end_matches('/').to_owned())
-            });
-            url.map(|url| LinkSettings::Goe { url })
-        }
+        "goe" => charger::read(section).map(LinkSettings::Goe),
         "sunspec" => {
             let unit = unit();
             address().map(|address| LinkSettings::Sunspec { address, unit })

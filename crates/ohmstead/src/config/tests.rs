@@ -386,6 +386,23 @@ fn what_stands_in_the_file_is_known() {
     assert!(given.backup && given.outbound && !given.local_open && !given.mail);
     assert_eq!((given.names.len(), given.time_zones.len()), (1, 0));
     assert!(settings("[goe]\nlocal_open = []", "").local_open);
+    let device = "[[site.device]]\nid = \"box\"\nkind = \"charging_station\"\ncircuit = \"house\"\ndriver = \"none\"\n";
+    let evses = ["left", "right"].map(|id| format!("[[site.device.evse]]\nid = \"{id}\"\nmax_a = 16\n"));
+    let text = format!(
+        "data = \"d\"\n[[goe.charger]]\nevse = \"left\"\nserial = \"000001\"\nenabled = true\n\
+         [[goe.charger]]\nevse = \"right\"\nserial = \"000002\"\n\
+         [[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n{device}{}",
+        evses.concat()
+    );
+    let config = parse(&text).unwrap_or_else(|problems| panic!("{}", list(&problems)));
+    let switched: Vec<&str> = config
+        .settings
+        .given
+        .goe_enabled
+        .iter()
+        .map(|evse| evse.as_str())
+        .collect();
+    assert_eq!(switched, ["left"]);
 }
 
 #[test]
@@ -405,4 +422,113 @@ fn personal_data_is_kept_for_ever_unless_days_are_given() {
     }
     let problems = parse(&format!("{base}session_days = 0\naudit_day = 1")).unwrap_err();
     assert_eq!(problems.len(), 2, "{problems:?}");
+}
+
+#[test]
+fn a_charger_is_reached_in_one_of_five_ways() {
+    use model::device::{ForeignPolicy, GoeLink, GoeWay, LinkSettings};
+    use model::setpoint::ChargeCurrent;
+    use model::units::MilliAmps;
+
+    let base = "[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n[[site.device]]\n\
+                id = \"left\"\nkind = \"charging_station\"\ndriver = \"goe\"\n";
+    let read = |keys: &str| parse(&format!("{base}{}\n", keys.replace("; ", "\n")));
+    let url = |url: &str| GoeWay::Http { url: url.to_owned() };
+    for (keys, expected) in [
+        (
+            "url = \"http://192.168.1.50/\"",
+            url("http://192.168.1.50").into(),
+        ),
+        (
+            "url = \"https://000001.api.v3.go-e.io\"; token_file = \"/t\"; ca_file = \"/c\"",
+            GoeWay::Cloud {
+                url: "https://000001.api.v3.go-e.io".to_owned(),
+                token_file: "/t".into(),
+                ca_file: Some("/c".into()),
+            }
+            .into(),
+        ),
+        (
+            "websocket = \"ws://192.168.1.50/ws\"; password_file = \"/p\"; foreign = \"yield\"",
+            GoeLink {
+                way: GoeWay::WebSocket {
+                    url: "ws://192.168.1.50/ws".to_owned(),
+                    password_file: Some("/p".into()),
+                },
+                foreign: ForeignPolicy::Yield,
+                fall_back: None,
+            },
+        ),
+        (
+            "mqtt = \"mqtt://broker\"; prefix = \"/go-eCharger/000001/\"; user = \"u\"; password_file = \"/p\"",
+            GoeWay::Mqtt {
+                broker: "mqtt://broker".to_owned(),
+                prefix: "/go-eCharger/000001/".to_owned(),
+                user: Some("u".to_owned()),
+                password_file: Some("/p".into()),
+            }
+            .into(),
+        ),
+        (
+            "modbus = \"192.168.1.50:502\"; fall_back_a = 8; foreign = \"ask\"",
+            GoeLink {
+                way: GoeWay::Modbus {
+                    address: "192.168.1.50:502".to_owned(),
+                    unit: 1,
+                },
+                foreign: ForeignPolicy::Ask,
+                fall_back: Some(ChargeCurrent::at_most(MilliAmps(8_000))),
+            },
+        ),
+    ] {
+        let config = read(keys).unwrap_or_else(|problems| panic!("{keys}: {}", list(&problems)));
+        let device = &config.settings.sites[0].devices[0];
+        assert_eq!(device.link, LinkSettings::Goe(expected), "{keys}");
+    }
+    for (keys, expected) in [
+        ("", "has no url"),
+        (
+            "url = \"192.168.1.50\"",
+            "expected an address like \"http://192.168.1.50\"",
+        ),
+        (
+            "url = \"http://me:word@192.168.1.50\"",
+            "expected an address like",
+        ),
+        ("url = \"https://000001.api.v3.go-e.io\"", "has no token_file"),
+        (
+            "url = \"http://192.168.1.50\"; token_file = \"/t\"",
+            "by an https address",
+        ),
+        (
+            "url = \"http://a\"; modbus = \"a:502\"",
+            "but url and modbus are there",
+        ),
+        ("websocket = \"http://a/ws\"", "expected an address like \"ws://"),
+        ("mqtt = \"mqtt://a\"", "has no prefix"),
+        (
+            "mqtt = \"mqtt://a\"; prefix = \"go-eCharger/000001\"",
+            "a topic that ends in /",
+        ),
+        (
+            "mqtt = \"mqtt://a\"; prefix = \"a/\"; password_file = \"/p\"",
+            "has no user",
+        ),
+        ("modbus = \"192.168.1.50\"", "expected a host and a port"),
+        (
+            "modbus = \"a:502\"; password_file = \"/p\"",
+            "by mqtt or websocket",
+        ),
+        (
+            "url = \"http://a\"; foreign = \"fight\"",
+            "expected reassert, yield or ask",
+        ),
+        (
+            "url = \"http://a\"; fall_back_a = 3",
+            "0 (no charging) or 6 to 32",
+        ),
+    ] {
+        let problems = list(&read(keys).unwrap_err());
+        assert!(problems.contains(expected), "{keys}: {problems}");
+    }
 }

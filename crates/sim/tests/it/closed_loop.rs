@@ -333,10 +333,10 @@ impl ClosedLoop {
 /// The client that `south` would make for a device.
 fn client(device: &Device) -> Box<dyn Client> {
     match (&device.link, &device.kind) {
-        (LinkSettings::Goe { url }, DeviceKind::ChargingStation { evses }) => {
+        (LinkSettings::Goe(link), DeviceKind::ChargingStation { evses }) => {
             Box::new(goe::Client::new(goe::GoeClientSettings {
                 evse: evses[0].id.clone(),
-                url: url.clone(),
+                url: link.way.address().to_owned(),
                 poll: device.period,
                 full_every: Millis(60_000),
             }))

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use dialects::goe::{Charger, ChargerInputs, Variant};
 use http::{Request, Response};
 use links::ServerLimits;
-use model::device::{Device, DeviceKind, LinkSettings};
+use model::device::{Device, DeviceKind, GoeLink, LinkSettings};
 use model::message::Report;
 use model::phases::PerPhase;
 use model::reading::EvseStatus;
@@ -98,7 +98,7 @@ fn station(address: SocketAddr) -> Device {
     let url = format!("http://{address}");
     device(
         DeviceKind::ChargingStation { evses: vec![evse()] },
-        LinkSettings::Goe { url },
+        LinkSettings::Goe(GoeLink::http(url)),
     )
 }
 
@@ -197,7 +197,7 @@ async fn a_charger_that_refuses_is_asked_until_it_comes_back_and_then_obeys() {
 #[tokio::test]
 async fn an_address_that_is_none_is_told() {
     for url in ["", "192.168.1.50", "http://", "nonsense"] {
-        let link = LinkSettings::Goe { url: url.to_owned() };
+        let link = LinkSettings::Goe(GoeLink::http(url));
         let mut home = Home::start(device(DeviceKind::ChargingStation { evses: vec![evse()] }, link)).await;
         let problem = home.wait_until_offline().await;
         assert!(problem.contains("no address"), "{url}: {problem}");

@@ -1,4 +1,6 @@
-use model::device::{AuthorisationMode, Device as Configured, DeviceKind, Evse as ConfiguredEvse, Wish};
+use model::device::{
+    AuthorisationMode, Device as Configured, DeviceKind, Evse as ConfiguredEvse, GoeLink, Wish,
+};
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::phases::{PhaseRotation, PhaseSet};
 use model::reading::{EvseStatus, Measured};
@@ -85,9 +87,7 @@ fn site() -> Site {
                 "left-station",
                 DeviceKind::ChargingStation { evses: vec![evse] },
                 "garage",
-                LinkSettings::Goe {
-                    url: "http://me:secret@192.168.1.50/x?token=abc".to_owned(),
-                },
+                LinkSettings::Goe(GoeLink::http("http://me:secret@192.168.1.50/x?token=abc")),
             ),
             device(
                 "pv",

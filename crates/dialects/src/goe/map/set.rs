@@ -1,5 +1,6 @@
 //! A written key as an intent.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::device::{ChargeMode, Force, Wish};
@@ -39,6 +40,8 @@ pub struct Target {
     pub cards: Arc<[CardSlot]>,
     /// Whether its charging station is a go-e charger, which knows itself what it takes.
     pub is_own: bool,
+    /// Which of [`keys::GUARDED`] may be written here.
+    pub granted: BTreeSet<String>,
 }
 
 impl From<&EvseView> for Target {
@@ -53,6 +56,7 @@ impl From<&EvseView> for Target {
             acs: super::north::acs(view),
             cards: view.cards.clone(),
             is_own: view.dialect.as_deref() == Some(DIALECT),
+            granted: BTreeSet::new(),
         }
     }
 }
@@ -81,10 +85,9 @@ pub fn plan(write: &Write, target: &Target, reading: Reading) -> Plan {
     let Checked { value, refusal } = value::check(key, text, reading);
     let wanted = match refusal {
         Some(refusal) => Err(refusal),
-        // The token is the door's business; the charger's own one is nobody's.
-        None if keys::GUARDED.contains(&key.as_str()) || key == keys::TOKEN => {
-            Err(value::not_from_api(key, text))
-        }
+        // Token and switch are the door's business; the charger's own ones are nobody's.
+        None if key == keys::TOKEN || key == keys::ENABLED => Err(value::not_from_api(key, text)),
+        None if keys::is_guarded(key) && !target.granted.contains(key) => Err(value::not_granted(key, text)),
         None => wanted(key, text, &value, target),
     };
     Plan { value, wanted }

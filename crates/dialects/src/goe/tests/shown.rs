@@ -668,6 +668,7 @@ fn writes_become_wishes() {
     let check = |mode: ChargeMode, key: &str, text: &str, expected: Result<Option<Wanted>, String>| {
         let target = Target {
             mode,
+            granted: ["rst".to_owned()].into(),
             ..Target::from(&view())
         };
         let write = Write {
@@ -797,6 +798,19 @@ fn writes_become_wishes() {
         value: "\"#00FF00\"".to_owned(),
     };
     check(Fast, "cid", "\"#00FF00\"", Ok(Some(vendor)));
+    let restart = Wanted::VendorWrite {
+        evse: EvseId::new("left").unwrap(),
+        dialect: "goe".to_owned(),
+        key: "rst".to_owned(),
+        value: "true".to_owned(),
+    };
+    check(Fast, "rst", "true", Ok(Some(restart)));
+    check(
+        Fast,
+        "cwe",
+        "false",
+        Err("cwe: tried to set api key which is not allowed from api without a grant (false)".to_owned()),
+    );
 }
 
 #[test]
