@@ -7,11 +7,13 @@ use model::alarm::Alarm;
 use model::device::{Device, Force, LinkState, Wish};
 use model::id::{DeviceId, EvseId, UserId};
 use model::intent::{Intent, Rejection, Wanted};
+use model::money::PerKwh;
+use model::reading::Pushed;
 use model::session::machine::Input;
 use model::session::{Session, StopReason};
 use model::setpoint::ChargeCurrent;
 use model::time::Timestamp;
-use model::units::MilliAmps;
+use model::units::{MilliAmps, WattHours, Watts};
 use model::vendor::VendorKeys;
 
 use crate::core::Core;
@@ -23,6 +25,13 @@ use crate::tickets::Write;
 pub enum Change {
     /// To be stored, then applied.
     Wish { evse: EvseId, wish: Wish },
+    /// A ceiling that goes by itself, and with the process.
+    Cap {
+        evse: EvseId,
+        current: Option<MilliAmps>,
+    },
+    /// Readings that count for seconds.
+    Pushed { evse: EvseId, readings: Pushed },
     /// The session as [`Core::foresee`] sees it is to be stored, then the input applied.
     Session { evse: EvseId, input: Input },
     /// Goes to the device as it is; what that says is the answer.
@@ -63,19 +72,7 @@ impl Core {
             }
             Wanted::Current { evse, current } => {
                 let wish = self.wish_of(evse)?;
-                let (_, settings) = self.evse(evse)?;
-                let range = ChargeCurrent::MIN.max(settings.min)..=settings.max;
-                if !range.contains(current) {
-                    return Err(Rejection::OutOfRange {
-                        what: "current".to_owned(),
-                        given: current.to_amps_text(),
-                        expected: format!(
-                            "{} to {}",
-                            range.start().to_amps_text(),
-                            range.end().to_amps_text()
-                        ),
-                    });
-                }
+                self.check_current(evse, *current)?;
                 Ok(change(
                     evse,
                     Wish {
@@ -99,6 +96,41 @@ impl Core {
                         ..wish
                     },
                 ))
+            }
+            Wanted::EnergyLimit { evse, limit } => {
+                let wish = self.wish_of(evse)?;
+                check_energy(*limit)?;
+                let energy_limit = *limit;
+                Ok(change(evse, Wish { energy_limit, ..wish }))
+            }
+            Wanted::PriceLimit { evse, limit } => {
+                let wish = self.wish_of(evse)?;
+                check_price(*limit)?;
+                let price_limit = *limit;
+                Ok(change(evse, Wish { price_limit, ..wish }))
+            }
+            Wanted::TemporaryCurrent { evse, current } => {
+                if let Some(current) = current {
+                    self.check_current(evse, *current)?;
+                }
+                self.evse(evse)?;
+                Ok(Change::Cap {
+                    evse: evse.clone(),
+                    current: *current,
+                })
+            }
+            Wanted::PushedReadings { evse, readings } => {
+                self.evse(evse)?;
+                for power in [Some(readings.grid), readings.pv, readings.battery]
+                    .into_iter()
+                    .flatten()
+                {
+                    check_power(power)?;
+                }
+                Ok(Change::Pushed {
+                    evse: evse.clone(),
+                    readings: *readings,
+                })
             }
             Wanted::Authorise { evse, authorisation } => {
                 self.evse(evse)?;
@@ -139,6 +171,23 @@ impl Core {
                 Ok(Change::Acknowledge(seen))
             }
         }
+    }
+
+    fn check_current(&self, evse: &EvseId, current: MilliAmps) -> Result<(), Rejection> {
+        let (_, settings) = self.evse(evse)?;
+        let range = ChargeCurrent::MIN.max(settings.min)..=settings.max;
+        if range.contains(&current) {
+            return Ok(());
+        }
+        Err(Rejection::OutOfRange {
+            what: "current".to_owned(),
+            given: current.to_amps_text(),
+            expected: format!(
+                "{} to {}",
+                range.start().to_amps_text(),
+                range.end().to_amps_text()
+            ),
+        })
     }
 
     fn wish_of(&self, evse: &EvseId) -> Result<Wish, Rejection> {
@@ -194,6 +243,48 @@ pub(crate) fn check_online(device: &Device, image: &Image) -> Result<(), Rejecti
         what: device.name.clone(),
         last_seen,
     })
+}
+
+/// More than any car holds.
+const MOST_ENERGY: WattHours = WattHours(1_000_000_000);
+/// Beyond any price of energy, either way.
+const MOST_PRICE: PerKwh = PerKwh(1_000_000_000);
+
+/// More than any grid connection that a charger is told of.
+const MOST_POWER: Watts = Watts(10_000_000);
+
+fn check_power(power: Watts) -> Result<(), Rejection> {
+    if (-MOST_POWER..=MOST_POWER).contains(&power) {
+        return Ok(());
+    }
+    Err(Rejection::OutOfRange {
+        what: "power".to_owned(),
+        given: power.to_string(),
+        expected: format!("at most {MOST_POWER}, either way"),
+    })
+}
+
+fn check_energy(limit: Option<WattHours>) -> Result<(), Rejection> {
+    let fits = |limit: WattHours| (WattHours::ZERO..=MOST_ENERGY).contains(&limit);
+    match limit {
+        Some(limit) if !fits(limit) => Err(Rejection::OutOfRange {
+            what: "energy limit".to_owned(),
+            given: limit.to_string(),
+            expected: format!("{} to {MOST_ENERGY}", WattHours::ZERO),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn check_price(limit: Option<PerKwh>) -> Result<(), Rejection> {
+    match limit {
+        Some(limit) if limit.0.unsigned_abs() > MOST_PRICE.0.unsigned_abs() => Err(Rejection::OutOfRange {
+            what: "price limit".to_owned(),
+            given: limit.to_text(),
+            expected: format!("at most {}, either way", MOST_PRICE.to_text()),
+        }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The name of a principal as an id: programs (`token:display`) have none of their own.

@@ -9,9 +9,11 @@ use model::device::Wish;
 use model::id::UserId;
 use model::intent::{Intent, Receipt, Rejection, Wanted};
 use model::message::Message;
+use model::money::PerKwh;
 use model::settings::ControlSettings;
 use model::site::Site;
 use model::time::{Clock, Millis, Now};
+use model::units::MilliAmps;
 use store::{AuditEntry, Store, StoreError, Typed};
 use tokio_util::sync::CancellationToken;
 
@@ -255,9 +257,11 @@ impl Engine {
             Ok(change) => {
                 let wish = match &change {
                     Change::Wish { wish, .. } => Some(*wish),
+                    Change::Cap { evse, .. } => core.wishes().get(evse).copied(),
                     Change::Session { .. }
                     | Change::Forward { .. }
                     | Change::Keep(_)
+                    | Change::Pushed { .. }
                     | Change::Acknowledge(_) => None,
                 };
                 if let Some(ticket) = core.apply(change, now) {
@@ -298,7 +302,10 @@ impl Engine {
         reply: Reply,
         answer: Result<Receipt, Rejection>,
     ) {
-        self.audit(writer, intent, &answer).await;
+        // A push comes every few seconds and changes nothing that stays.
+        if !matches!(intent.wanted, Wanted::PushedReadings { .. }) || answer.is_err() {
+            self.audit(writer, intent, &answer).await;
+        }
         if answer.is_ok() {
             self.ask_budgets(core).await;
             // The view shows the accepted wish at once, so the app reads what it wrote.
@@ -326,7 +333,7 @@ impl Engine {
             Change::Session { evse, input } => core.foresee(evse, input.clone(), now).map(Record::Books),
             Change::Acknowledge(alarm) => Some(Record::Alarm(alarm.clone())),
             Change::Keep(kept) => Some(Record::Keys(kept.clone())),
-            Change::Forward { .. } => None,
+            Change::Forward { .. } | Change::Cap { .. } | Change::Pushed { .. } => None,
         };
         match record {
             Some(record) => {
@@ -392,6 +399,19 @@ fn action_text(intent: &Intent) -> String {
         Wanted::Force { evse, force } => format!("force of {evse} to {force:?}"),
         Wanted::Current { evse, current } => format!("current of {evse} to {}", current.to_amps_text()),
         Wanted::Phases { evse, phases } => format!("phases of {evse} to {phases:?}"),
+        Wanted::EnergyLimit { evse, limit } => {
+            let limit = limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+            format!("energy limit of {evse} to {limit}")
+        }
+        Wanted::PriceLimit { evse, limit } => {
+            let limit = limit.map_or_else(|| "none".to_owned(), PerKwh::to_text);
+            format!("price limit of {evse} to {limit}")
+        }
+        Wanted::TemporaryCurrent { evse, current } => {
+            let current = current.map_or_else(|| "none".to_owned(), MilliAmps::to_amps_text);
+            format!("temporary current of {evse} to {current}")
+        }
+        Wanted::PushedReadings { evse, .. } => format!("pushed readings to {evse}"),
         Wanted::Authorise { evse, authorisation } => {
             let who = authorisation
                 .user

@@ -15,7 +15,7 @@ use model::id::{CircuitId, DeviceId, EvseId, SiteId, VehicleId};
 use model::intent::{Intent, Rejection, Wanted};
 use model::message::{Report, Reported};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
-use model::reading::{EvseStatus, Measured, PilotState};
+use model::reading::{EvseStatus, Measured, PilotState, Pushed};
 use model::reason::Cause;
 use model::setpoint::{Action, ChargeCurrent};
 use model::settings::ControlSettings;
@@ -395,6 +395,237 @@ fn keys_that_the_station_does_not_speak_are_kept() {
 }
 
 #[test]
+fn a_ceiling_that_goes_by_itself_is_not_stored_and_ends() {
+    let mut core = core(Restored::default());
+    let cap = |current| Wanted::TemporaryCurrent {
+        evse: evse_id(),
+        current,
+    };
+    for (current, fits) in [(6_000, true), (16_000, true), (5_900, false), (16_100, false)] {
+        assert_eq!(
+            weigh(&core, cap(Some(MilliAmps(current)))).is_ok(),
+            fits,
+            "{current}"
+        );
+    }
+    let change = weigh(&core, cap(Some(MilliAmps(8_000)))).unwrap();
+    core.apply(change, now(1_000));
+    let shown = |core: &Core, at| core.view(now(at)).evses[0].cap;
+    let ends = Timestamp(1_000_000_000_000 + 601_000);
+    assert_eq!(shown(&core, 600_999), Some((MilliAmps(8_000), ends)));
+    assert_eq!(shown(&core, 601_000), None);
+    let told = run(&mut core, 1, 60, |core, at| {
+        grid(core, 0, at);
+        car(core, PilotState::C, ChargeCurrent::PAUSED, 0, at);
+    });
+    let most = told.iter().map(|(_, current)| current.or_zero()).max();
+    assert_eq!(most, Some(MilliAmps(8_000)));
+    let change = weigh(&core, cap(None)).unwrap();
+    core.apply(change, now(70_000));
+    assert_eq!(shown(&core, 70_000), None);
+    assert!(!std::iter::from_fn(|| core.poll_record()).any(|record| matches!(record, Record::Wish { .. })));
+}
+
+#[test]
+fn a_car_that_has_had_what_was_asked_for_gets_no_more() {
+    let mut core = core(Restored::default());
+    let limit = |limit| Wanted::EnergyLimit {
+        evse: evse_id(),
+        limit,
+    };
+    assert!(weigh(&core, limit(Some(WattHours(-1)))).is_err());
+    let change = weigh(&core, limit(Some(WattHours(5_000)))).unwrap();
+    core.apply(change, now(0));
+    let charged = |core: &mut Core, pilot, energy, at| {
+        let status = EvseStatus {
+            pilot,
+            session_energy: Some(WattHours(energy)),
+            ..EvseStatus::default()
+        };
+        let evse = evse_id();
+        report(core, "station", Report::Evse { evse, status }, at);
+        core.handle_timeout(now(at));
+        core.view(now(at)).evses[0].reason.cause.clone()
+    };
+    let before = charged(&mut core, PilotState::C, 4_999, 1_000);
+    assert!(!matches!(before, Cause::EnergyLimitReached { .. }), "{before:?}");
+    assert_eq!(
+        charged(&mut core, PilotState::C, 5_000, 3_000),
+        Cause::EnergyLimitReached {
+            limit: WattHours(5_000),
+            charged: WattHours(5_000),
+        }
+    );
+    assert_eq!(charged(&mut core, PilotState::A, 5_000, 5_000), Cause::NoVehicle);
+    let next = charged(&mut core, PilotState::B, 0, 7_000);
+    assert!(!matches!(next, Cause::EnergyLimitReached { .. }), "{next:?}");
+}
+
+#[test]
+fn cards_that_may_charge_are_listed_and_begin_a_transaction_by_their_place() {
+    let ann: model::id::UserId = "ann".parse().unwrap();
+    let user = |role| model::user::User::new(ann.clone(), "Ann", role);
+    let card = |id: &str, kind, enabled| {
+        let card = model::user::Card {
+            id: id.parse().unwrap(),
+            user: ann.clone(),
+            kind,
+            name: id.to_uppercase(),
+            enabled,
+            valid_until: None,
+            budget: None,
+            phases: None,
+            tariff: None,
+            vehicle: None,
+            rules: Vec::new(),
+        };
+        (card.id.clone(), card)
+    };
+    use model::session::{Authorisation, AuthorisationKind};
+    use model::user::{CardKind, Role};
+    let directory = |role| Directory {
+        users: [(ann.clone(), user(role))].into(),
+        cards: [
+            card("d", CardKind::Rfid, true),
+            card("a", CardKind::Rfid, true),
+            card("b", CardKind::Pin, true),
+            card("c", CardKind::Rfid, false),
+        ]
+        .into(),
+        ..Directory::default()
+    };
+    let mut core = core(Restored {
+        directory: directory(Role::User),
+        ..Restored::default()
+    });
+    car(&mut core, PilotState::B, ChargeCurrent::PAUSED, 0, 0);
+    let view = core.view(now(0)).evses.remove(0);
+    let names: Vec<&str> = view.cards.iter().map(|slot| slot.name.as_str()).collect();
+    assert_eq!(names, ["A", "D"]);
+    let slot = &view.cards[1];
+    let authorisation = Authorisation {
+        kind: AuthorisationKind::Rfid,
+        user: Some(slot.user.clone()),
+        card: Some(slot.card.clone()),
+    };
+    let evse = evse_id();
+    let change = weigh(&core, Wanted::Authorise { evse, authorisation }).unwrap();
+    core.apply(change, now(1_000));
+    let session = core.view(now(1_000)).evses.remove(0).session.unwrap();
+    assert_eq!(session.card.as_ref(), Some(&slot.card));
+    core.set_directory(directory(Role::Viewer), now(2_000));
+    assert!(core.view(now(2_000)).evses[0].cards.is_empty());
+}
+
+#[test]
+fn pushed_readings_count_only_where_the_site_has_no_meter_of_its_own() {
+    let mut core = core(Restored {
+        wishes: vec![(
+            evse_id(),
+            Wish {
+                mode: ChargeMode::Solar,
+                ..Wish::default_of(&site().devices[1].evses()[0])
+            },
+        )],
+        ..Restored::default()
+    });
+    let push = |core: &mut Core, grid: i64, battery: Option<i64>, at: i64| {
+        let readings = Pushed {
+            grid: Watts(grid),
+            pv: None,
+            battery: battery.map(Watts),
+        };
+        let evse = evse_id();
+        let change = weigh(core, Wanted::PushedReadings { evse, readings }).unwrap();
+        core.apply(change, now(at));
+    };
+    let seen = |core: &mut Core, at: i64| {
+        car(core, PilotState::C, ChargeCurrent::PAUSED, 0, at);
+        core.handle_timeout(now(at));
+        let evse = core.view(now(at)).evses.remove(0);
+        let surplus = match evse.reason.cause {
+            Cause::NoSurplus { available, .. } => Some(available.0),
+            _ => None,
+        };
+        (evse.pushed.map(|pushed| pushed.is_used), surplus)
+    };
+    push(&mut core, -2_300, None, 0);
+    grid(&mut core, 0, 0);
+    assert_eq!(seen(&mut core, 0).0, Some(false), "its own meter is fresh");
+    // That falls silent; what is pushed says what the sun leaves over.
+    let mut at = 20_000;
+    push(&mut core, -2_300, None, at);
+    assert_eq!(seen(&mut core, at).0, Some(true));
+    at = 31_000;
+    assert_eq!(seen(&mut core, at).0, None, "too old to be anything");
+    assert!(
+        core.poll_record()
+            .is_none_or(|record| !matches!(record, Record::Wish { .. }))
+    );
+    let evse = EvseId::new("nobody").unwrap();
+    let readings = Pushed {
+        grid: Watts(0),
+        pv: None,
+        battery: None,
+    };
+    assert!(weigh(&core, Wanted::PushedReadings { evse, readings }).is_err());
+    let readings = Pushed {
+        grid: Watts(i64::MIN),
+        ..readings
+    };
+    let evse = evse_id();
+    assert!(weigh(&core, Wanted::PushedReadings { evse, readings }).is_err());
+}
+
+/// A site without any meter, where the sun is known by pushes alone.
+#[test]
+fn what_a_battery_gives_is_no_sun() {
+    for (battery, surplus) in [(None, 2_300), (Some(-1_000), 1_300), (Some(1_000), 2_300)] {
+        let mut bare = site().as_ref().clone();
+        bare.circuits[0].meter = None;
+        bare.devices.remove(0);
+        let DeviceKind::ChargingStation { evses } = &mut bare.devices[0].kind else {
+            unreachable!()
+        };
+        evses[0].default_mode = ChargeMode::Solar;
+        let settings = ControlSettings::default();
+        let mut core = Core::new(
+            Arc::new(bare),
+            settings,
+            3,
+            Restored::default(),
+            Millis(1_000),
+            now(0),
+        );
+        for at in 0..5 {
+            let readings = Pushed {
+                grid: Watts(-2_300),
+                pv: Some(Watts(-5_000)),
+                battery: battery.map(Watts),
+            };
+            let evse = evse_id();
+            let change = weigh(&core, Wanted::PushedReadings { evse, readings }).unwrap();
+            core.apply(change, now(at * 1_000));
+            car(&mut core, PilotState::C, ChargeCurrent::PAUSED, 0, at * 1_000);
+            core.handle_timeout(now(at * 1_000));
+        }
+        let cause = core.view(now(4_000)).evses[0].reason.cause.clone();
+        let Cause::NoSurplus { available, .. } = cause else {
+            panic!("{cause:?}");
+        };
+        assert_eq!(available, Watts(surplus), "{battery:?}");
+    }
+}
+
+#[test]
+fn wishes_of_before_are_still_read() {
+    let old = r#"{"mode":"solar","force":"neutral","current":9000,"phases":null}"#;
+    let wish: Wish = serde_json::from_str(old).unwrap();
+    assert_eq!((wish.energy_limit, wish.price_limit), (None, None));
+    assert_eq!(wish.current, MilliAmps(9_000));
+}
+
+#[test]
 fn a_mode_takes_a_forced_state_back() {
     let mut core = core(Restored::default());
     let change = weigh(
@@ -511,6 +742,8 @@ fn what_was_stored_comes_back() {
         force: Force::Neutral,
         current: MilliAmps(9_000),
         phases: None,
+        energy_limit: None,
+        price_limit: None,
     };
     let seen = store::DeviceSeen {
         at: Timestamp(7),

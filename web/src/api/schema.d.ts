@@ -1118,6 +1118,11 @@ export interface components {
             plugged_since_ms: number | null;
             /** Format: int64 */
             power_w: number;
+            /**
+             * @description Whether grid energy is cheap enough for a car that waits for the sun; null where nobody set a limit, the
+             *     mode does not ask, or no price is known.
+             */
+            price_allows: boolean | null;
             reason: components["schemas"]["ReasonView"];
             session: components["schemas"]["SessionNow"] | null;
             /**
@@ -1133,6 +1138,7 @@ export interface components {
             setpoint_phases: components["schemas"]["Phases"] | null;
             /** @description The charging station it is part of. */
             station: string;
+            temporary: components["schemas"]["TemporaryCurrent"] | null;
             wish: components["schemas"]["Wish"];
         };
         /**
@@ -1266,6 +1272,33 @@ export interface components {
             /** @enum {string} */
             kind: "phases";
             phases: components["schemas"]["Phases"] | null;
+        } | {
+            evse: string;
+            /** @enum {string} */
+            kind: "energy_limit";
+            /**
+             * Format: int64
+             * @description Null takes the limit away.
+             */
+            limit_wh: number | null;
+        } | {
+            evse: string;
+            /** @enum {string} */
+            kind: "price_limit";
+            /**
+             * Format: int64
+             * @description Null takes the limit away.
+             */
+            limit_micros_per_kwh: number | null;
+        } | {
+            /**
+             * Format: int64
+             * @description Null takes the ceiling away.
+             */
+            current_ma: number | null;
+            evse: string;
+            /** @enum {string} */
+            kind: "temporary_current";
         };
         /** @enum {string} */
         LinkStateName: "connecting" | "online" | "offline";
@@ -1511,7 +1544,7 @@ export interface components {
          */
         ReasonView: {
             /** @enum {string} */
-            code: "no_vehicle" | "switched_off" | "disabled" | "vehicle_not_asking" | "vehicle_complete" | "as_asked" | "limited" | "circuit_full" | "no_surplus" | "waiting_for_stable_room" | "minimum_pause" | "holding_minimum" | "meter_silent" | "station_silent" | "not_following" | "starting_up" | "waiting_for_others" | "awaiting_authorisation" | "budget_used_up" | "charge_limit_reached";
+            code: "no_vehicle" | "switched_off" | "disabled" | "vehicle_not_asking" | "vehicle_complete" | "as_asked" | "limited" | "circuit_full" | "no_surplus" | "waiting_for_stable_room" | "minimum_pause" | "holding_minimum" | "meter_silent" | "station_silent" | "not_following" | "starting_up" | "waiting_for_others" | "awaiting_authorisation" | "budget_used_up" | "charge_limit_reached" | "energy_limit_reached" | "price_too_high";
             /** @description Currents in mA, powers in W, times in ms since 1970, ages in ms. */
             params: Record<string, unknown>;
             /**
@@ -1898,6 +1931,13 @@ export interface components {
             /** Format: int64 */
             surcharge_micros_per_kwh: number;
         };
+        /** @description A ceiling that goes by itself. */
+        TemporaryCurrent: {
+            /** Format: int64 */
+            current_ma: number;
+            /** Format: int64 */
+            until_ms: number;
+        };
         /** @description A one-time sign-in ticket, as printed with the link at the start. */
         TicketSignIn: {
             ticket: string;
@@ -2108,9 +2148,19 @@ export interface components {
              * @description The most the EVSE shall offer.
              */
             current_ma: number;
+            /**
+             * Format: int64
+             * @description The car gets no more once so much was charged since it was plugged in.
+             */
+            energy_limit_wh: number | null;
             force: components["schemas"]["Force"];
             mode: components["schemas"]["ChargeMode"];
             phases: components["schemas"]["Phases"] | null;
+            /**
+             * Format: int64
+             * @description What waits for the sun also takes grid energy while that costs at most so much.
+             */
+            price_limit_micros_per_kwh: number | null;
         };
     };
     responses: never;

@@ -40,6 +40,8 @@ impl Sheets {
             token: caller.token.as_deref(),
             api_enabled,
             at: charger.view.at,
+            time_zone: &charger.view.time_zone,
+            flow: charger.view.flow,
         };
         let made = sheet(
             charger.document.as_ref(),

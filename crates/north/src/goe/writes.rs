@@ -70,7 +70,9 @@ async fn file(
             };
             match state.bus.ask(intent).await {
                 Ok(receipt) => {
-                    target.mode = receipt.wish.map_or(target.mode, |wish| wish.mode);
+                    if let Some(wish) = &receipt.wish {
+                        target.note(wish);
+                    }
                     None
                 }
                 Err(rejection) => Some(refused(write, &rejection)),

@@ -243,6 +243,10 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
         | Wanted::Force { evse, .. }
         | Wanted::Current { evse, .. }
         | Wanted::Phases { evse, .. }
+        | Wanted::EnergyLimit { evse, .. }
+        | Wanted::PriceLimit { evse, .. }
+        | Wanted::TemporaryCurrent { evse, .. }
+        | Wanted::PushedReadings { evse, .. }
         | Wanted::Authorise { evse, .. }
         | Wanted::StopTransaction { evse } => evse.clone(),
         Wanted::VendorWrite { .. } | Wanted::AcknowledgeAlarm { .. } => {
@@ -279,7 +283,11 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
                 what: "phase switching".into(),
             });
         }
-        Wanted::Authorise { .. }
+        Wanted::EnergyLimit { limit, .. } => wish.energy_limit = limit,
+        Wanted::PriceLimit { limit, .. } => wish.price_limit = limit,
+        Wanted::TemporaryCurrent { .. }
+        | Wanted::PushedReadings { .. }
+        | Wanted::Authorise { .. }
         | Wanted::StopTransaction { .. }
         | Wanted::VendorWrite { .. }
         | Wanted::AcknowledgeAlarm { .. } => {}
@@ -529,6 +537,10 @@ fn view_of(site: &Site) -> SiteView {
         plugged_since: Some(BEGIN.wall),
         authorisation: AuthorisationMode::None,
         session: None,
+        cards: [].into(),
+        cap: None,
+        price_allows: None,
+        pushed: None,
         keys: Keys::new(),
         dialect: None,
     });

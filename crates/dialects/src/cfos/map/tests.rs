@@ -175,6 +175,10 @@ fn view(site: &Site) -> SiteView {
         plugged_since: None,
         authorisation: AuthorisationMode::None,
         session: None,
+        cards: [].into(),
+        cap: None,
+        price_allows: None,
+        pushed: None,
         keys: Keys::new(),
         dialect: None,
     };
