@@ -118,6 +118,10 @@ fn left() -> GoeChargerSettings {
                 trip(Days::Weekends, (12, 10), (17, 10), 20, 1_000, (34_000, 48_000)),
             ],
         },
+        password: None,
+        firmware: None,
+        modbus_listen: None,
+        mqtt: None,
     }
 }
 
@@ -140,6 +144,10 @@ fn right() -> GoeChargerSettings {
             initial_soc: PerMille(310),
             trips: vec![trip(Days::Every, (18, 10), (20, 30), 20, 1_000, (33_000, 44_000))],
         },
+        password: None,
+        firmware: None,
+        modbus_listen: None,
+        mqtt: None,
     }
 }
 

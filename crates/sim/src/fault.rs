@@ -1,5 +1,6 @@
 //! What goes wrong on purpose.
 
+use dialects::goe::Quirk;
 use model::time::Millis;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,16 @@ pub enum Fault {
     Reboot { lasts: Millis },
     /// Its own clock is wrong by this much.
     ClockJump { by: Millis },
+    /// Works for a while, then takes requests and never answers, as chargers do after days.
+    Hang { after: Millis },
+    /// A go-e charger answers 400 with what there is when it is asked for everything, or for what it does not have.
+    PartialStatus,
+    /// A go-e charger lacks keys that clients count on.
+    MissingKeys,
+    /// A go-e charger's firmware has words behind its number.
+    FirmwareSuffix,
+    /// A go-e charger is in car state 5 with an error, and gives nothing.
+    CarError,
 }
 
 impl Fault {
@@ -29,7 +40,33 @@ impl Fault {
     pub const fn hides_device(self) -> bool {
         match self {
             Self::Silence | Self::Garbage | Self::Html | Self::Reboot { .. } => true,
-            Self::Delay { .. } | Self::IgnoreSetpoints | Self::ClockJump { .. } => false,
+            Self::Delay { .. }
+            | Self::IgnoreSetpoints
+            | Self::ClockJump { .. }
+            | Self::Hang { .. }
+            | Self::PartialStatus
+            | Self::MissingKeys
+            | Self::FirmwareSuffix
+            | Self::CarError => false,
+        }
+    }
+
+    /// What a go-e charger does differently, if that is all there is to it.
+    #[must_use]
+    pub const fn quirk(self) -> Option<Quirk> {
+        match self {
+            Self::PartialStatus => Some(Quirk::PartialStatus),
+            Self::MissingKeys => Some(Quirk::MissingKeys),
+            Self::FirmwareSuffix => Some(Quirk::FirmwareSuffix),
+            Self::CarError => Some(Quirk::CarError),
+            Self::Silence
+            | Self::Delay { .. }
+            | Self::Garbage
+            | Self::Html
+            | Self::IgnoreSetpoints
+            | Self::Reboot { .. }
+            | Self::ClockJump { .. }
+            | Self::Hang { .. } => None,
         }
     }
 }

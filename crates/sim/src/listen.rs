@@ -2,7 +2,10 @@
 //!
 //! A task moves the world on every second. What has happened is on disk before anybody can see it, so that
 //! no counter runs backwards after a crash of the process: requests are answered under the same lock. Here
-//! are no frames and no protocols; `links` carries, the devices answer.
+//! are no frames and no protocols; `links` carries, the devices answer. What a go-e charger has beyond one port of
+//! requests and answers is in `charger`.
+
+mod charger;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::DeviceKind;
+use crate::settings::{DeviceKind, GoeChargerSettings};
 use crate::world::World;
 
 const TICK: Duration = Duration::from_secs(1);
@@ -57,6 +60,7 @@ pub enum ListenError {
 #[derive(Debug)]
 pub struct Listening {
     addresses: BTreeMap<DeviceId, SocketAddr>,
+    modbus: BTreeMap<DeviceId, SocketAddr>,
     cars: SocketAddr,
     shutdown: CancellationToken,
     tasks: JoinSet<()>,
@@ -67,6 +71,12 @@ impl Listening {
     #[must_use]
     pub const fn addresses(&self) -> &BTreeMap<DeviceId, SocketAddr> {
         &self.addresses
+    }
+
+    /// Where go-e chargers speak Modbus TCP beside what is on their own port.
+    #[must_use]
+    pub const fn modbus(&self) -> &BTreeMap<DeviceId, SocketAddr> {
+        &self.modbus
     }
 
     /// Where the cars tell how full they are: `http://<this>/vehicles/<EVSE>`.
@@ -114,14 +124,22 @@ pub async fn listen(
         let address = device
             .listen
             .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let failed = |source| ListenError::Bind {
-            device: device.id.clone(),
-            address,
-            source,
+        let (listener, bound) = bind(&device.id, address).await?;
+        let beside = match &device.kind {
+            DeviceKind::GoeCharger(GoeChargerSettings {
+                modbus_listen: Some(address),
+                ..
+            }) => Some(bind(&device.id, *address).await?),
+            DeviceKind::GoeCharger(_)
+            | DeviceKind::Meter
+            | DeviceKind::Inverter(_)
+            | DeviceKind::Battery(_) => None,
         };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let bound = listener.local_addr().map_err(failed)?;
-        sockets.push((device, listener, bound));
+        let publishes = match &device.kind {
+            DeviceKind::GoeCharger(settings) => charger::Mqtt::new(settings)?,
+            DeviceKind::Meter | DeviceKind::Inverter(_) | DeviceKind::Battery(_) => None,
+        };
+        sockets.push((device, listener, bound, beside, publishes));
     }
 
     let shutdown = CancellationToken::new();
@@ -130,16 +148,23 @@ pub async fn listen(
     if let Some(broker) = broker {
         tasks.spawn(crate::cars::publish(Arc::clone(&world), broker, shutdown.clone()));
     }
-    let mut addresses = BTreeMap::new();
-    for (device, listener, bound) in sockets {
+    let (mut addresses, mut modbus) = (BTreeMap::new(), BTreeMap::new());
+    for (device, listener, bound, beside, publishes) in sockets {
         let port = Port {
             world: Arc::clone(&world),
             clock: Arc::clone(&clock),
             device: device.id.clone(),
         };
+        if let Some((listener, bound)) = beside {
+            modbus.insert(device.id.clone(), bound);
+            tasks.spawn(serve_modbus(port.clone(), listener, shutdown.clone()));
+        }
+        if let Some(publishes) = publishes {
+            tasks.spawn(charger::publish(port.clone(), publishes, shutdown.clone()));
+        }
         addresses.insert(device.id, bound);
         match device.kind {
-            DeviceKind::GoeCharger(_) => tasks.spawn(serve_http(port, listener, shutdown.clone())),
+            DeviceKind::GoeCharger(_) => tasks.spawn(charger::serve(port, listener, shutdown.clone())),
             DeviceKind::Meter | DeviceKind::Inverter(_) | DeviceKind::Battery(_) => {
                 tasks.spawn(serve_modbus(port, listener, shutdown.clone()))
             }
@@ -148,6 +173,7 @@ pub async fn listen(
     tasks.spawn(keeper.run(shutdown.clone()));
     Ok(Listening {
         addresses,
+        modbus,
         cars,
         shutdown,
         tasks,
@@ -178,17 +204,15 @@ impl Port {
     }
 }
 
-async fn serve_http(port: Port, listener: TcpListener, shutdown: CancellationToken) {
-    let handler = move |request| {
-        let port = port.clone();
-        async move {
-            match port.answer(Request::Http(request)).await? {
-                Reply::Http(response) => Some(response),
-                Reply::Modbus { .. } => None,
-            }
-        }
+async fn bind(device: &DeviceId, address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let failed = |source| ListenError::Bind {
+        device: device.clone(),
+        address,
+        source,
     };
-    links::http::serve(listener, ServerLimits::default(), shutdown, handler).await;
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
 }
 
 async fn serve_modbus(port: Port, listener: TcpListener, shutdown: CancellationToken) {

@@ -91,7 +91,7 @@ pub enum DeviceKind {
     Inverter(PvSettings),
     /// SunSpec models 124 and 802 over Modbus TCP.
     Battery(BatterySettings),
-    /// The vendor's local HTTP API v2.
+    /// The vendor's local HTTP APIs and WebSocket on one port; Modbus TCP and MQTT if they are set up.
     GoeCharger(GoeChargerSettings),
 }
 
@@ -112,6 +112,39 @@ pub struct GoeChargerSettings {
     #[serde(default)]
     pub obeys_after: Millis,
     pub vehicle: VehicleSettings,
+    /// Of its WebSocket; absent: nobody gets in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// In place of the one of its generation, for example `60.5-rc2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<String>,
+    /// Where it speaks Modbus TCP; absent: it does not. Port 0: any free one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modbus_listen: Option<SocketAddr>,
+    /// The broker that it tells its keys; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mqtt: Option<GoeMqttSettings>,
+}
+
+/// A broker that a go-e charger is a client of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoeMqttSettings {
+    /// `mqtt://host:port`.
+    pub broker: String,
+    /// Of its topics, with the slash at its end; absent: `go-eCharger/<serial>/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+}
+
+impl GoeMqttSettings {
+    /// Of the topics of a charger with this serial number.
+    #[must_use]
+    pub fn prefix(&self, serial: &str) -> String {
+        self.prefix
+            .clone()
+            .unwrap_or_else(|| dialects::goe::topics::usual_prefix(serial))
+    }
 }
 
 /// Which hardware it is.
@@ -120,6 +153,7 @@ pub struct GoeChargerSettings {
 pub enum GoeGeneration {
     V3,
     V4,
+    Core,
 }
 
 /// Why there can be no such world.

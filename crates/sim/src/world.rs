@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use dialects::goe::charger::Session;
 use dialects::{Reply, Request};
 use jiff::tz::TimeZone;
 use model::id::{CircuitId, DeviceId};
@@ -306,18 +307,40 @@ impl World {
     /// How long an answer of this device takes. Zero unless a fault says otherwise.
     #[must_use]
     pub fn delay(&self, device: &DeviceId) -> Millis {
-        match self.fault(device) {
-            Some(Fault::Delay { by }) => by,
-            Some(
-                Fault::Silence
-                | Fault::Garbage
-                | Fault::Html
-                | Fault::IgnoreSetpoints
-                | Fault::Reboot { .. }
-                | Fault::ClockJump { .. },
-            )
-            | None => Millis::ZERO,
+        if let Some(Fault::Delay { by }) = self.fault(device) {
+            by
+        } else {
+            Millis::ZERO
         }
+    }
+
+    /// A client comes to the WebSocket of a go-e charger: its session, and what it is told first. `None` when there is
+    /// no such charger, or nobody can reach it.
+    pub fn open_socket(&mut self, device: &DeviceId) -> Option<(Session, Vec<String>)> {
+        self.device_mut(device)?.open_socket()
+    }
+
+    /// What a go-e charger says at its WebSocket: to a message, or by itself about what has changed. `None` when the
+    /// link is cut.
+    pub fn socket(
+        &mut self,
+        device: &DeviceId,
+        session: &mut Session,
+        message: Option<&[u8]>,
+        now: Now,
+    ) -> Option<Vec<String>> {
+        self.device_mut(device)?.socket(session, message, now)
+    }
+
+    /// The keys that a go-e charger publishes, as JSON. Nothing when it is silent or publishes nothing.
+    #[must_use]
+    pub fn exported(&mut self, device: &DeviceId) -> Vec<(&'static str, String)> {
+        self.device_mut(device).map(Device::exported).unwrap_or_default()
+    }
+
+    /// What a go-e charger publishes as the result of a write, if it takes any.
+    pub fn take(&mut self, device: &DeviceId, key: &str, payload: &str, now: Now) -> Option<String> {
+        self.device_mut(device)?.take(key, payload, now)
     }
 
     /// Makes a device misbehave, or behave again.

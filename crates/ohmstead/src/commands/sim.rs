@@ -22,6 +22,9 @@ pub async fn run(file: &Path, state: Option<PathBuf>) -> anyhow::Result<()> {
     print("device                   address");
     for (device, address) in listening.addresses() {
         print(&format!("{device:<24} {address}"));
+        if let Some(modbus) = listening.modbus().get(device) {
+            print(&format!("{:<24} {modbus}", "  its registers"));
+        }
     }
     print(&format!(
         "{:<24} http://{}/vehicles/<EVSE>",

@@ -1,10 +1,13 @@
 //! A go-e charger with a car that comes and goes.
 //!
-//! Until somebody talks to it over its own HTTP API, the box around the EVSE is a plain command and costs
+//! Until somebody talks to it over one of its own ways, the box around the EVSE is a plain command and costs
 //! nothing, because long stretches of the past are made without any wire. From the first request on, the
 //! dialect's charger decides, with all its keys.
 
-use dialects::goe::{Charger, ChargerInputs, Variant};
+use dialects::goe::charger::{Effect, Password, Session};
+use dialects::goe::topics::EXPORTED;
+use dialects::goe::ws::{FromCharger, PasswordKey};
+use dialects::goe::{Charger, ChargerInputs, Quirk, Variant};
 use dialects::query;
 use http::{Request, Response};
 use model::id::EvseId;
@@ -17,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::device::Surroundings;
+use crate::draw::Draws;
 use crate::physics::Flow;
 use crate::physics::evse::{Command, Evse, EvseSettings, EvseState};
 use crate::physics::vehicle::{Vehicle, VehicleState};
@@ -30,6 +34,9 @@ pub(crate) struct GoeCharger {
     evse: Evse,
     vehicle: Vehicle,
     wire: Charger,
+    password: Option<Password>,
+    /// WebSockets that were opened since the start.
+    sockets: i64,
     /// Whether `wire` decides: since the first request.
     is_wired: bool,
     inputs: ChargerInputs,
@@ -58,9 +65,15 @@ impl GoeCharger {
         let variant = match settings.generation {
             GoeGeneration::V3 => Variant::V3,
             GoeGeneration::V4 => Variant::V4,
+            GoeGeneration::Core => Variant::Core,
         };
         let mut wire = Charger::new(variant, &settings.serial);
+        let password = settings.password.as_deref().map(|password| Password {
+            kind: variant.hash(),
+            key: PasswordKey::new(variant.hash(), password, &settings.serial),
+        });
         wire.set_reaction(settings.obeys_after);
+        configure(&mut wire, settings);
         let amps = wire.key("amp").and_then(Value::as_i64).unwrap_or(0);
         let current = ChargeCurrent::at_most(MilliAmps::from_amps(amps));
         Self {
@@ -73,6 +86,8 @@ impl GoeCharger {
             evse: Evse::new(evse),
             vehicle: Vehicle::new(seed, settings.vehicle.clone()),
             wire,
+            password,
+            sockets: 0,
             is_wired: false,
             inputs: ChargerInputs::default(),
             flow: Flow::default(),
@@ -84,6 +99,7 @@ impl GoeCharger {
         self.evse = Evse::restored(self.evse_settings(state.is_wired), state.evse);
         self.vehicle = Vehicle::restored(self.seed, self.settings.vehicle.clone(), state.vehicle);
         self.wire = state.wire;
+        configure(&mut self.wire, &self.settings);
         self.is_wired = state.is_wired;
         self.inputs.rbt = state.up;
     }
@@ -225,17 +241,89 @@ impl GoeCharger {
         }
     }
 
-    /// Answers a request of its own HTTP API. A deaf charger acknowledges a write and forgets it.
-    pub fn handle(&mut self, request: &Request<Vec<u8>>, is_deaf: bool, now: Now) -> Response<Vec<u8>> {
+    /// From now on the dialect's charger decides.
+    fn wired(&mut self) -> &mut Charger {
         if !self.is_wired {
             self.is_wired = true;
             self.evse = Evse::restored(self.evse_settings(true), self.evse.state().clone());
             self.wire.set_inputs(self.inputs);
         }
-        if is_deaf && request.uri().path() == "/api/set" {
-            return self.wire.clone().handle(request, now);
+        &mut self.wire
+    }
+
+    pub fn set_quirk(&mut self, quirk: Option<Quirk>) {
+        if quirk.is_some() {
+            self.wired();
         }
-        self.wire.handle(request, now)
+        self.wire.set_quirk(quirk);
+    }
+
+    /// Answers a request of its own HTTP APIs. A deaf charger acknowledges a write and forgets it.
+    pub fn handle(&mut self, request: &Request<Vec<u8>>, is_deaf: bool, now: Now) -> Response<Vec<u8>> {
+        let wire = self.wired();
+        if is_deaf && matches!(request.uri().path(), "/api/set" | "/mqtt") {
+            return wire.clone().handle(request, now);
+        }
+        wire.handle(request, now)
+    }
+
+    /// Answers over Modbus, where that is set up.
+    pub fn handle_modbus(&mut self, pdu: &[u8], is_deaf: bool, now: Now) -> Option<Vec<u8>> {
+        self.settings.modbus_listen?;
+        Some(self.wired().handle_modbus(pdu, effect(is_deaf), now))
+    }
+
+    /// A client of its WebSocket, and what it is told first.
+    pub fn open_socket(&mut self) -> (Session, Vec<String>) {
+        self.sockets += 1;
+        let purpose = format!("tokens of {}", self.settings.serial);
+        let mut dice = Draws::new(self.seed, &purpose).at(self.sockets);
+        let mut token = || -> String {
+            (0..4)
+                .map(|_| format!("{:08x}", dice.between(0, 0xffff_ffff)))
+                .collect()
+        };
+        let session = Session::new(self.password.clone(), token(), token());
+        let greeting = session.greeting(self.wired());
+        (session, texts(&greeting))
+    }
+
+    /// What it says to a message, or by itself.
+    pub fn socket(
+        &mut self,
+        session: &mut Session,
+        message: Option<&[u8]>,
+        is_deaf: bool,
+        now: Now,
+    ) -> Vec<String> {
+        let wire = self.wired();
+        let frames = match message {
+            Some(message) => session
+                .handle(message, wire, effect(is_deaf), now)
+                .unwrap_or_default(),
+            None => session.changes(wire).into_iter().collect(),
+        };
+        texts(&frames)
+    }
+
+    /// The keys that it publishes, where a broker is set up.
+    pub fn exported(&mut self) -> Vec<(&'static str, String)> {
+        if self.settings.mqtt.is_none() {
+            return Vec::new();
+        }
+        let keys = self.wired().keys();
+        EXPORTED
+            .into_iter()
+            .filter_map(|key| Some((key, keys.get(key)?.to_string())))
+            .collect()
+    }
+
+    /// What it publishes as the result of a write, if it takes any (`mcr`).
+    pub fn take(&mut self, key: &str, payload: &str, is_deaf: bool, now: Now) -> Option<String> {
+        self.settings.mqtt.as_ref()?;
+        let wire = self.wired();
+        let is_read_only = wire.key("mcr") == Some(&Value::Bool(true));
+        (!is_read_only).then(|| wire.take(key, payload, effect(is_deaf), now))
     }
 
     pub fn measured(&self) -> Measured {
@@ -261,5 +349,29 @@ impl GoeCharger {
             current: Some(self.evse.draw()),
             watchdog: None,
         }
+    }
+}
+
+const fn effect(is_deaf: bool) -> Effect {
+    if is_deaf { Effect::None } else { Effect::Real }
+}
+
+fn texts(frames: &[FromCharger]) -> Vec<String> {
+    frames.iter().map(FromCharger::encode).collect()
+}
+
+/// What the settings fix, whatever was written or saved before.
+fn configure(wire: &mut Charger, settings: &GoeChargerSettings) {
+    if let Some(firmware) = &settings.firmware {
+        wire.set_key("fwv", Value::from(firmware.as_str()));
+    }
+    if let Some(address) = settings.modbus_listen {
+        wire.set_key("men", Value::from(true));
+        wire.set_key("msp", Value::from(address.port()));
+    }
+    if let Some(mqtt) = &settings.mqtt {
+        wire.set_key("mce", Value::from(true));
+        wire.set_key("mcu", Value::from(mqtt.broker.as_str()));
+        wire.set_key("mtp", Value::from(mqtt.prefix(&settings.serial)));
     }
 }

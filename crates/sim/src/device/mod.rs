@@ -6,6 +6,7 @@ pub mod inverter;
 pub mod meter;
 mod sunspec;
 
+use dialects::goe::charger::Session;
 use dialects::{Reply, Request};
 use model::device::LinkState;
 use model::id::DeviceId;
@@ -123,9 +124,25 @@ impl Device {
     pub fn set_fault(&mut self, fault: Option<Fault>) {
         self.fault = fault;
         self.faulty = Millis::ZERO;
-        if let (Some(Fault::Reboot { .. }), Body::Goe(charger)) = (fault, &mut self.body) {
-            charger.reboot();
+        if let Body::Goe(charger) = &mut self.body {
+            if matches!(fault, Some(Fault::Reboot { .. })) {
+                charger.reboot();
+            }
+            charger.set_quirk(fault.and_then(Fault::quirk));
         }
+    }
+
+    /// Whether nobody gets a usable answer.
+    fn is_hidden(&self) -> bool {
+        self.is_silent() || self.fault.is_some_and(Fault::hides_device)
+    }
+
+    /// Whether nobody gets any answer.
+    fn is_silent(&self) -> bool {
+        if let Some(Fault::Hang { after }) = self.fault {
+            return self.faulty >= after;
+        }
+        matches!(self.fault, Some(Fault::Silence | Fault::Reboot { .. }))
     }
 
     /// Lets a fault that ends by itself end.
@@ -151,7 +168,7 @@ impl Device {
     /// What a link without any loss would report of it.
     pub fn reports(&self, reports: &mut Vec<(DeviceId, Report)>) {
         let mut report = |report| reports.push((self.id.clone(), report));
-        if self.fault.is_some_and(Fault::hides_device) {
+        if self.is_hidden() {
             report(Report::Link(LinkState::Offline {
                 problem: "it gives no usable answer".to_owned(),
             }));
@@ -174,10 +191,7 @@ impl Device {
 
     /// Does what a setpoint says, as if it had come over the wire.
     pub fn act(&mut self, action: &Action, now: Now) {
-        let is_deaf = self
-            .fault
-            .is_some_and(|fault| fault.hides_device() || fault == Fault::IgnoreSetpoints);
-        if is_deaf {
+        if self.is_hidden() || self.fault == Some(Fault::IgnoreSetpoints) {
             return;
         }
         match (&mut self.body, action) {
@@ -192,16 +206,16 @@ impl Device {
 
     /// What it answers on the wire, `None` when it stays silent.
     pub fn handle(&mut self, request: &Request, now: Now) -> Option<Reply> {
-        let now = match self.fault {
-            Some(Fault::Silence | Fault::Reboot { .. }) => return None,
-            Some(Fault::Garbage) => return Some(garbage(request)),
-            Some(Fault::Html) => return Some(web_page(request)),
-            Some(Fault::ClockJump { by }) => Now {
-                wall: now.wall + by,
-                ..now
-            },
-            Some(Fault::Delay { .. } | Fault::IgnoreSetpoints) | None => now,
-        };
+        if self.is_silent() {
+            return None;
+        }
+        if self.fault == Some(Fault::Garbage) {
+            return Some(garbage(request));
+        }
+        if self.fault == Some(Fault::Html) {
+            return Some(web_page(request));
+        }
+        let now = self.own_time(now);
         let is_deaf = self.fault == Some(Fault::IgnoreSetpoints);
         match (&mut self.body, request) {
             (Body::Goe(charger), Request::Http(request)) => {
@@ -222,11 +236,76 @@ impl Device {
                     pdu: battery.handle(pdu, is_deaf),
                 })
             }
-            (Body::Goe(_), Request::Modbus { .. })
-            | (Body::Meter(_) | Body::Inverter(_) | Body::Battery(_), Request::Http(_)) => None,
+            (Body::Goe(charger), Request::Modbus { pdu, .. }) => charger
+                .handle_modbus(pdu, is_deaf, now)
+                .map(|pdu| Reply::Modbus { pdu }),
+            (Body::Meter(_) | Body::Inverter(_) | Body::Battery(_), Request::Http(_)) => None,
         }
     }
 }
+
+impl Device {
+    /// What time it is by its own clock.
+    fn own_time(&self, now: Now) -> Now {
+        let Some(Fault::ClockJump { by }) = self.fault else {
+            return now;
+        };
+        Now {
+            wall: now.wall + by,
+            ..now
+        }
+    }
+
+    /// The go-e charger that it is.
+    fn charger(&mut self) -> Option<&mut GoeCharger> {
+        match &mut self.body {
+            Body::Goe(charger) => Some(charger),
+            Body::Meter(_) | Body::Inverter(_) | Body::Battery(_) => None,
+        }
+    }
+
+    /// A charger that nobody can reach takes no link; one that is silent takes it and says nothing.
+    pub fn open_socket(&mut self) -> Option<(Session, Vec<String>)> {
+        if matches!(self.fault, Some(Fault::Reboot { .. })) {
+            return None;
+        }
+        let says_nothing = self.is_hidden();
+        let (session, greeting) = self.charger()?.open_socket();
+        Some((session, if says_nothing { Vec::new() } else { greeting }))
+    }
+
+    pub fn socket(&mut self, session: &mut Session, message: Option<&[u8]>, now: Now) -> Option<Vec<String>> {
+        if matches!(self.fault, Some(Fault::Reboot { .. })) {
+            return None;
+        }
+        if self.is_silent() {
+            return Some(Vec::new());
+        }
+        if self.is_hidden() {
+            return Some(vec![SENSELESS.to_owned()]);
+        }
+        let (now, is_deaf) = (self.own_time(now), self.fault == Some(Fault::IgnoreSetpoints));
+        Some(self.charger()?.socket(session, message, is_deaf, now))
+    }
+
+    pub fn exported(&mut self) -> Vec<(&'static str, String)> {
+        if self.is_hidden() {
+            return Vec::new();
+        }
+        self.charger().map(GoeCharger::exported).unwrap_or_default()
+    }
+
+    pub fn take(&mut self, key: &str, payload: &str, now: Now) -> Option<String> {
+        if self.is_hidden() {
+            return None;
+        }
+        let (now, is_deaf) = (self.own_time(now), self.fault == Some(Fault::IgnoreSetpoints));
+        self.charger()?.take(key, payload, is_deaf, now)
+    }
+}
+
+/// A message without a meaning.
+const SENSELESS: &str = "{\"amp\":[,}";
 
 /// An answer that has the length of one and no meaning.
 fn garbage(request: &Request) -> Reply {

@@ -6,5 +6,9 @@
 mod bad_days;
 mod closed_loop;
 mod day;
+mod goe_ways;
+#[allow(dead_code, reason = "shared with the tests of links, which use more of it")]
+#[path = "../../../links/tests/it/mosquitto.rs"]
+mod mosquitto;
 mod overload;
 mod sessions;

@@ -143,7 +143,10 @@ fn a_socket_is_shut_to_whoever_does_not_know_the_password() {
         key.answer("aa", "xx", "cc"),
         key.answer("xx", "bb", "cc"),
     ] {
-        assert_eq!(say(&mut session, charger, &auth(hash), 0), [wrong.clone()]);
+        assert_eq!(
+            say(&mut session, charger, &auth(hash), 0),
+            std::slice::from_ref(&wrong)
+        );
         assert_eq!(session.changes(charger), None);
     }
     let right = auth(key.answer("aa", "bb", "cc"));
