@@ -33,7 +33,7 @@ pub mod value;
 pub mod wire;
 pub mod ws;
 
-pub use charger::{Charger, ChargerInputs, ChargerOutputs, Variant};
+pub use charger::{Charger, ChargerInputs, ChargerOutputs, Quirk, Variant};
 pub use client::{Client, Common, GoeClientSettings};
 
 #[cfg(test)]
