@@ -258,7 +258,8 @@ fn view(of: &str, count: u64) -> Message {
 
 fn intent(at: &str) -> Intent {
     let wanted = Wanted::VendorWrite {
-        device: device("left"),
+        evse: model::id::EvseId::new("left").unwrap(),
+        dialect: "goe".to_owned(),
         key: "x".to_owned(),
         value: "1".to_owned(),
     };

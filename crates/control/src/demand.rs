@@ -103,6 +103,9 @@ fn ceiling(lane: &mut Lane, evse: &Evse, memory: &mut EvseMemory, watch: Watch, 
         }
     };
     lower(hardware, MaxBy::Hardware);
+    if let Some(cap) = evse.cap {
+        lower(sane(cap).max(0), MaxBy::Temporary);
+    }
     let drawn = evse
         .drawn
         .into_array()
@@ -207,7 +210,7 @@ fn place_feet(lane: &mut Lane, evse: &Evse, memory: &mut EvseMemory) {
             lane.feet = union(lane.feet, wired);
         }
     }
-    lane.sun = match evse.wish.effective_mode() {
+    lane.sun = match evse.mode() {
         ChargeMode::Solar => SunShare::Whole,
         ChargeMode::MinSolar => SunShare::AboveMinimum,
         ChargeMode::Off | ChargeMode::Fast => SunShare::None,

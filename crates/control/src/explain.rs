@@ -88,6 +88,13 @@ impl Picture<'_> {
         match lane.outcome {
             Outcome::Refused { row, need, free } => self.full(index, row, need, free, holders),
             Outcome::NoSun { need, free } => {
+                if let Some((price, limit, currency)) = evse.price_limit() {
+                    return Cause::PriceTooHigh {
+                        price,
+                        limit,
+                        currency,
+                    };
+                }
                 let watts = |current: i64| MilliAmps(current.max(0)).power(self.voltage, 1);
                 Cause::NoSurplus {
                     available: watts(free),
@@ -145,7 +152,9 @@ impl Picture<'_> {
                     current: MilliAmps(lane.told),
                 },
                 MaxBy::FailSafe => self.meter_silent(evse),
-                by @ (MaxBy::Hardware | MaxBy::Vehicle | MaxBy::Offer) => self.limited(index, max_source(by)),
+                by @ (MaxBy::Hardware | MaxBy::Temporary | MaxBy::Vehicle | MaxBy::Offer) => {
+                    self.limited(index, max_source(by))
+                }
             };
         }
         self.limited(index, self.scarcest(lane))
@@ -290,6 +299,7 @@ fn max_source(by: MaxBy) -> LimitSource {
     match by {
         MaxBy::Wish | MaxBy::Offer => LimitSource::Wish,
         MaxBy::Hardware => LimitSource::Hardware,
+        MaxBy::Temporary => LimitSource::Temporary,
         MaxBy::Vehicle => LimitSource::Vehicle,
         MaxBy::FailSafe => LimitSource::FailSafe,
     }

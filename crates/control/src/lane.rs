@@ -21,6 +21,8 @@ pub(crate) enum MaxBy {
     #[default]
     Wish,
     Hardware,
+    /// A ceiling that goes by itself.
+    Temporary,
     Vehicle,
     /// The car does not ask: the minimum stands as an offer.
     Offer,

@@ -3,8 +3,9 @@
 //! Indices instead of ids inside, so that ten thousand EVSEs need no look-ups. All currents are by grid
 //! phase: the engine has applied the phase rotation of the wiring.
 
-use model::device::Wish;
+use model::device::{ChargeMode, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
+use model::money::{Currency, PerKwh};
 use model::phases::{PerPhase, Phase, PhaseSet};
 use model::reading::PilotState;
 use model::reason::Cause;
@@ -76,6 +77,10 @@ pub struct Evse {
     pub watchdog: Option<ChargeCurrent>,
     pub enabled: bool,
     pub wish: Wish,
+    /// A ceiling that goes by itself.
+    pub cap: Option<MilliAmps>,
+    /// What grid energy costs whoever charges here; only compared with the limit of the wish.
+    pub price: Option<(PerKwh, Currency)>,
     /// Why it gets nothing, whatever the wish: nobody authorised, no budget, full enough.
     pub barred: Option<Cause>,
     /// Age of the last status; `None` if it has never been heard from.
@@ -90,6 +95,35 @@ pub struct Evse {
     /// Draw by grid phase.
     pub drawn: PerPhase<MilliAmps>,
     pub plugged_since: Option<Timestamp>,
+}
+
+impl Evse {
+    /// The price and the limit it is compared with, where the mode waits for the sun.
+    pub(crate) fn price_limit(&self) -> Option<(PerKwh, PerKwh, Currency)> {
+        match self.wish.effective_mode() {
+            ChargeMode::Solar | ChargeMode::MinSolar => {}
+            ChargeMode::Off | ChargeMode::Fast => return None,
+        }
+        let (price, currency) = self.price?;
+        Some((price, self.wish.price_limit?, currency))
+    }
+
+    /// Whether grid energy is cheap enough for a car that waits for the sun; `None` where that does not matter
+    /// or is not known.
+    #[must_use]
+    pub fn price_allows(&self) -> Option<bool> {
+        let (price, limit, _) = self.price_limit()?;
+        Some(price <= limit)
+    }
+
+    /// The mode after the switch above it and the price: what waits for the sun does not while energy is cheap.
+    pub(crate) fn mode(&self) -> ChargeMode {
+        if self.price_allows() == Some(true) {
+            ChargeMode::Fast
+        } else {
+            self.wish.effective_mode()
+        }
+    }
 }
 
 /// What the sun leaves over. Signs of the model: PV negative, a charging battery positive.

@@ -5,6 +5,7 @@
 //! send what [`Client::poll_request`] gives, feed what arrives, sleep until [`Client::poll_timeout`].
 
 pub mod cfos;
+pub mod clouds;
 pub mod goe;
 pub mod modbus;
 pub mod query;

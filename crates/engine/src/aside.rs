@@ -185,6 +185,7 @@ fn kinds(record: &Record) -> Vec<What> {
         Record::Samples(_)
         | Record::Setpoints(_)
         | Record::Wish { .. }
+        | Record::Keys(_)
         | Record::Device { .. }
         | Record::Document { .. }
         | Record::Charge { .. } => Vec::new(),

@@ -37,6 +37,7 @@ enum Subject {
     Quarter(Timestamp),
     Alarm(Option<DeviceId>, AlarmCode, Timestamp),
     Wish(EvseId),
+    Keys(EvseId),
     Setpoints,
     /// By the order in which they came.
     Audit(u64),
@@ -212,6 +213,7 @@ impl Backlog {
             Record::Books(_) => Subject::Books,
             Record::Alarm(alarm) => Subject::Alarm(alarm.device.clone(), alarm.code, alarm.raised),
             Record::Wish { evse, .. } => Subject::Wish(evse.clone()),
+            Record::Keys(kept) => Subject::Keys(kept.evse.clone()),
             Record::Setpoints(_) => Subject::Setpoints,
             Record::Audit(_) => {
                 self.audited += 1;
@@ -282,6 +284,7 @@ impl Backlog {
             Record::Samples(samples) => self.dropped += u64::try_from(samples.len()).unwrap_or(u64::MAX),
             record @ (Record::Setpoints(_)
             | Record::Wish { .. }
+            | Record::Keys(_)
             | Record::Device { .. }
             | Record::Document { .. }
             | Record::Charge { .. }) => self.hold_earlier(subject, Waiting { record, ..held }),
@@ -326,6 +329,7 @@ impl Backlog {
             // One each, or one for each thing that is configured.
             Subject::Books
             | Subject::Wish(_)
+            | Subject::Keys(_)
             | Subject::Setpoints
             | Subject::Device(_)
             | Subject::Document(_)
@@ -398,6 +402,7 @@ fn must_be_kept(record: &Record) -> bool {
         Record::Samples(_)
         | Record::Setpoints(_)
         | Record::Wish { .. }
+        | Record::Keys(_)
         | Record::Device { .. }
         | Record::Document { .. }
         | Record::Charge { .. } => false,

@@ -10,14 +10,15 @@ use model::device::{Device, Evse, Force, LinkState, Wish};
 use model::id::{DeviceId, EvseId};
 use model::intent::Rejection;
 use model::message::{Report, Reported};
-use model::reading::Quantity;
-use model::reason::Reason;
+use model::reading::{Pushed, Quantity};
+use model::reason::{Cause, Reason};
 use model::session::{LedgerEntry, Session};
 use model::setpoint::{Action, ChargeCurrent, Setpoint};
 use model::settings::ControlSettings;
 use model::site::Site;
 use model::time::{Millis, Monotonic, Now, Timestamp};
-use model::units::Watts;
+use model::units::{MilliAmps, Watts};
+use model::vendor::{Keys, VendorKeys};
 use model::view::CycleView;
 use store::DeviceSeen;
 
@@ -25,14 +26,26 @@ use crate::alarms::Alarms;
 use crate::cycle;
 use crate::dispatch::Dispatch;
 use crate::image::{Effect, Image};
-use crate::intents::Change;
+use crate::intents::{self, Change};
 use crate::overdraft::Account;
 use crate::record::Record;
 use crate::recorder::Recorder;
 use crate::sessions::{Directory, Sessions};
+use crate::tickets::{Tickets, Verdict};
 
 /// Documents and signs of life are stored this often.
 const KEEP_EVERY: Millis = Millis(60_000);
+
+/// A ceiling that goes by itself lasts so long unless it is asked for again.
+const CAP_LASTS: Millis = Millis(600_000);
+
+/// A ceiling that goes by itself. It is not stored: a restart forgets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cap {
+    pub current: MilliAmps,
+    pub until: Monotonic,
+    pub ends: Timestamp,
+}
 
 /// What the store gave back at the start.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +60,7 @@ pub struct Restored {
     /// The latest quarter-hours, in order of time.
     pub ledger: Vec<LedgerEntry>,
     pub directory: Directory,
+    pub keys: Vec<VendorKeys>,
 }
 
 /// The engine of one site.
@@ -73,6 +87,15 @@ pub struct Core {
     pub(crate) cycle: CycleView,
     pub(crate) house: VecDeque<Watts>,
     pub(crate) sessions: Sessions,
+    pub(crate) caps: BTreeMap<EvseId, Cap>,
+    pub(crate) pushed: BTreeMap<EvseId, (Pushed, Now)>,
+    /// Whose pushed readings the last cycle used.
+    pub(crate) leans_on: Option<EvseId>,
+    /// Of the last cycle, in the order of the site.
+    pub(crate) price_allows: Vec<Option<bool>>,
+    pub(crate) tickets: Tickets,
+    /// Of EVSEs whose charging station speaks another language.
+    pub(crate) keys: BTreeMap<EvseId, Keys>,
 }
 
 impl Core {
@@ -117,6 +140,16 @@ impl Core {
         }
         Self {
             sessions,
+            caps: BTreeMap::new(),
+            pushed: BTreeMap::new(),
+            leans_on: None,
+            price_allows: Vec::new(),
+            tickets: Tickets::of_epoch(epoch),
+            keys: restored
+                .keys
+                .into_iter()
+                .map(|kept| (kept.evse, kept.keys))
+                .collect(),
             alarms,
             image,
             wishes,
@@ -176,6 +209,7 @@ impl Core {
         let effect = self.image.take(reported);
         self.recorder.take(reported);
         self.keep(reported);
+        self.note_word(reported);
         self.session_report(reported);
         if came_back {
             self.tell_again(&reported.device);
@@ -191,35 +225,105 @@ impl Core {
         }
     }
 
-    /// Makes an accepted change take effect; the next cycle runs at once.
-    pub fn apply(&mut self, change: Change, now: Now) {
+    /// Takes what a device says to a write, or shows of one.
+    fn note_word(&mut self, reported: &Reported) {
+        match &reported.report {
+            Report::VendorAnswer { ticket, answer } => {
+                self.tickets
+                    .answer(&reported.device, *ticket, answer, reported.at.monotonic);
+            }
+            Report::Document(document) => {
+                let site = &self.site;
+                let is_its = |evse: &EvseId| {
+                    let device = site.device(&reported.device);
+                    device.is_some_and(|device| device.evses().iter().any(|own| own.id == *evse))
+                };
+                self.tickets.shown(&document.dialect, &document.json, is_its);
+            }
+            Report::Measured(_)
+            | Report::Evse { .. }
+            | Report::Identity { .. }
+            | Report::Link(_)
+            | Report::Foreign { .. } => {}
+        }
+    }
+
+    /// Makes an accepted change take effect; the next cycle runs at once. Where a device has the last word, it
+    /// comes as a [`Verdict`] with the ticket that is returned.
+    pub fn apply(&mut self, change: Change, now: Now) -> Option<u64> {
         match change {
             Change::Wish { evse, wish } => {
                 self.wishes.insert(evse, wish);
                 self.due = now.monotonic;
             }
+            Change::Cap { evse, current } => {
+                match current {
+                    Some(current) => {
+                        let cap = Cap {
+                            current,
+                            until: now.monotonic + CAP_LASTS,
+                            ends: now.wall + CAP_LASTS,
+                        };
+                        self.caps.insert(evse, cap);
+                    }
+                    None => {
+                        self.caps.remove(&evse);
+                    }
+                }
+                self.due = now.monotonic;
+            }
+            Change::Pushed { evse, readings } => {
+                self.pushed.insert(evse, (readings, now));
+            }
             Change::Session { evse, input } => {
                 self.session_input(&evse, input, now);
                 self.due = now.monotonic;
             }
-            Change::Forward { device, action } => {
+            Change::Forward { device, write } => {
+                let ticket = self.tickets.open(device.clone(), write.clone(), now.monotonic);
                 self.setpoints.push_back(Setpoint {
                     device,
                     epoch: self.epoch,
-                    action,
+                    action: Action::VendorWrite {
+                        ticket,
+                        key: write.key,
+                        value: write.value,
+                    },
                 });
+                return Some(ticket);
+            }
+            Change::Keep(kept) => {
+                self.keys.insert(kept.evse, kept.keys);
             }
             Change::Acknowledge(seen) => self.alarms.note_acknowledged(&seen),
         }
+        None
     }
 
     /// Runs the cycle if it is due. Says whether it ran, so that the view can go out.
     pub fn handle_timeout(&mut self, now: Now) -> bool {
+        let (site, image) = (&self.site, &self.image);
+        self.tickets.expire(now.monotonic, |device| {
+            let Some(device) = site.device(device) else {
+                return Rejection::Unknown {
+                    what: "device".to_owned(),
+                    id: device.to_string(),
+                };
+            };
+            let offline = intents::check_online(device, image);
+            offline.err().unwrap_or_else(|| Rejection::Busy {
+                why: format!("{} has not answered in time", device.name),
+            })
+        });
         if now.monotonic < self.due {
             return false;
         }
         self.due = now.monotonic + self.settings.period;
-        let snapshot = self.freeze(now);
+        let mut snapshot = self.freeze(now);
+        self.leans_on = self.lean(&mut snapshot, now.monotonic);
+        self.price_allows.clear();
+        self.price_allows
+            .extend(snapshot.evses.iter().map(control::snapshot::Evse::price_allows));
         self.account.observe(&snapshot, now.monotonic);
         control::step(&snapshot, &mut self.memory, now, &mut self.decision);
         self.dispatch_all(&snapshot, now);
@@ -239,10 +343,61 @@ impl Core {
     fn freeze(&self, now: Now) -> Snapshot {
         let mut snapshot = cycle::freeze(&self.site, self.settings, &self.image, &self.wishes, now);
         for evse in &mut snapshot.evses {
-            evse.barred = self.sessions.barred(&evse.id);
+            evse.barred = self
+                .sessions
+                .barred(&evse.id)
+                .or_else(|| self.had_enough(&evse.id));
+            evse.cap = self.cap(&evse.id, now.monotonic).map(|cap| cap.current);
+            evse.price = evse.wish.price_limit.and_then(|_| {
+                let session = self.sessions.session(&evse.id);
+                let priced = self.sessions.priced(&self.site, session, now.wall)?;
+                Some((priced.price, priced.currency))
+            });
             evse.wish.phases = self.sessions.phases(&evse.id, evse.wish.phases);
         }
         snapshot
+    }
+
+    /// Where nothing of the site's own says what flows at its grid connection, what was pushed last does. It says
+    /// what the sun leaves over and nothing else: no circuit gets room by it.
+    fn lean(&self, snapshot: &mut Snapshot, now: Monotonic) -> Option<EvseId> {
+        if snapshot.sun.grid.is_some() {
+            return None;
+        }
+        let fresh = self
+            .pushed
+            .keys()
+            .filter_map(|evse| Some((evse, self.fresh_push(evse, now)?)));
+        let (evse, (readings, _)) = fresh.max_by_key(|(_, (_, at))| at.monotonic)?;
+        // What a battery gives is no sun.
+        let given = readings.battery.filter(|_| snapshot.sun.battery.is_none());
+        let given = given.map_or(Watts::ZERO, |power| (-power).at_least_zero());
+        snapshot.sun.grid = Some(readings.grid + given);
+        snapshot.sun.pv = snapshot.sun.pv.or(readings.pv);
+        Some(evse.clone())
+    }
+
+    pub(crate) fn fresh_push(&self, evse: &EvseId, now: Monotonic) -> Option<(Pushed, Now)> {
+        let pushed = self.pushed.get(evse).copied();
+        pushed.filter(|(_, at)| now - at.monotonic <= Pushed::LASTS)
+    }
+
+    /// Why a car gets no more, when it has had what was asked for.
+    fn had_enough(&self, evse: &EvseId) -> Option<Cause> {
+        let limit = self.wishes.get(evse)?.energy_limit?;
+        let status = self.image.evses.get(evse)?.status.as_ref()?;
+        if !status.value.pilot.is_plugged() {
+            return None;
+        }
+        // Charging stations count as well; whoever counts more is right.
+        let counted = self.sessions.session(evse).map(Session::energy);
+        let charged = counted.max(status.value.session_energy)?;
+        (charged >= limit).then_some(Cause::EnergyLimitReached { limit, charged })
+    }
+
+    /// The ceiling that goes by itself, while it has not gone.
+    pub(crate) fn cap(&self, evse: &EvseId, now: Monotonic) -> Option<Cap> {
+        self.caps.get(evse).copied().filter(|cap| now < cap.until)
     }
 
     /// How long the last cycle took, by the shell's clock.
@@ -270,9 +425,16 @@ impl Core {
         self.records.pop_front()
     }
 
+    /// What became of a write that a device had the last word on.
+    pub fn poll_verdict(&mut self) -> Option<Verdict> {
+        self.tickets.poll_verdict()
+    }
+
     /// When [`Core::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Monotonic {
-        self.due
+        self.tickets
+            .poll_timeout()
+            .map_or(self.due, |due| due.min(self.due))
     }
 
     fn dispatch_all(&mut self, snapshot: &Snapshot, now: Now) {
@@ -327,7 +489,7 @@ impl Core {
         // Decreases leave first, also among several stations.
         let told = |s: &Setpoint| match &s.action {
             Action::Charge { current, .. } => current.or_zero(),
-            Action::BatteryPower { .. } | Action::VendorWrite { .. } => model::units::MilliAmps::ZERO,
+            Action::BatteryPower { .. } | Action::VendorWrite { .. } => MilliAmps::ZERO,
         };
         self.setpoints.make_contiguous().sort_by_key(told);
         if !changed.is_empty() {

@@ -117,6 +117,8 @@ fn freeze_evse(
             .get(&evse.id)
             .copied()
             .unwrap_or_else(|| Wish::default_of(evse)),
+        cap: None,
+        price: None,
         barred: None,
         status_age: reading.map(|r| r.age(now.monotonic)),
         pilot: status.pilot,

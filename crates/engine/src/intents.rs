@@ -7,23 +7,37 @@ use model::alarm::Alarm;
 use model::device::{Device, Force, LinkState, Wish};
 use model::id::{DeviceId, EvseId, UserId};
 use model::intent::{Intent, Rejection, Wanted};
+use model::money::PerKwh;
+use model::reading::Pushed;
 use model::session::machine::Input;
 use model::session::{Session, StopReason};
-use model::setpoint::{Action, ChargeCurrent};
+use model::setpoint::ChargeCurrent;
 use model::time::Timestamp;
-use model::units::MilliAmps;
+use model::units::{MilliAmps, WattHours, Watts};
+use model::vendor::VendorKeys;
 
 use crate::core::Core;
+use crate::image::Image;
+use crate::tickets::Write;
 
 /// What an accepted intent changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// To be stored, then applied.
     Wish { evse: EvseId, wish: Wish },
+    /// A ceiling that goes by itself, and with the process.
+    Cap {
+        evse: EvseId,
+        current: Option<MilliAmps>,
+    },
+    /// Readings that count for seconds.
+    Pushed { evse: EvseId, readings: Pushed },
     /// The session as [`Core::foresee`] sees it is to be stored, then the input applied.
     Session { evse: EvseId, input: Input },
-    /// Goes to the device as it is; its answer shows in its next document.
-    Forward { device: DeviceId, action: Action },
+    /// Goes to the device as it is; what that says is the answer.
+    Forward { device: DeviceId, write: Write },
+    /// To be stored, then shown: nobody else understands it.
+    Keep(VendorKeys),
     /// To be stored, then shown.
     Acknowledge(Alarm),
 }
@@ -58,19 +72,7 @@ impl Core {
             }
             Wanted::Current { evse, current } => {
                 let wish = self.wish_of(evse)?;
-                let (_, settings) = self.evse(evse)?;
-                let range = ChargeCurrent::MIN.max(settings.min)..=settings.max;
-                if !range.contains(current) {
-                    return Err(Rejection::OutOfRange {
-                        what: "current".to_owned(),
-                        given: current.to_amps_text(),
-                        expected: format!(
-                            "{} to {}",
-                            range.start().to_amps_text(),
-                            range.end().to_amps_text()
-                        ),
-                    });
-                }
+                self.check_current(evse, *current)?;
                 Ok(change(
                     evse,
                     Wish {
@@ -95,6 +97,41 @@ impl Core {
                     },
                 ))
             }
+            Wanted::EnergyLimit { evse, limit } => {
+                let wish = self.wish_of(evse)?;
+                check_energy(*limit)?;
+                let energy_limit = *limit;
+                Ok(change(evse, Wish { energy_limit, ..wish }))
+            }
+            Wanted::PriceLimit { evse, limit } => {
+                let wish = self.wish_of(evse)?;
+                check_price(*limit)?;
+                let price_limit = *limit;
+                Ok(change(evse, Wish { price_limit, ..wish }))
+            }
+            Wanted::TemporaryCurrent { evse, current } => {
+                if let Some(current) = current {
+                    self.check_current(evse, *current)?;
+                }
+                self.evse(evse)?;
+                Ok(Change::Cap {
+                    evse: evse.clone(),
+                    current: *current,
+                })
+            }
+            Wanted::PushedReadings { evse, readings } => {
+                self.evse(evse)?;
+                for power in [Some(readings.grid), readings.pv, readings.battery]
+                    .into_iter()
+                    .flatten()
+                {
+                    check_power(power)?;
+                }
+                Ok(Change::Pushed {
+                    evse: evse.clone(),
+                    readings: *readings,
+                })
+            }
             Wanted::Authorise { evse, authorisation } => {
                 self.evse(evse)?;
                 self.check_authorisation(authorisation, now)?;
@@ -115,23 +152,17 @@ impl Core {
                     input: Input::Stop(StopReason::Asked),
                 })
             }
-            Wanted::VendorWrite { device, key, value } => {
-                let Some(settings) = self.site().device(device) else {
-                    return Err(Rejection::Unknown {
-                        what: "device".to_owned(),
-                        id: device.to_string(),
-                    });
-                };
-                self.check_online(settings)?;
-                Ok(Change::Forward {
-                    device: device.clone(),
-                    action: Action::VendorWrite {
-                        ticket: 0,
-                        key: key.clone(),
-                        value: value.clone(),
-                    },
-                })
-            }
+            Wanted::VendorWrite {
+                evse,
+                dialect,
+                key,
+                value,
+            } => self.weigh_write(Write {
+                evse: evse.clone(),
+                dialect: dialect.clone(),
+                key: key.clone(),
+                value: value.clone(),
+            }),
             Wanted::AcknowledgeAlarm { device, code, raised } => {
                 let by = user_of(&intent.by)?;
                 let seen = self
@@ -140,6 +171,23 @@ impl Core {
                 Ok(Change::Acknowledge(seen))
             }
         }
+    }
+
+    fn check_current(&self, evse: &EvseId, current: MilliAmps) -> Result<(), Rejection> {
+        let (_, settings) = self.evse(evse)?;
+        let range = ChargeCurrent::MIN.max(settings.min)..=settings.max;
+        if range.contains(&current) {
+            return Ok(());
+        }
+        Err(Rejection::OutOfRange {
+            what: "current".to_owned(),
+            given: current.to_amps_text(),
+            expected: format!(
+                "{} to {}",
+                range.start().to_amps_text(),
+                range.end().to_amps_text()
+            ),
+        })
     }
 
     fn wish_of(&self, evse: &EvseId) -> Result<Wish, Rejection> {
@@ -153,18 +201,89 @@ impl Core {
             })
     }
 
-    fn check_online(&self, device: &Device) -> Result<(), Rejection> {
-        let image = self.image().devices.get(&device.id);
-        if image.is_some_and(|d| d.link == LinkState::Online) {
-            return Ok(());
+    /// A charging station that speaks the language decides itself; for any other the value is kept.
+    fn weigh_write(&self, write: Write) -> Result<Change, Rejection> {
+        let (station, settings) = self.evse(&write.evse)?;
+        if station.link.dialect() == Some(write.dialect.as_str()) {
+            check_online(station, self.image())?;
+            self.tickets.check_room()?;
+            return Ok(Change::Forward {
+                device: station.id.clone(),
+                write,
+            });
         }
-        let last_seen = image
-            .and_then(|d| d.last_seen)
-            .map_or_else(|| "never since the start".to_owned(), |at| at.to_string());
-        Err(Rejection::Offline {
-            what: device.name.clone(),
-            last_seen,
-        })
+        let mut kept = VendorKeys {
+            keys: self.keys.get(&write.evse).cloned().unwrap_or_default(),
+            evse: write.evse,
+        };
+        let place = kept.keys.entry(write.dialect).or_default();
+        place.insert(write.key, write.value);
+        if kept.size() > VendorKeys::MOST {
+            return Err(Rejection::OutOfRange {
+                what: format!("what is kept for {}", settings.name),
+                given: format!("{} bytes", kept.size()),
+                expected: format!("at most {}", VendorKeys::MOST),
+            });
+        }
+        Ok(Change::Keep(kept))
+    }
+}
+
+/// # Errors
+/// When the device does not answer.
+pub(crate) fn check_online(device: &Device, image: &Image) -> Result<(), Rejection> {
+    let image = image.devices.get(&device.id);
+    if image.is_some_and(|d| d.link == LinkState::Online) {
+        return Ok(());
+    }
+    let last_seen = image
+        .and_then(|d| d.last_seen)
+        .map_or_else(|| "never since the start".to_owned(), |at| at.to_string());
+    Err(Rejection::Offline {
+        what: device.name.clone(),
+        last_seen,
+    })
+}
+
+/// More than any car holds.
+const MOST_ENERGY: WattHours = WattHours(1_000_000_000);
+/// Beyond any price of energy, either way.
+const MOST_PRICE: PerKwh = PerKwh(1_000_000_000);
+
+/// More than any grid connection that a charger is told of.
+const MOST_POWER: Watts = Watts(10_000_000);
+
+fn check_power(power: Watts) -> Result<(), Rejection> {
+    if (-MOST_POWER..=MOST_POWER).contains(&power) {
+        return Ok(());
+    }
+    Err(Rejection::OutOfRange {
+        what: "power".to_owned(),
+        given: power.to_string(),
+        expected: format!("at most {MOST_POWER}, either way"),
+    })
+}
+
+fn check_energy(limit: Option<WattHours>) -> Result<(), Rejection> {
+    let fits = |limit: WattHours| (WattHours::ZERO..=MOST_ENERGY).contains(&limit);
+    match limit {
+        Some(limit) if !fits(limit) => Err(Rejection::OutOfRange {
+            what: "energy limit".to_owned(),
+            given: limit.to_string(),
+            expected: format!("{} to {MOST_ENERGY}", WattHours::ZERO),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn check_price(limit: Option<PerKwh>) -> Result<(), Rejection> {
+    match limit {
+        Some(limit) if limit.0.unsigned_abs() > MOST_PRICE.0.unsigned_abs() => Err(Rejection::OutOfRange {
+            what: "price limit".to_owned(),
+            given: limit.to_text(),
+            expected: format!("at most {}, either way", MOST_PRICE.to_text()),
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -22,6 +22,7 @@ pub mod run;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod tickets;
 mod views;
 mod writer;
 
@@ -30,3 +31,4 @@ pub use crate::core::{Core, Restored};
 pub use crate::intents::Change;
 pub use crate::record::{Books, Record};
 pub use crate::sessions::Directory;
+pub use crate::tickets::{Verdict, Write};

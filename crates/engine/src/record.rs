@@ -7,6 +7,7 @@ use model::id::{DeviceId, EvseId};
 use model::session::{LedgerEntry, Session};
 use model::setpoint::ChargeCurrent;
 use model::vehicle::{StateOfCharge, VehicleCharge};
+use model::vendor::VendorKeys;
 use store::{AuditEntry, DeviceSeen, Sample};
 
 /// What is to be written down. Control does not wait for it.
@@ -19,6 +20,7 @@ pub enum Record {
         wish: Wish,
     },
     Alarm(Alarm),
+    Keys(VendorKeys),
     Device {
         device: DeviceId,
         seen: DeviceSeen,

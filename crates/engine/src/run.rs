@@ -1,16 +1,20 @@
 //! The loop of the engine: bus and store in, bus and store out, and the time.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bus::{Bus, Desk, Received, Reply, Subscription, Topic};
+use model::device::Wish;
 use model::id::UserId;
 use model::intent::{Intent, Receipt, Rejection, Wanted};
 use model::message::Message;
+use model::money::PerKwh;
 use model::settings::ControlSettings;
 use model::site::Site;
 use model::time::{Clock, Millis, Now};
-use store::{AuditEntry, Store, StoreError};
+use model::units::MilliAmps;
+use store::{AuditEntry, Store, StoreError, Typed};
 use tokio_util::sync::CancellationToken;
 
 use crate::alarms::RETURNS_WITHIN;
@@ -19,6 +23,7 @@ use crate::books;
 use crate::core::{Core, Restored};
 use crate::intents::Change;
 use crate::record::Record;
+use crate::tickets::Verdict;
 use crate::writer::{Outcome, Shelf, SiteShelf, Writer, within};
 
 /// How often live readings are kept.
@@ -28,6 +33,9 @@ const RECORD_EVERY: Millis = Millis(1_000);
 const RECENT_LEDGER: Millis = Millis(2 * 3_600_000);
 /// Users, cards, cars and prices are looked up this often, and when somebody says that they have changed.
 const LOOK_UP_EVERY: Millis = Millis(60_000);
+
+/// Those who wait for the word of a device, by ticket.
+type Waiting = BTreeMap<u64, (Intent, Reply)>;
 
 /// What the engine of a site needs.
 pub struct Engine {
@@ -72,6 +80,7 @@ impl Engine {
                     .await?
             },
             directory: books::directory(self.store.as_ref()).await?,
+            keys: self.store.list().await?,
         };
         let mut core = Core::new(
             self.site.clone(),
@@ -129,6 +138,8 @@ impl Opened {
         let epoch = core.epoch();
         tracing::info!(site.id = %site, epoch, "engine started");
         let mut looked_up = engine.clock.now().monotonic;
+        // No more than there are open tickets.
+        let mut waiting = BTreeMap::new();
 
         loop {
             let due = writer
@@ -140,7 +151,7 @@ impl Opened {
                 () = stop.cancelled() => break,
                 outcome = writer.ended() => engine.note(&mut core, &mut writer, outcome),
                 asked = desk.next() => match asked {
-                    Some((intent, reply)) => engine.answer(&mut core, &mut writer, intent, reply).await,
+                    Some((intent, reply)) => engine.answer(&mut core, &mut writer, &mut waiting, intent, reply).await,
                     None => break,
                 },
                 received = reports.next() => match received {
@@ -162,6 +173,7 @@ impl Opened {
             }
             engine.ask_budgets(&mut core).await;
             engine.turn(&mut core, &mut writer).await;
+            engine.pass_verdicts(&mut core, &mut writer, &mut waiting).await;
         }
         let now = engine.clock.now();
         core.settle(now);
@@ -219,29 +231,81 @@ impl Engine {
         core.note_store(writer.problem(), writer.aside(), now);
     }
 
-    /// Weighs an intent; stores, audits, applies, then answers.
-    async fn answer<S: Shelf>(&self, core: &mut Core, writer: &mut Writer<S>, intent: Intent, reply: Reply) {
+    /// Weighs an intent; stores, audits, applies, then answers. Where a device has the last word, the answer
+    /// waits for it, and the desk does not.
+    async fn answer<S: Shelf>(
+        &self,
+        core: &mut Core,
+        writer: &mut Writer<S>,
+        waiting: &mut Waiting,
+        intent: Intent,
+        reply: Reply,
+    ) {
         if matches!(intent.wanted, Wanted::Authorise { .. }) {
             self.look_up(core).await;
         }
         let now = self.clock.now();
         let weighed = core.weigh(&intent, now.wall);
-        let answer = match weighed {
-            Ok(change) => self.store_change(core, writer, &change, now).await.map(|()| {
-                let wish = match &change {
-                    Change::Wish { wish, .. } => Some(*wish),
-                    Change::Session { .. } | Change::Forward { .. } | Change::Acknowledge(_) => None,
-                };
-                core.apply(change, now);
-                Receipt {
-                    at: now.wall,
-                    epoch: core.epoch(),
-                    wish,
-                }
-            }),
+        let stored = match weighed {
+            Ok(change) => {
+                let stored = self.store_change(core, writer, &change, now).await;
+                stored.map(|()| change)
+            }
             Err(rejection) => Err(rejection),
         };
-        self.audit(writer, &intent, &answer).await;
+        let answer = match stored {
+            Ok(change) => {
+                let wish = match &change {
+                    Change::Wish { wish, .. } => Some(*wish),
+                    Change::Cap { evse, .. } => core.wishes().get(evse).copied(),
+                    Change::Session { .. }
+                    | Change::Forward { .. }
+                    | Change::Keep(_)
+                    | Change::Pushed { .. }
+                    | Change::Acknowledge(_) => None,
+                };
+                if let Some(ticket) = core.apply(change, now) {
+                    waiting.insert(ticket, (intent, reply));
+                    return;
+                }
+                Ok(self.receipt(core, wish))
+            }
+            Err(rejection) => Err(rejection),
+        };
+        self.tell(core, writer, &intent, reply, answer).await;
+    }
+
+    /// Answers those who waited for the word of a device.
+    async fn pass_verdicts<S: Shelf>(&self, core: &mut Core, writer: &mut Writer<S>, waiting: &mut Waiting) {
+        while let Some(Verdict { ticket, answer }) = core.poll_verdict() {
+            let Some((intent, reply)) = waiting.remove(&ticket) else {
+                continue;
+            };
+            let answer = answer.map(|()| self.receipt(core, None));
+            self.tell(core, writer, &intent, reply, answer).await;
+        }
+    }
+
+    fn receipt(&self, core: &Core, wish: Option<Wish>) -> Receipt {
+        Receipt {
+            at: self.clock.now().wall,
+            epoch: core.epoch(),
+            wish,
+        }
+    }
+
+    async fn tell<S: Shelf>(
+        &self,
+        core: &mut Core,
+        writer: &mut Writer<S>,
+        intent: &Intent,
+        reply: Reply,
+        answer: Result<Receipt, Rejection>,
+    ) {
+        // A push comes every few seconds and changes nothing that stays.
+        if !matches!(intent.wanted, Wanted::PushedReadings { .. }) || answer.is_err() {
+            self.audit(writer, intent, &answer).await;
+        }
         if answer.is_ok() {
             self.ask_budgets(core).await;
             // The view shows the accepted wish at once, so the app reads what it wrote.
@@ -268,7 +332,8 @@ impl Engine {
             }),
             Change::Session { evse, input } => core.foresee(evse, input.clone(), now).map(Record::Books),
             Change::Acknowledge(alarm) => Some(Record::Alarm(alarm.clone())),
-            Change::Forward { .. } => None,
+            Change::Keep(kept) => Some(Record::Keys(kept.clone())),
+            Change::Forward { .. } | Change::Cap { .. } | Change::Pushed { .. } => None,
         };
         match record {
             Some(record) => {
@@ -334,6 +399,19 @@ fn action_text(intent: &Intent) -> String {
         Wanted::Force { evse, force } => format!("force of {evse} to {force:?}"),
         Wanted::Current { evse, current } => format!("current of {evse} to {}", current.to_amps_text()),
         Wanted::Phases { evse, phases } => format!("phases of {evse} to {phases:?}"),
+        Wanted::EnergyLimit { evse, limit } => {
+            let limit = limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+            format!("energy limit of {evse} to {limit}")
+        }
+        Wanted::PriceLimit { evse, limit } => {
+            let limit = limit.map_or_else(|| "none".to_owned(), PerKwh::to_text);
+            format!("price limit of {evse} to {limit}")
+        }
+        Wanted::TemporaryCurrent { evse, current } => {
+            let current = current.map_or_else(|| "none".to_owned(), MilliAmps::to_amps_text);
+            format!("temporary current of {evse} to {current}")
+        }
+        Wanted::PushedReadings { evse, .. } => format!("pushed readings to {evse}"),
         Wanted::Authorise { evse, authorisation } => {
             let who = authorisation
                 .user
@@ -342,7 +420,7 @@ fn action_text(intent: &Intent) -> String {
             format!("charging of {who} at {evse}")
         }
         Wanted::StopTransaction { evse } => format!("stop of the transaction at {evse}"),
-        Wanted::VendorWrite { device, key, .. } => format!("key {key} of {device}"),
+        Wanted::VendorWrite { evse, key, .. } => format!("key {key} of {evse}"),
         Wanted::AcknowledgeAlarm { device, code, raised } => {
             let of = device.as_ref().map_or("the site", |device| device.as_str());
             format!("alarm {code:?} of {of}, raised {}, seen", raised.0)

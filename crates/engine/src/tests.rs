@@ -15,7 +15,7 @@ use model::id::{CircuitId, DeviceId, EvseId, SiteId, VehicleId};
 use model::intent::{Intent, Rejection, Wanted};
 use model::message::{Report, Reported};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
-use model::reading::{EvseStatus, Measured, PilotState};
+use model::reading::{EvseStatus, Measured, PilotState, Pushed};
 use model::reason::Cause;
 use model::setpoint::{Action, ChargeCurrent};
 use model::settings::ControlSettings;
@@ -221,23 +221,408 @@ fn wishes_are_checked_before_they_are_stored() {
     }
 }
 
+/// Files a write to the station and says with which ticket it left.
+fn write(core: &mut Core, value: &str, at: i64) -> u64 {
+    let change = weigh(core, vendor("fna", value)).unwrap();
+    let ticket = core.apply(change, now(at)).unwrap();
+    let sent = std::iter::from_fn(|| core.poll_setpoint()).find_map(|setpoint| match setpoint.action {
+        Action::VendorWrite { ticket, .. } => Some(ticket),
+        Action::Charge { .. } | Action::BatteryPower { .. } => None,
+    });
+    assert_eq!(sent, Some(ticket));
+    ticket
+}
+
+fn vendor(key: &str, value: &str) -> Wanted {
+    Wanted::VendorWrite {
+        evse: evse_id(),
+        dialect: "goe".to_owned(),
+        key: key.to_owned(),
+        value: value.to_owned(),
+    }
+}
+
+fn word(core: &mut Core, device: &str, ticket: u64, answer: Result<(), &str>, at: i64) {
+    let answer = answer.map_err(str::to_owned);
+    report(core, device, Report::VendorAnswer { ticket, answer }, at);
+}
+
+/// What reads back of a key that the model does not know.
+fn reads(core: &Core, key: &str, at: i64) -> Option<String> {
+    core.view(now(at)).evses[0].keys.get("goe")?.get(key).cloned()
+}
+
 #[test]
 fn a_key_of_the_device_needs_the_device_to_answer() {
     let mut core = core(Restored::default());
-    let wanted = || Wanted::VendorWrite {
-        device: DeviceId::new("station").unwrap(),
-        key: "fna".to_owned(),
-        value: "\"garage\"".to_owned(),
-    };
-    assert!(matches!(weigh(&core, wanted()), Err(Rejection::Offline { .. })));
+    let refused = weigh(&core, vendor("fna", "\"garage\""));
+    assert!(matches!(refused, Err(Rejection::Offline { .. })));
     report(&mut core, "station", Report::Link(LinkState::Online), 0);
-    let change = weigh(&core, wanted()).unwrap();
-    core.apply(change, now(0));
-    let setpoint = core.poll_setpoint().unwrap();
+    let ticket = write(&mut core, "\"garage\"", 0);
+    assert_eq!(core.poll_verdict(), None);
+    assert_eq!(reads(&core, "fna", 0), None);
+    // Only whoever was asked is heard, and only once.
+    word(&mut core, "grid", ticket, Ok(()), 100);
+    assert_eq!(core.poll_verdict(), None);
+    word(&mut core, "station", ticket, Ok(()), 200);
+    word(&mut core, "station", ticket, Err("no"), 200);
+    let verdict = core.poll_verdict().unwrap();
+    assert_eq!((verdict.ticket, verdict.answer), (ticket, Ok(())));
+    assert_eq!(core.poll_verdict(), None);
+    assert_eq!(reads(&core, "fna", 200).as_deref(), Some("\"garage\""));
+}
+
+#[test]
+fn the_word_of_the_device_is_the_answer() {
+    let mut core = core(Restored::default());
+    report(&mut core, "station", Report::Link(LinkState::Online), 0);
+    let ticket = write(&mut core, "\"go\"", 0);
+    word(&mut core, "station", ticket, Err("fna: too short"), 100);
+    let said = Rejection::Device {
+        said: "fna: too short".to_owned(),
+    };
+    assert_eq!(core.poll_verdict().unwrap().answer, Err(said));
+    assert_eq!(reads(&core, "fna", 100), None);
+}
+
+#[test]
+fn a_device_that_says_nothing_has_not_said_yes() {
+    let mut core = core(Restored::default());
+    report(&mut core, "station", Report::Link(LinkState::Online), 0);
+    let first = write(&mut core, "1", 0);
+    core.handle_timeout(now(2_999));
+    assert_eq!(core.poll_verdict(), None);
+    assert!(core.poll_timeout() <= Monotonic(3_000));
+    core.handle_timeout(now(3_000));
+    let verdict = core.poll_verdict().unwrap();
+    assert_eq!(verdict.ticket, first);
     assert!(
-        matches!(setpoint.action, Action::VendorWrite { ref key, .. } if key == "fna"),
-        "{setpoint:?}"
+        matches!(verdict.answer, Err(Rejection::Busy { .. })),
+        "{verdict:?}"
     );
+    word(&mut core, "station", first, Ok(()), 3_100);
+    assert_eq!((core.poll_verdict(), reads(&core, "fna", 3_100)), (None, None));
+
+    write(&mut core, "2", 4_000);
+    let gone = LinkState::Offline {
+        problem: "gone".to_owned(),
+    };
+    report(&mut core, "station", Report::Link(gone), 5_000);
+    core.handle_timeout(now(7_000));
+    let verdict = core.poll_verdict().unwrap();
+    assert!(
+        matches!(verdict.answer, Err(Rejection::Offline { .. })),
+        "{verdict:?}"
+    );
+}
+
+#[test]
+fn only_so_many_writes_wait() {
+    let mut core = core(Restored::default());
+    report(&mut core, "station", Report::Link(LinkState::Online), 0);
+    let tickets: Vec<u64> = (0..64)
+        .map(|value| write(&mut core, &value.to_string(), 0))
+        .collect();
+    assert!(tickets.is_sorted());
+    assert!(matches!(
+        weigh(&core, vendor("fna", "1")),
+        Err(Rejection::Busy { .. })
+    ));
+    word(&mut core, "station", tickets[0], Ok(()), 0);
+    assert!(weigh(&core, vendor("fna", "1")).is_ok());
+}
+
+#[test]
+fn a_confirmed_value_is_shown_until_a_document_shows_it() {
+    let shows = |core: &mut Core, json: &str, at: i64| {
+        let document = Document {
+            dialect: "goe".to_owned(),
+            at: now(at),
+            json: json.into(),
+        };
+        report(core, "station", Report::Document(document), at);
+    };
+    let mut core = core(Restored::default());
+    report(&mut core, "station", Report::Link(LinkState::Online), 0);
+    let ticket = write(&mut core, "\"garage\"", 0);
+    word(&mut core, "station", ticket, Ok(()), 0);
+    shows(&mut core, r#"{"fna":"old"}"#, 500);
+    shows(&mut core, "no document", 500);
+    assert!(reads(&core, "fna", 500).is_some());
+    shows(&mut core, r#"{"fna":"garage"}"#, 1_000);
+    assert_eq!(reads(&core, "fna", 1_000), None);
+    // One that is never shown is not for ever.
+    let ticket = write(&mut core, "\"cellar\"", 2_000);
+    word(&mut core, "station", ticket, Ok(()), 2_000);
+    core.handle_timeout(now(61_999));
+    assert!(reads(&core, "fna", 61_999).is_some());
+    core.handle_timeout(now(62_000));
+    assert_eq!(reads(&core, "fna", 62_000), None);
+}
+
+#[test]
+fn keys_that_the_station_does_not_speak_are_kept() {
+    let mut other = site().as_ref().clone();
+    other.devices[1].link = LinkSettings::None;
+    let other = Arc::new(other);
+    let made = |restored| {
+        let settings = ControlSettings::default();
+        Core::new(other.clone(), settings, 3, restored, Millis(1_000), now(0))
+    };
+    let mut before = made(Restored::default());
+    let mut kept = None;
+    for (key, value) in [("fna", "\"a\""), ("cid", "\"#00FF00\""), ("fna", "\"b\"")] {
+        let change = weigh(&before, vendor(key, value)).unwrap();
+        let Change::Keep(keys) = &change else {
+            panic!("{change:?}");
+        };
+        kept = Some(keys.clone());
+        assert_eq!(before.apply(change, now(0)), None);
+        assert_eq!(reads(&before, key, 0).as_deref(), Some(value));
+    }
+    assert!(before.poll_setpoint().is_none());
+    let after = made(Restored {
+        keys: kept.into_iter().collect(),
+        ..Restored::default()
+    });
+    assert_eq!(reads(&after, "fna", 0).as_deref(), Some("\"b\""));
+    assert_eq!(reads(&after, "cid", 0).as_deref(), Some("\"#00FF00\""));
+    let huge = format!("\"{}\"", "x".repeat(70_000));
+    assert!(matches!(
+        weigh(&after, vendor("fna", &huge)),
+        Err(Rejection::OutOfRange { .. })
+    ));
+}
+
+#[test]
+fn a_ceiling_that_goes_by_itself_is_not_stored_and_ends() {
+    let mut core = core(Restored::default());
+    let cap = |current| Wanted::TemporaryCurrent {
+        evse: evse_id(),
+        current,
+    };
+    for (current, fits) in [(6_000, true), (16_000, true), (5_900, false), (16_100, false)] {
+        assert_eq!(
+            weigh(&core, cap(Some(MilliAmps(current)))).is_ok(),
+            fits,
+            "{current}"
+        );
+    }
+    let change = weigh(&core, cap(Some(MilliAmps(8_000)))).unwrap();
+    core.apply(change, now(1_000));
+    let shown = |core: &Core, at| core.view(now(at)).evses[0].cap;
+    let ends = Timestamp(1_000_000_000_000 + 601_000);
+    assert_eq!(shown(&core, 600_999), Some((MilliAmps(8_000), ends)));
+    assert_eq!(shown(&core, 601_000), None);
+    let told = run(&mut core, 1, 60, |core, at| {
+        grid(core, 0, at);
+        car(core, PilotState::C, ChargeCurrent::PAUSED, 0, at);
+    });
+    let most = told.iter().map(|(_, current)| current.or_zero()).max();
+    assert_eq!(most, Some(MilliAmps(8_000)));
+    let change = weigh(&core, cap(None)).unwrap();
+    core.apply(change, now(70_000));
+    assert_eq!(shown(&core, 70_000), None);
+    assert!(!std::iter::from_fn(|| core.poll_record()).any(|record| matches!(record, Record::Wish { .. })));
+}
+
+#[test]
+fn a_car_that_has_had_what_was_asked_for_gets_no_more() {
+    let mut core = core(Restored::default());
+    let limit = |limit| Wanted::EnergyLimit {
+        evse: evse_id(),
+        limit,
+    };
+    assert!(weigh(&core, limit(Some(WattHours(-1)))).is_err());
+    let change = weigh(&core, limit(Some(WattHours(5_000)))).unwrap();
+    core.apply(change, now(0));
+    let charged = |core: &mut Core, pilot, energy, at| {
+        let status = EvseStatus {
+            pilot,
+            session_energy: Some(WattHours(energy)),
+            ..EvseStatus::default()
+        };
+        let evse = evse_id();
+        report(core, "station", Report::Evse { evse, status }, at);
+        core.handle_timeout(now(at));
+        core.view(now(at)).evses[0].reason.cause.clone()
+    };
+    let before = charged(&mut core, PilotState::C, 4_999, 1_000);
+    assert!(!matches!(before, Cause::EnergyLimitReached { .. }), "{before:?}");
+    assert_eq!(
+        charged(&mut core, PilotState::C, 5_000, 3_000),
+        Cause::EnergyLimitReached {
+            limit: WattHours(5_000),
+            charged: WattHours(5_000),
+        }
+    );
+    assert_eq!(charged(&mut core, PilotState::A, 5_000, 5_000), Cause::NoVehicle);
+    let next = charged(&mut core, PilotState::B, 0, 7_000);
+    assert!(!matches!(next, Cause::EnergyLimitReached { .. }), "{next:?}");
+}
+
+#[test]
+fn cards_that_may_charge_are_listed_and_begin_a_transaction_by_their_place() {
+    let ann: model::id::UserId = "ann".parse().unwrap();
+    let user = |role| model::user::User::new(ann.clone(), "Ann", role);
+    let card = |id: &str, kind, enabled| {
+        let card = model::user::Card {
+            id: id.parse().unwrap(),
+            user: ann.clone(),
+            kind,
+            name: id.to_uppercase(),
+            enabled,
+            valid_until: None,
+            budget: None,
+            phases: None,
+            tariff: None,
+            vehicle: None,
+            rules: Vec::new(),
+        };
+        (card.id.clone(), card)
+    };
+    use model::session::{Authorisation, AuthorisationKind};
+    use model::user::{CardKind, Role};
+    let directory = |role| Directory {
+        users: [(ann.clone(), user(role))].into(),
+        cards: [
+            card("d", CardKind::Rfid, true),
+            card("a", CardKind::Rfid, true),
+            card("b", CardKind::Pin, true),
+            card("c", CardKind::Rfid, false),
+        ]
+        .into(),
+        ..Directory::default()
+    };
+    let mut core = core(Restored {
+        directory: directory(Role::User),
+        ..Restored::default()
+    });
+    car(&mut core, PilotState::B, ChargeCurrent::PAUSED, 0, 0);
+    let view = core.view(now(0)).evses.remove(0);
+    let names: Vec<&str> = view.cards.iter().map(|slot| slot.name.as_str()).collect();
+    assert_eq!(names, ["A", "D"]);
+    let slot = &view.cards[1];
+    let authorisation = Authorisation {
+        kind: AuthorisationKind::Rfid,
+        user: Some(slot.user.clone()),
+        card: Some(slot.card.clone()),
+    };
+    let evse = evse_id();
+    let change = weigh(&core, Wanted::Authorise { evse, authorisation }).unwrap();
+    core.apply(change, now(1_000));
+    let session = core.view(now(1_000)).evses.remove(0).session.unwrap();
+    assert_eq!(session.card.as_ref(), Some(&slot.card));
+    core.set_directory(directory(Role::Viewer), now(2_000));
+    assert!(core.view(now(2_000)).evses[0].cards.is_empty());
+}
+
+#[test]
+fn pushed_readings_count_only_where_the_site_has_no_meter_of_its_own() {
+    let mut core = core(Restored {
+        wishes: vec![(
+            evse_id(),
+            Wish {
+                mode: ChargeMode::Solar,
+                ..Wish::default_of(&site().devices[1].evses()[0])
+            },
+        )],
+        ..Restored::default()
+    });
+    let push = |core: &mut Core, grid: i64, battery: Option<i64>, at: i64| {
+        let readings = Pushed {
+            grid: Watts(grid),
+            pv: None,
+            battery: battery.map(Watts),
+        };
+        let evse = evse_id();
+        let change = weigh(core, Wanted::PushedReadings { evse, readings }).unwrap();
+        core.apply(change, now(at));
+    };
+    let seen = |core: &mut Core, at: i64| {
+        car(core, PilotState::C, ChargeCurrent::PAUSED, 0, at);
+        core.handle_timeout(now(at));
+        let evse = core.view(now(at)).evses.remove(0);
+        let surplus = match evse.reason.cause {
+            Cause::NoSurplus { available, .. } => Some(available.0),
+            _ => None,
+        };
+        (evse.pushed.map(|pushed| pushed.is_used), surplus)
+    };
+    push(&mut core, -2_300, None, 0);
+    grid(&mut core, 0, 0);
+    assert_eq!(seen(&mut core, 0).0, Some(false), "its own meter is fresh");
+    // That falls silent; what is pushed says what the sun leaves over.
+    let mut at = 20_000;
+    push(&mut core, -2_300, None, at);
+    assert_eq!(seen(&mut core, at).0, Some(true));
+    at = 31_000;
+    assert_eq!(seen(&mut core, at).0, None, "too old to be anything");
+    assert!(
+        core.poll_record()
+            .is_none_or(|record| !matches!(record, Record::Wish { .. }))
+    );
+    let evse = EvseId::new("nobody").unwrap();
+    let readings = Pushed {
+        grid: Watts(0),
+        pv: None,
+        battery: None,
+    };
+    assert!(weigh(&core, Wanted::PushedReadings { evse, readings }).is_err());
+    let readings = Pushed {
+        grid: Watts(i64::MIN),
+        ..readings
+    };
+    let evse = evse_id();
+    assert!(weigh(&core, Wanted::PushedReadings { evse, readings }).is_err());
+}
+
+/// A site without any meter, where the sun is known by pushes alone.
+#[test]
+fn what_a_battery_gives_is_no_sun() {
+    for (battery, surplus) in [(None, 2_300), (Some(-1_000), 1_300), (Some(1_000), 2_300)] {
+        let mut bare = site().as_ref().clone();
+        bare.circuits[0].meter = None;
+        bare.devices.remove(0);
+        let DeviceKind::ChargingStation { evses } = &mut bare.devices[0].kind else {
+            unreachable!()
+        };
+        evses[0].default_mode = ChargeMode::Solar;
+        let settings = ControlSettings::default();
+        let mut core = Core::new(
+            Arc::new(bare),
+            settings,
+            3,
+            Restored::default(),
+            Millis(1_000),
+            now(0),
+        );
+        for at in 0..5 {
+            let readings = Pushed {
+                grid: Watts(-2_300),
+                pv: Some(Watts(-5_000)),
+                battery: battery.map(Watts),
+            };
+            let evse = evse_id();
+            let change = weigh(&core, Wanted::PushedReadings { evse, readings }).unwrap();
+            core.apply(change, now(at * 1_000));
+            car(&mut core, PilotState::C, ChargeCurrent::PAUSED, 0, at * 1_000);
+            core.handle_timeout(now(at * 1_000));
+        }
+        let cause = core.view(now(4_000)).evses[0].reason.cause.clone();
+        let Cause::NoSurplus { available, .. } = cause else {
+            panic!("{cause:?}");
+        };
+        assert_eq!(available, Watts(surplus), "{battery:?}");
+    }
+}
+
+#[test]
+fn wishes_of_before_are_still_read() {
+    let old = r#"{"mode":"solar","force":"neutral","current":9000,"phases":null}"#;
+    let wish: Wish = serde_json::from_str(old).unwrap();
+    assert_eq!((wish.energy_limit, wish.price_limit), (None, None));
+    assert_eq!(wish.current, MilliAmps(9_000));
 }
 
 #[test]
@@ -357,6 +742,8 @@ fn what_was_stored_comes_back() {
         force: Force::Neutral,
         current: MilliAmps(9_000),
         phases: None,
+        energy_limit: None,
+        price_limit: None,
     };
     let seen = store::DeviceSeen {
         at: Timestamp(7),
@@ -733,6 +1120,7 @@ fn charges(core: &mut Core) -> Vec<(StateOfCharge, Option<StateOfCharge>)> {
         | Record::Setpoints(_)
         | Record::Wish { .. }
         | Record::Alarm(_)
+        | Record::Keys(_)
         | Record::Device { .. }
         | Record::Document { .. }
         | Record::Books(_)

@@ -1,11 +1,15 @@
 //! What the others may see of a site: the balance, and one view each of circuits, devices and EVSEs.
 
+use std::sync::Arc;
+
 use model::device::{Device, DeviceKind, Evse, Wish};
+use model::id::EvseId;
 use model::reason::{Cause, Reason};
 use model::setpoint::ChargeCurrent;
 use model::time::Now;
 use model::units::Watts;
-use model::view::{CircuitView, DeviceView, EvseView, Flow, SiteView};
+use model::vendor::Keys;
+use model::view::{CardSlot, CircuitView, DeviceView, EvseView, Flow, PushedView, SiteView};
 
 use crate::core::Core;
 use crate::cycle;
@@ -88,6 +92,7 @@ impl Core {
 
     /// What the others may see, as of `now`.
     pub fn view(&self, now: Now) -> SiteView {
+        let cards = self.sessions.directory.slots(&self.site, now.wall);
         SiteView {
             id: self.site.id.clone(),
             name: self.site.name.clone(),
@@ -106,7 +111,7 @@ impl Core {
                 .site
                 .evses()
                 .enumerate()
-                .map(|(index, (station, evse))| self.evse_view(index, station, evse, now))
+                .map(|(index, (station, evse))| self.evse_view(index, station, evse, cards.clone(), now))
                 .collect(),
             alarms: self.alarms.open(),
             overdraft: self.account.total(),
@@ -177,7 +182,29 @@ impl Core {
         }
     }
 
-    fn evse_view(&self, index: usize, station: &Device, evse: &Evse, now: Now) -> EvseView {
+    fn pushed_view(&self, evse: &EvseId, now: Now) -> Option<PushedView> {
+        let (readings, at) = self.fresh_push(evse, now.monotonic)?;
+        Some(PushedView {
+            readings,
+            at,
+            is_used: self.leans_on.as_ref() == Some(evse),
+        })
+    }
+
+    fn keys_of(&self, evse: &EvseId) -> Keys {
+        let mut keys = self.keys.get(evse).cloned().unwrap_or_default();
+        self.tickets.overlay(evse, &mut keys);
+        keys
+    }
+
+    fn evse_view(
+        &self,
+        index: usize,
+        station: &Device,
+        evse: &Evse,
+        cards: Arc<[CardSlot]>,
+        now: Now,
+    ) -> EvseView {
         let image = self.image.evses.get(&evse.id).cloned().unwrap_or_default();
         let verdict = self.decision.verdicts.get(index);
         let told = self.dispatch.told(&evse.id);
@@ -209,6 +236,14 @@ impl Core {
             plugged_since: image.plugged_since,
             authorisation: evse.authorisation,
             session: self.session_view(&evse.id),
+            cards,
+            cap: self
+                .cap(&evse.id, now.monotonic)
+                .map(|cap| (cap.current, cap.ends)),
+            price_allows: self.price_allows.get(index).copied().flatten(),
+            pushed: self.pushed_view(&evse.id, now),
+            keys: self.keys_of(&evse.id),
+            dialect: station.link.dialect().map(str::to_owned),
         }
     }
 }

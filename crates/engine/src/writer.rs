@@ -46,6 +46,7 @@ impl Shelf for SiteShelf {
             Record::Setpoints(told) => store.put_setpoints(site, epoch, &told).await,
             Record::Wish { evse, wish } => store.put_wish(site, epoch, &evse, wish).await,
             Record::Alarm(alarm) => store.put_alarm(&alarm).await,
+            Record::Keys(kept) => store.put(&kept).await,
             Record::Device { device, seen } => store.put_device(site, &device, seen).await,
             Record::Document { device, document } => store.put_document(site, &device, &document).await,
             Record::Books(books) => store.put_books(epoch, site, &books.sessions, &books.ledger).await,

@@ -17,7 +17,7 @@ use crate::principal::Principal;
 use crate::secrets::{InstallationKey, TokenDigest, digest, random_goe_token};
 use crate::slow_down::Source;
 
-const DIALECT: &str = "goe";
+pub(crate) const DIALECT: &str = "goe";
 const KIND: &str = "goe";
 const LONGEST_TOKEN: usize = 128;
 /// The tokens that the configuration named, beside those in force.

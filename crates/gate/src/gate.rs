@@ -14,6 +14,7 @@ use crate::audit::Refusals;
 use crate::basic::Proven;
 use crate::cards::HeldCard;
 use crate::denied::{Denied, GateError};
+use crate::goe_door::GoeDoor;
 use crate::passwords::{Hashing, is_admin};
 use crate::secrets::{InstallationKey, TokenDigest};
 use crate::sessions::Session;
@@ -44,6 +45,7 @@ pub(crate) struct Held {
     pub tokens: BTreeMap<TokenDigest, Token>,
     pub cards: BTreeMap<CardId, HeldCard>,
     pub goe: GoeChargers,
+    pub goe_doors: BTreeMap<String, GoeDoor>,
     pub tickets: Tickets,
     pub refusals: Refusals,
 }
@@ -80,6 +82,7 @@ impl Gate {
             tokens: crate::tokens::load(&*store, clock.now().wall).await?,
             cards: crate::cards::load(&*store, &key).await?,
             goe: GoeChargers::load(&*store, &key).await?,
+            goe_doors: crate::goe_door::load(&*store).await?,
             tickets: Tickets::default(),
             refusals: Refusals::default(),
         };

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use model::id::{CardId, EvseId, SiteId, UserId};
 use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
 use model::user::{Card, CardKind, Role, User};
-use store::{Sqlite, Store};
+use store::{Audit, Sqlite, Store};
 
-use crate::{By, Denied, Gate, Grant, InstallationKey, PasswordChange, Past, Principal, Roles, Scope, Token};
+use crate::{
+    By, Denied, Gate, GoeDoor, Grant, InstallationKey, PasswordChange, Past, Principal, Roles, Scope, Token,
+};
 
 const PASSWORD: &str = "correct horse";
 const DAY: Millis = Millis(86_400_000);
@@ -70,7 +72,7 @@ impl House {
     }
 
     async fn audit(&self) -> Vec<String> {
-        let entries = store::Audit::recent(&*self.store, 100).await.unwrap();
+        let entries = Audit::recent(&*self.store, 100).await.unwrap();
         entries
             .iter()
             .rev()
@@ -1093,4 +1095,54 @@ async fn another_installation_key_is_refused_at_the_start() {
         .unwrap()
         .to_string();
     assert!(error.contains("another installation key"), "{error}");
+}
+
+#[tokio::test]
+async fn decisions_about_a_go_e_door_last_and_are_noted() {
+    let mut house = House::new().await;
+    let gate = house.gate.clone();
+    gate.set_goe_charger(&evse("left"), "000001", None).await.unwrap();
+    let admin = Principal::goe("000001", evse("left"));
+    let by = By::new(&admin, "native");
+    assert_eq!(gate.goe_door(&evse("left")), GoeDoor::default());
+    let unknown = gate.put_goe_door(&by, &evse("nobody"), GoeDoor::default()).await;
+    assert!(matches!(unknown, Err(Denied::Unknown { .. })), "{unknown:?}");
+    let door = |enabled, granted: &[&str]| GoeDoor {
+        enabled,
+        granted: granted.iter().map(|key| (*key).to_owned()).collect(),
+    };
+    for (put, noted) in [
+        (door(None, &[]), None),
+        (
+            door(Some(false), &["rst", "wifis"]),
+            Some("cloud form off, granted rst wifis"),
+        ),
+        (door(Some(false), &["rst", "wifis"]), None),
+        (
+            door(Some(true), &["cwe", "rst"]),
+            Some("cloud form on, granted cwe, withdrawn wifis"),
+        ),
+        (
+            door(None, &["cwe"]),
+            Some("cloud form as configured, withdrawn rst"),
+        ),
+    ] {
+        let before = house.store.recent(10).await.unwrap().len();
+        house
+            .gate
+            .put_goe_door(&by, &evse("left"), put.clone())
+            .await
+            .unwrap();
+        assert_eq!(house.gate.goe_door(&evse("left")), put);
+        let entries = house.store.recent(10).await.unwrap();
+        let added: Vec<_> = entries.iter().take(entries.len() - before).collect();
+        let expected: Vec<_> = noted
+            .into_iter()
+            .map(|text| format!("go-e door of left: {text}"))
+            .collect();
+        let actions: Vec<_> = added.iter().map(|entry| entry.action.clone()).collect();
+        assert_eq!(actions, expected);
+        house.restart().await;
+        assert_eq!(house.gate.goe_door(&evse("left")), put);
+    }
 }

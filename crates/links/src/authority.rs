@@ -1,6 +1,6 @@
 //! A certificate authority of our own, for names that no public one would sign for us.
 //!
-//! Clients with a fixed host (`000001.api.v3.go-e.io`) reach us when the name leads here and the certificate for
+//! Clients with a fixed host reach us when the name leads here and the certificate for
 //! it comes from somebody they trust. [`Authority`] is that somebody: two files, of which `ca.pem` goes to the
 //! clients and `ca.key` to nobody. What it may sign is written into its certificate, so that a stolen key cannot
 //! speak for the rest of the world.
@@ -28,15 +28,7 @@ const RENEW_AFTER: Duration = Duration::from_secs(300 * 86_400);
 const EARLIER: Duration = DAY;
 
 /// What may stand in a certificate besides the names that were asked for when the authority was made.
-const NAMES: [&str; 7] = [
-    "go-e.io",
-    "go-e.com",
-    "localhost",
-    "local",
-    "lan",
-    "internal",
-    "home.arpa",
-];
+const NAMES: [&str; 5] = ["localhost", "local", "lan", "internal", "home.arpa"];
 /// Addresses: loopback and networks that are nobody's in the world.
 const NETWORKS: [([u8; 4], u8); 5] = [
     ([127, 0, 0, 0], 8),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{CircuitId, DeviceId, EvseId};
+use crate::money::PerKwh;
 use crate::phases::{PhaseRotation, PhaseSet, Phases};
 use crate::setpoint::ChargeCurrent;
 use crate::time::Millis;
@@ -98,6 +99,17 @@ pub enum LinkSettings {
     },
     /// Nothing is dialled; the device is known and not connected.
     None,
+}
+
+impl LinkSettings {
+    /// The vendor's language of keys that the device speaks, by the name its documents have.
+    #[must_use]
+    pub const fn dialect(&self) -> Option<&'static str> {
+        match self {
+            Self::Goe(_) => Some("goe"),
+            Self::Sunspec { .. } | Self::Modbus { .. } | Self::None => None,
+        }
+    }
 }
 
 /// How a go-e charger is reached, and how we share it with others.
@@ -271,6 +283,12 @@ pub struct Wish {
     pub current: MilliAmps,
     /// `None`: whatever fits.
     pub phases: Option<Phases>,
+    /// The car gets no more once so much was charged since it was plugged in.
+    #[serde(default)]
+    pub energy_limit: Option<WattHours>,
+    /// What waits for the sun also takes grid energy while that costs at most so much.
+    #[serde(default)]
+    pub price_limit: Option<PerKwh>,
 }
 
 impl Wish {
@@ -282,6 +300,8 @@ impl Wish {
             force: Force::Neutral,
             current: evse.max,
             phases: None,
+            energy_limit: None,
+            price_limit: None,
         }
     }
 

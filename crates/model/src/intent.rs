@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::alarm::AlarmCode;
 use crate::device::{ChargeMode, Force, Wish};
 use crate::id::{DeviceId, EvseId, SiteId};
+use crate::money::PerKwh;
 use crate::phases::Phases;
+use crate::reading::Pushed;
 use crate::session::Authorisation;
 use crate::time::Timestamp;
-use crate::units::MilliAmps;
+use crate::units::{MilliAmps, WattHours};
 
 /// One wish, for one EVSE or device of one site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,26 @@ pub enum Wanted {
         evse: EvseId,
         phases: Option<Phases>,
     },
+    /// How much the car may have in all since it was plugged in; `None` takes the limit away.
+    EnergyLimit {
+        evse: EvseId,
+        limit: Option<WattHours>,
+    },
+    /// Up to which price a car that waits for the sun also takes grid energy.
+    PriceLimit {
+        evse: EvseId,
+        limit: Option<PerKwh>,
+    },
+    /// A ceiling that goes by itself unless it is asked for again, and is forgotten by a restart.
+    TemporaryCurrent {
+        evse: EvseId,
+        current: Option<MilliAmps>,
+    },
+    /// What a meter of somebody else's says, pushed at an EVSE. Not stored: it counts for seconds.
+    PushedReadings {
+        evse: EvseId,
+        readings: Pushed,
+    },
     /// Somebody who may charge showed it; the gate has proved it.
     Authorise {
         evse: EvseId,
@@ -44,9 +66,11 @@ pub enum Wanted {
     StopTransaction {
         evse: EvseId,
     },
-    /// A key of the device's own language that the model does not know; the value is JSON text.
+    /// A key of a vendor's language that the model does not know; the value is JSON text. It goes to a
+    /// charging station that speaks it, whose word is the answer; for any other it is kept.
     VendorWrite {
-        device: DeviceId,
+        evse: EvseId,
+        dialect: String,
         key: String,
         value: String,
     },

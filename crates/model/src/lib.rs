@@ -28,4 +28,5 @@ pub mod time;
 pub mod units;
 pub mod user;
 pub mod vehicle;
+pub mod vendor;
 pub mod view;

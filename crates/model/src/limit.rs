@@ -17,6 +17,8 @@ pub enum LimitSource {
     Hardware,
     /// What somebody asked for, in the page or through a dialect.
     Wish,
+    /// What somebody asked for, for some minutes.
+    Temporary,
     /// The car draws less than it may.
     Vehicle,
     /// A phase of a circuit, or its power limit when no phase is named.

@@ -22,6 +22,14 @@ pub struct Micros(pub i64);
 pub struct PerKwh(pub i64);
 
 impl PerKwh {
+    /// As a number with four digits behind the point, rounded towards zero.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let digits = self.0.unsigned_abs() / 100;
+        format!("{sign}{}.{:04}", digits / 10_000, digits % 10_000)
+    }
+
     /// What so much energy costs, rounded to the nearest millionth (halves away from zero).
     #[must_use]
     pub fn of(self, energy: WattHours) -> Micros {

@@ -103,6 +103,21 @@ impl PilotState {
     }
 }
 
+/// Readings of a site that somebody pushes at us: nobody has proved where they come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pushed {
+    pub grid: Watts,
+    /// Negative when the sun shines.
+    pub pv: Option<Watts>,
+    /// Positive while it charges.
+    pub battery: Option<Watts>,
+}
+
+impl Pushed {
+    /// Older ones are none.
+    pub const LASTS: Millis = Millis(10_000);
+}
+
 /// What an EVSE says of itself, beside what it measures. Terminals, not grid phases: the phase rotation
 /// of the wiring is applied by the engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{CircuitId, DeviceId, EvseId};
 use crate::limit::LimitSource;
+use crate::money::{Currency, PerKwh};
 use crate::phases::Phase;
 use crate::time::{Millis, Timestamp};
 use crate::units::{MilliAmps, PerMille, WattHours, Watts};
@@ -73,6 +74,14 @@ pub enum Cause {
     BudgetUsedUp { budget: WattHours, used: WattHours },
     /// The car is as full as its owner wants it.
     ChargeLimitReached { limit: PerMille, soc: PerMille },
+    /// As much was charged as was asked for.
+    EnergyLimitReached { limit: WattHours, charged: WattHours },
+    /// Paused: the sun does not leave the minimum over, and grid energy costs more than it may.
+    PriceTooHigh {
+        price: PerKwh,
+        limit: PerKwh,
+        currency: Currency,
+    },
 }
 
 /// A cause with its time.
@@ -109,11 +118,13 @@ impl Cause {
             Self::AwaitingAuthorisation => "awaiting_authorisation",
             Self::BudgetUsedUp { .. } => "budget_used_up",
             Self::ChargeLimitReached { .. } => "charge_limit_reached",
+            Self::EnergyLimitReached { .. } => "energy_limit_reached",
+            Self::PriceTooHigh { .. } => "price_too_high",
         }
     }
 
     /// Every code there is; the page's catalogue is compared with it.
-    pub const CODES: [&'static str; 20] = [
+    pub const CODES: [&'static str; 22] = [
         "no_vehicle",
         "switched_off",
         "disabled",
@@ -134,6 +145,8 @@ impl Cause {
         "awaiting_authorisation",
         "budget_used_up",
         "charge_limit_reached",
+        "energy_limit_reached",
+        "price_too_high",
     ];
 
     /// One plain English sentence, without the name of the EVSE.
@@ -211,6 +224,18 @@ impl Cause {
             Self::ChargeLimitReached { limit, soc } => {
                 format!("The car is at {} %, its limit is {} %.", soc.0 / 10, limit.0 / 10)
             }
+            Self::EnergyLimitReached { limit, charged } => {
+                format!("{charged} were charged, {limit} were asked for.")
+            }
+            Self::PriceTooHigh {
+                price,
+                limit,
+                currency,
+            } => format!(
+                "Paused: waits for sun, or for grid energy at {} {currency}; it costs {}.",
+                limit.to_text(),
+                price.to_text()
+            ),
         }
     }
 }
@@ -219,6 +244,7 @@ fn limited_by(by: &LimitSource) -> String {
     match by {
         LimitSource::Hardware => "that is the most the charging station can do".to_owned(),
         LimitSource::Wish => "that is what was asked for".to_owned(),
+        LimitSource::Temporary => "that is what was asked for, for some minutes".to_owned(),
         LimitSource::Vehicle => "the car takes no more".to_owned(),
         LimitSource::Circuit { circuit, phase } => format!(
             "{circuit}{} has no more room",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::SiteId;
+use crate::id::{EvseId, SiteId};
 use crate::site::Site;
 use crate::tariff::Tariff;
 use crate::time::Millis;
@@ -48,6 +48,9 @@ pub struct Given {
     /// Sites that have their name from the file.
     pub names: BTreeSet<SiteId>,
     pub time_zones: BTreeSet<SiteId>,
+    /// EVSEs of which the file says whether the cloud form of go-e answers for them.
+    #[serde(default)]
+    pub goe_enabled: BTreeSet<EvseId>,
 }
 
 /// Settings that were chosen at run time. What the file says stands above them. How long readings are kept is
@@ -305,7 +308,7 @@ pub enum SetStatus {
 /// How one EVSE appears to go-e clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GoeCharger {
-    pub evse: crate::id::EvseId,
+    pub evse: EvseId,
     /// Six digits, leading zeros kept.
     pub serial: String,
     /// Whether the cloud API is switched on (`cae`).

@@ -42,6 +42,40 @@ pub fn is_time_zone(name: &str) -> bool {
     jiff::tz::TimeZone::get(name).is_ok()
 }
 
+/// What the clocks of a time zone show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoneClock {
+    /// Ahead of UTC.
+    pub offset: Millis,
+    /// The same outside of summer time.
+    pub winter: Millis,
+    /// Whether summer time is in July; `None`: there is none in that year.
+    pub summer_in_july: Option<bool>,
+}
+
+impl ZoneClock {
+    /// Of a zone by its (IANA) name; UTC where there is no such zone.
+    #[must_use]
+    pub fn of(name: &str, at: Timestamp) -> Self {
+        use jiff::tz::TimeZone;
+        let zone = TimeZone::get(name).unwrap_or(TimeZone::UTC);
+        let offset = |at: jiff::Timestamp| Millis::from_seconds(i64::from(zone.to_offset(at).seconds()));
+        let now = at.to_jiff();
+        let year = now.to_zoned(TimeZone::UTC).year();
+        let middle_of = |month| {
+            let day = jiff::civil::Date::new(year, month, 15);
+            let day = day.and_then(|day| day.to_zoned(TimeZone::UTC));
+            offset(day.map_or(now, |day| day.timestamp()))
+        };
+        let (january, july) = (middle_of(1), middle_of(7));
+        Self {
+            offset: offset(now),
+            winter: january.min(july),
+            summer_in_july: (january != july).then_some(january < july),
+        }
+    }
+}
+
 impl Timestamp {
     /// Whole seconds since 1970, rounded down.
     #[must_use]
@@ -139,6 +173,24 @@ impl fmt::Display for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clocks_know_their_summer() {
+        let check = |zone: &str, at: &str, hours: (i64, i64), summer_in_july: Option<bool>| {
+            let at = Timestamp::from_seconds(at.parse::<jiff::Timestamp>().unwrap().as_second());
+            let expected = ZoneClock {
+                offset: Millis::from_seconds(hours.0 * 3_600),
+                winter: Millis::from_seconds(hours.1 * 3_600),
+                summer_in_july,
+            };
+            assert_eq!(ZoneClock::of(zone, at), expected, "{zone} {at}");
+        };
+        check("Europe/Vienna", "2026-03-29T01:00:00Z", (2, 1), Some(true));
+        check("Europe/Vienna", "2026-12-31T23:59:59Z", (1, 1), Some(true));
+        check("Australia/Sydney", "2026-01-15T00:00:00Z", (11, 10), Some(false));
+        check("Asia/Tokyo", "2026-07-01T00:00:00Z", (9, 9), None);
+        check("Nowhere/Land", "2026-07-01T00:00:00Z", (0, 0), None);
+    }
 
     #[test]
     fn timestamps_print_as_utc_and_survive_absurd_values() {

@@ -1,18 +1,21 @@
 //! What the others may see of a site, with reasons and epoch. Made by the engine after each cycle.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::Alarm;
 use crate::device::{AuthorisationMode, LinkState, MeterRole, Wish};
-use crate::id::{CircuitId, DeviceId, EvseId, SessionId, SiteId, VehicleId};
+use crate::id::{CardId, CircuitId, DeviceId, EvseId, SessionId, SiteId, UserId, VehicleId};
 use crate::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
-use crate::reading::{EvseStatus, Measured};
+use crate::reading::{EvseStatus, Measured, Pushed};
 use crate::reason::Reason;
 use crate::session::{AuthorisationKind, Cost, Origin, StopReason};
 use crate::setpoint::ChargeCurrent;
 use crate::time::{Now, Timestamp};
 use crate::units::{MilliAmps, WattHours, Watts};
 use crate::vehicle::StateOfCharge;
+use crate::vendor::Keys;
 
 /// The whole picture of a site at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +107,42 @@ pub struct EvseView {
     pub authorisation: AuthorisationMode,
     /// The session that is open.
     pub session: Option<SessionView>,
+    /// The first cards that may charge here, in an order that stays: as many as small charging stations keep.
+    pub cards: Arc<[CardSlot]>,
+    /// A ceiling that goes by itself, and when.
+    pub cap: Option<(MilliAmps, Timestamp)>,
+    /// Whether grid energy is cheap enough for what waits for the sun; `None` where nobody set a limit, the mode
+    /// does not ask, or no price is known.
+    pub price_allows: Option<bool>,
+    /// What was pushed at it in the last seconds.
+    pub pushed: Option<PushedView>,
+    /// Vendor keys that were written: kept ones, and what the charging station has confirmed and not yet shown.
+    pub keys: Keys,
+    /// The vendor's language of keys that its charging station speaks.
+    pub dialect: Option<String>,
+}
+
+/// Readings that somebody pushes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushedView {
+    pub readings: Pushed,
+    pub at: Now,
+    /// Whether they count: the site has no fresh meter of its own at its grid connection, and nobody has pushed
+    /// anything later.
+    pub is_used: bool,
+}
+
+/// A card that may charge, for those who name cards by their place in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardSlot {
+    pub card: CardId,
+    pub user: UserId,
+    pub name: String,
+}
+
+impl CardSlot {
+    /// As many as are listed.
+    pub const MOST: usize = 10;
 }
 
 /// A session as others may see it while the car is there.
@@ -116,6 +155,8 @@ pub struct SessionView {
     pub soc: Option<StateOfCharge>,
     /// Name of who charges, if they want it shown.
     pub user: Option<String>,
+    /// With which card the last transaction was authorised.
+    pub card: Option<CardId>,
     /// How the last transaction was authorised; `None`: nobody has been yet.
     pub kind: Option<AuthorisationKind>,
     pub state: TransactionState,

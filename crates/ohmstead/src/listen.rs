@@ -11,6 +11,7 @@ use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::serve::{IncomingStream, Listener};
+use dialects::clouds;
 use links::authority::{self, Authority};
 use links::lenient_target::Lenient;
 use links::places::{Placed, Places};
@@ -31,8 +32,6 @@ const SILENCE: Duration = Duration::from_secs(300);
 /// How often the files of the certificate are looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const BETWEEN_RENEWALS: Duration = Duration::from_secs(3_600);
-/// What clients with a fixed host call; one label stands in front.
-const CLOUD_NAMES: [&str; 2] = ["*.api.v3.go-e.io", "*.api.v3.go-e.com"];
 
 /// Opens the port.
 ///
@@ -216,7 +215,7 @@ fn files(data: &Path) -> (PathBuf, PathBuf) {
 /// When the authority cannot be read, or the certificate cannot be made.
 pub fn renew(settings: &Settings, data: &Path, now: SystemTime) -> anyhow::Result<()> {
     if Authority::is_in(data) && authority::is_due(&files(data).0, now) {
-        issue(data, own_names(Some(settings)), now)?;
+        issue(data, &own_names(Some(settings)), now)?;
         tracing::info!("our own authority signed a new TLS certificate");
     }
     Ok(())
@@ -232,18 +231,20 @@ pub async fn keep_valid(settings: Arc<Settings>, data: PathBuf) {
     }
 }
 
-/// A new certificate for the vendor's cloud and our own names, by an authority that is made when there is none.
+/// A new certificate for the vendors' clouds and our own names, by an authority that is made when there is none.
 ///
 /// # Errors
 /// When a file cannot be read or written, or a name does not do.
-pub fn issue(data: &Path, own: Vec<String>, now: SystemTime) -> anyhow::Result<Authority> {
-    let authority = Authority::open_or_make(data, &own, now)?;
+pub fn issue(data: &Path, own: &[String], now: SystemTime) -> anyhow::Result<Authority> {
+    let with_own = |names: &mut dyn Iterator<Item = &str>| {
+        names
+            .map(str::to_owned)
+            .chain(own.iter().cloned())
+            .collect::<Vec<_>>()
+    };
+    let authority = Authority::open_or_make(data, &with_own(&mut clouds::domains()), now)?;
     let (certificate, key) = files(data);
-    let names = CLOUD_NAMES
-        .iter()
-        .map(|name| (*name).to_owned())
-        .chain(own)
-        .collect();
+    let names = with_own(&mut clouds::certificate());
     for name in authority.issue(names, now, &certificate, &key)? {
         tracing::warn!(
             "{name} is not in the certificate: the authority was made before that name was known; remove {} and \

@@ -161,6 +161,7 @@ export const en = {
 
   "limit.hardware": "That is the most the charging station can do.",
   "limit.wish": "That is what was asked for.",
+  "limit.temporary": "That is what was asked for, for some minutes.",
   "limit.vehicle": "The car takes no more.",
   "limit.circuit": "{circuit} has no more room.",
   "limit.circuit_phase": "{circuit}, phase {phase}, has no more room.",
@@ -214,6 +215,10 @@ export const en = {
   "reason.budget_used_up.detail": "{used} of {budget} were charged.",
   "reason.charge_limit_reached": "The car is at its limit of {limit}",
   "reason.charge_limit_reached.detail": "Its battery is at {soc}.",
+  "reason.energy_limit_reached": "The car has had its {limit}",
+  "reason.energy_limit_reached.detail": "{charged} were charged since it was plugged in.",
+  "reason.price_too_high": "Waits for sun, or for grid energy at {limit}",
+  "reason.price_too_high.detail": "It costs {price} now.",
   "nav.label": "Pages",
   "nav.home": "Home",
   "nav.sessions": "Sessions",

@@ -103,6 +103,18 @@ const rows: [string, Record<string, unknown>, string, string][] = [
     "The car is at its limit of 80 %",
     "Its battery is at 80 %.",
   ],
+  [
+    "energy_limit_reached",
+    { limit: 20_000, charged: 20_004 },
+    "The car has had its 20.0 kWh",
+    "20.0 kWh were charged since it was plugged in.",
+  ],
+  [
+    "price_too_high",
+    { price: 312_000, limit: 200_000, currency: "EUR" },
+    "Waits for sun, or for grid energy at €0.200/kWh",
+    "It costs €0.312/kWh now.",
+  ],
 ];
 
 function codes(): string[] {

@@ -33,7 +33,8 @@ function inWords(reason: Reason, site: Names, now_ms: number): Params {
       words["left"] = units.countdown(value - now_ms);
     } else if (name === "age") words[name] = units.duration(value);
     else if (reason.code === "no_surplus") words[name] = units.text(units.power(value));
-    else if (reason.code === "budget_used_up") words[name] = units.text(units.energy(value));
+    else if (reason.code === "budget_used_up" || reason.code === "energy_limit_reached") words[name] = units.text(units.energy(value));
+    else if (reason.code === "price_too_high") words[name] = units.price(value, String(reason.params["currency"]));
     else if (reason.code === "charge_limit_reached") words[name] = units.text(units.share(value));
     else if (CURRENTS.includes(name)) words[name] = units.shortCurrent(value);
   }

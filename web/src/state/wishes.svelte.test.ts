@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { EvseView, SiteView, Wish } from "../api/types";
 import { wishes } from "./wishes.svelte";
 
-const asked: Wish = { mode: "solar", force: "neutral", current_ma: 16_000, phases: null };
+const asked: Wish = { mode: "solar", force: "neutral", current_ma: 16_000, phases: null, energy_limit_wh: null, price_limit_micros_per_kwh: null };
 const evse = { id: "left", wish: asked } as EvseView;
 let site: SiteView;
 let sites = 0;

@@ -4,6 +4,7 @@ use control::snapshot::{BatteryState, Circuit, CircuitMeter, Evse, Snapshot, Sun
 use control::{Decision, Memory, step};
 use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
+use model::money::{Currency, PerKwh};
 use model::phases::{PerPhase, Phase, PhaseSet, Phases};
 use model::reading::PilotState;
 use model::reason::Cause;
@@ -77,11 +78,16 @@ fn circuit() -> impl Strategy<Value = Circuit> {
 fn wish() -> impl Strategy<Value = Wish> {
     let mode = prop::sample::select(ChargeMode::ALL.to_vec());
     let force = prop::sample::select(vec![Force::Neutral, Force::Off, Force::On]);
-    (mode, force, amps(), phases()).prop_map(|(mode, force, current, phases)| Wish {
-        mode,
-        force,
-        current,
-        phases,
+    let price_limit = prop::option::of(number().prop_map(PerKwh));
+    (mode, force, amps(), phases(), price_limit).prop_map(|(mode, force, current, phases, price_limit)| {
+        Wish {
+            mode,
+            force,
+            current,
+            phases,
+            energy_limit: None,
+            price_limit,
+        }
     })
 }
 
@@ -122,6 +128,8 @@ fn evse() -> impl Strategy<Value = Evse> {
         wish(),
         per_phase(),
         prop::option::of(number().prop_map(Timestamp)),
+        prop::option::of(amps()),
+        prop::option::of(number().prop_map(PerKwh)),
     );
     (place, size, state, rest).prop_map(|(place, size, state, rest)| Evse {
         id: EvseId::new(&format!("e{}", place.0)).unwrap(),
@@ -144,6 +152,8 @@ fn evse() -> impl Strategy<Value = Evse> {
         enabled: rest.0,
         wish: rest.1,
         barred: state.5.then_some(Cause::AwaitingAuthorisation),
+        cap: rest.4,
+        price: rest.5.map(|price| (price, Currency::EUR)),
         drawn: rest.2,
         plugged_since: rest.3,
     })

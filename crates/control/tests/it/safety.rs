@@ -1,6 +1,7 @@
 //! What no fault and no order of events may break, on small random sites over minutes.
 
 use model::device::ChargeMode;
+use model::money::PerKwh;
 use model::phases::PhaseSet;
 use model::reason::Cause;
 use model::units::MilliAmps;
@@ -42,6 +43,17 @@ enum Event {
         evse: usize,
         current: i64,
     },
+    /// A ceiling that goes by itself; 0: it has gone.
+    Cap {
+        evse: usize,
+        current: i64,
+    },
+    /// What grid energy costs, and up to what the car takes it.
+    Price {
+        evse: usize,
+        price: i64,
+        limit: Option<i64>,
+    },
     CarMax {
         evse: usize,
         current: i64,
@@ -78,6 +90,8 @@ fn event() -> impl Strategy<Value = Event> {
         3 => (0..6_usize, plug).prop_map(|(evse, plug)| Event::Plug { evse, plug }),
         2 => (0..6_usize, mode).prop_map(|(evse, mode)| Event::Mode { evse, mode }),
         1 => (0..6_usize, amps(8..64)).prop_map(|(evse, current)| Event::Wish { evse, current }),
+        1 => (0..6_usize, amps(0..40)).prop_map(|(evse, current)| Event::Cap { evse, current }),
+        1 => (0..6_usize, 0..4_i64, prop::option::of(0..4_i64)).prop_map(|(evse, price, limit)| Event::Price { evse, price, limit }),
         1 => (0..6_usize, amps(12..64)).prop_map(|(evse, current)| Event::CarMax { evse, current }),
         2 => (0..20_000_i64).prop_map(|watts| Event::Sun { watts }),
         1 => (0..6_usize, any::<bool>()).prop_map(|(evse, silent)| Event::StationSilent { evse, silent }),
@@ -164,6 +178,14 @@ fn happen(world: &mut World, event: &Event) {
         }
         Event::Mode { evse, mode } => world.boxes[evse % count].wish.mode = *mode,
         Event::Wish { evse, current } => world.boxes[evse % count].wish.current = MilliAmps(*current),
+        Event::Cap { evse, current } => {
+            world.boxes[evse % count].cap = (*current > 0).then_some(*current);
+        }
+        Event::Price { evse, price, limit } => {
+            let evse = &mut world.boxes[evse % count];
+            evse.price = Some(*price);
+            evse.wish.price_limit = limit.map(PerKwh);
+        }
         Event::CarMax { evse, current } => world.boxes[evse % count].car_max = *current,
         Event::Sun { watts } => world.sun = Some(*watts),
         Event::StationSilent { evse, silent } => {
@@ -311,7 +333,11 @@ fn is_used_up(world: &World) -> Result<(), TestCaseError> {
             }
         );
         let wants = evse.plug == Plug::Asks && evse.wish.effective_mode() == ChargeMode::Fast;
-        if !wants || is_capped || told == 0 || told + evse.step > evse.max.min(evse.wish.current.0) {
+        let most = evse
+            .max
+            .min(evse.wish.current.0)
+            .min(evse.cap.unwrap_or(i64::MAX));
+        if !wants || is_capped || told == 0 || told + evse.step > most {
             continue;
         }
         let sum = |circuit: usize, phase: usize| -> i64 {

@@ -10,6 +10,7 @@ use std::path::Path;
 use control::Memory;
 use model::device::ChargeMode;
 use model::id::EvseId;
+use model::money::PerKwh;
 use model::phases::{PhaseSet, Phases};
 use model::reason::Cause;
 use model::setpoint::ChargeCurrent;
@@ -92,6 +93,11 @@ struct EvseChange {
     ignores: Option<bool>,
     /// Nobody has been authorised.
     barred: Option<bool>,
+    /// A ceiling that goes by itself; 0: it has gone.
+    cap: Option<f64>,
+    /// What grid energy costs, and up to what it is taken without sun; millionths per kWh.
+    price: Option<i64>,
+    price_limit: Option<i64>,
     #[serde(rename = "set_mode")]
     mode: Option<String>,
 }
@@ -238,6 +244,11 @@ fn apply(world: &mut World, index: usize, change: &EvseChange) {
     if let Some(barred) = change.barred {
         evse.barred = barred.then_some(Cause::AwaitingAuthorisation);
     }
+    if let Some(amps) = change.cap {
+        evse.cap = (amps > 0.0).then(|| milli(amps));
+    }
+    evse.price = change.price.or(evse.price);
+    evse.wish.price_limit = change.price_limit.map(PerKwh).or(evse.wish.price_limit);
     if let Some(silent) = change.silent {
         evse.silent_since = silent.then_some(now);
         evse.never_heard = false;

@@ -7,6 +7,7 @@ use control::snapshot::{BatteryState, Circuit, CircuitMeter, Evse, Snapshot, Sun
 use control::{Decision, Memory, step};
 use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
+use model::money::{Currency, PerKwh};
 use model::phases::{PerPhase, Phase, PhaseSet, Phases};
 use model::reading::PilotState;
 use model::reason::Cause;
@@ -57,6 +58,9 @@ pub struct Box {
     pub enabled: bool,
     pub wish: Wish,
     pub barred: Option<Cause>,
+    pub cap: Option<i64>,
+    /// Millionths per kWh.
+    pub price: Option<i64>,
     pub plug: Plug,
     pub plugged_since: i64,
     /// What the car takes at most.
@@ -161,8 +165,12 @@ impl World {
                 force: Force::Neutral,
                 current: MilliAmps(max),
                 phases: None,
+                energy_limit: None,
+                price_limit: None,
             },
             barred: None,
+            cap: None,
+            price: None,
             plug: Plug::Asks,
             plugged_since: self.boxes.len() as i64,
             car_max: 100_000,
@@ -300,6 +308,8 @@ impl World {
                     enabled: evse.enabled,
                     wish: evse.wish,
                     barred: evse.barred.clone(),
+                    cap: evse.cap.map(MilliAmps),
+                    price: evse.price.map(|price| (PerKwh(price), Currency::EUR)),
                     status_age: (!evse.never_heard).then_some(age),
                     pilot: if evse.never_heard {
                         PilotState::A

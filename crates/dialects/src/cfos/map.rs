@@ -290,7 +290,10 @@ fn lifetime_energy(site: &Site, station: Option<&DeviceView>) -> i64 {
 /// 1 current limit, 2 charging rules.
 fn pause_reason(cause: &Cause) -> i64 {
     match cause {
-        Cause::NoSurplus { .. } | Cause::WaitingForStableRoom { .. } | Cause::MinimumPause { .. } => 2,
+        Cause::NoSurplus { .. }
+        | Cause::PriceTooHigh { .. }
+        | Cause::WaitingForStableRoom { .. }
+        | Cause::MinimumPause { .. } => 2,
         Cause::NoVehicle
         | Cause::SwitchedOff
         | Cause::Disabled
@@ -307,6 +310,7 @@ fn pause_reason(cause: &Cause) -> i64 {
         | Cause::WaitingForOthers { .. }
         | Cause::AwaitingAuthorisation
         | Cause::BudgetUsedUp { .. }
+        | Cause::EnergyLimitReached { .. }
         | Cause::ChargeLimitReached { .. } => 1,
     }
 }

@@ -16,7 +16,10 @@ pub const NEVER_NULL: [&str; 12] = [
 ];
 
 /// Keys that change who reaches the charger, or what runs on it: not written through the API without a grant.
-pub const GUARDED: [&str; 9] = ["wifis", "wak", "pass", "mcu", "ocppu", "oct", "rst", "cwe", "cae"];
+pub const GUARDED: [&str; 8] = ["wifis", "wak", "pass", "mcu", "ocppu", "oct", "rst", "cwe"];
+
+/// The key that switches our cloud form for this charger; the charger's own cloud is left alone.
+pub const ENABLED: &str = "cae";
 
 /// The key that makes a new token, whatever is written to it. Token and key are ours, never the charger's.
 pub const TOKEN: &str = "cak";
@@ -66,6 +69,22 @@ pub struct Key {
     /// `Config`, `Status`, `Constant`, `Other`, `Undocumented`.
     pub category: &'static str,
     pub description: &'static str,
+    values: &'static str,
+}
+
+impl Key {
+    /// What single values mean, where the table says: the value as text, and its meaning.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        let is_text = self.kind == Kind::Text;
+        let pairs = self.values.split('|').filter_map(|pair| pair.split_once('='));
+        pairs.filter(move |(value, _)| is_text || *value == "null" || value.parse::<i64>().is_ok())
+    }
+
+    /// Whether a charger takes writes to it at all.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.access.is_writable() && !NOT_FROM_API.contains(&self.name)
+    }
 }
 
 /// The row of a key, if anybody has ever seen it.
@@ -96,6 +115,12 @@ pub fn find(name: &str) -> Option<Key> {
 /// Every key, by name.
 pub fn all() -> impl Iterator<Item = Key> {
     TABLE.lines().filter_map(parse)
+}
+
+/// Whether a key is written only where it was granted.
+#[must_use]
+pub fn is_guarded(name: &str) -> bool {
+    GUARDED.contains(&name)
 }
 
 /// Whether a key is a secret.
@@ -130,6 +155,7 @@ fn parse(line: &'static str) -> Option<Key> {
         unit: next()?,
         category: next()?,
         description: next()?,
+        values: next().unwrap_or_default(),
     })
 }
 
@@ -180,5 +206,16 @@ mod tests {
         );
         assert_eq!(find("alw").unwrap().access, Access::Read);
         assert!(find("trx").unwrap().nullable);
+        let values = |name: &str| find(name).unwrap().values().collect::<Vec<_>>();
+        assert_eq!(values("frc"), [("0", "Neutral"), ("1", "Off"), ("2", "On")]);
+        assert_eq!(values("trx")[0], ("null", "none"));
+        assert_eq!(values("typ")[1], ("go-eCharger_V4", "Gemini"));
+        // What is no single value of the key is none.
+        assert_eq!(
+            (values("trx").len(), values("pha").len(), values("sch_week").len()),
+            (2, 0, 0)
+        );
+        assert!(find("amp").unwrap().is_writable() && !find("alw").unwrap().is_writable());
+        assert!(!find("ct").unwrap().is_writable());
     }
 }

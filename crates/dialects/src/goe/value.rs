@@ -62,6 +62,15 @@ pub fn not_from_api(key: &str, text: &str) -> String {
     )
 }
 
+/// The refusal of a key that is written only where an administrator granted it.
+#[must_use]
+pub fn not_granted(key: &str, text: &str) -> String {
+    format!(
+        "{key}: tried to set api key which is not allowed from api without a grant ({})",
+        short(text)
+    )
+}
+
 /// The refusal of a key that is only read.
 #[must_use]
 pub fn without_setter(key: &str, text: &str) -> String {
@@ -74,14 +83,14 @@ pub fn out_of_range(key: &str, given: &str, low: i64, high: i64) -> String {
     format!("{key}: failed: Value {given} exceeds range {low} to {high} ({given})")
 }
 
+/// The refusal of a value of the wrong type.
+#[must_use]
+pub fn wrong_type(key: &str, expected: &str, text: &str) -> String {
+    format!("{key}: failed: value must be {expected} ({})", short(text))
+}
+
 fn check_value(row: &keys::Key, value: &Value, text: &str) -> Option<String> {
-    let wrong = |expected: &str| {
-        Some(format!(
-            "{}: failed: value must be {expected} ({})",
-            row.name,
-            short(text)
-        ))
-    };
+    let wrong = |expected: &str| Some(wrong_type(row.name, expected, text));
     if value.is_null() {
         return if row.nullable || row.kind == Kind::Any {
             None

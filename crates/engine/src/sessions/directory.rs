@@ -1,13 +1,15 @@
 //! Who may charge, and with which cars.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::id::{CardId, UserId, VehicleId};
-use model::session::Authorisation;
+use model::session::{Authorisation, AuthorisationKind};
 use model::site::Site;
 use model::time::Timestamp;
-use model::user::{Card, Role, User};
+use model::user::{Card, CardKind, Role, User};
 use model::vehicle::{StateOfCharge, Vehicle};
+use model::view::CardSlot;
 
 /// Who may charge, and with which cars.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,25 @@ impl Directory {
 
     pub(super) fn card(&self, authorisation: &Authorisation) -> Option<&Card> {
         self.cards.get(authorisation.card.as_ref()?)
+    }
+
+    /// The first cards of those who may charge here.
+    pub(crate) fn slots(&self, site: &Site, now: Timestamp) -> Arc<[CardSlot]> {
+        let cards = self.cards.values().filter(|card| card.kind == CardKind::Rfid);
+        let may = |card: &&Card| {
+            let authorisation = Authorisation {
+                kind: AuthorisationKind::Rfid,
+                user: Some(card.user.clone()),
+                card: Some(card.id.clone()),
+            };
+            self.refuses(&authorisation, site, now).is_none()
+        };
+        let slots = cards.filter(may).take(CardSlot::MOST).map(|card| CardSlot {
+            card: card.id.clone(),
+            user: card.user.clone(),
+            name: card.name.clone(),
+        });
+        slots.collect()
     }
 
     /// Why somebody may not charge here.

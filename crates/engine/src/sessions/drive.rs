@@ -351,6 +351,7 @@ impl Core {
             vehicle: session.vehicle.clone(),
             soc: self.sessions.soc(session),
             user: user.filter(|user| user.display).map(|user| user.name.clone()),
+            card: last.and_then(|last| last.authorisation.card.clone()),
             kind: last.map(|last| last.authorisation.kind),
             state: match last.map(|last| last.stopped) {
                 None => TransactionState::Waiting,

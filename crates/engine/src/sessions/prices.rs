@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::alarm::AlarmCode;
 use model::session::{Price, Session};
 use model::site::Site;
-use model::tariff::PriceBook;
+use model::tariff::{PriceBook, Priced};
 use model::time::{Millis, Monotonic, Now, Timestamp};
 
 use super::Sessions;
@@ -19,17 +19,21 @@ const JUDGE_PRICES_EVERY: Millis = Millis(60_000);
 const PRICES_MAY_LACK: Millis = Millis(300_000);
 
 impl Sessions {
-    pub(super) fn price(&self, site: &Site, session: Option<&Session>, now: Timestamp) -> Option<Price> {
-        let running = session?.running()?;
-        let user = self
-            .directory
-            .user(&running.authorisation)
+    /// What grid energy costs whoever charges, or would charge.
+    pub(crate) fn priced(&self, site: &Site, session: Option<&Session>, now: Timestamp) -> Option<Priced> {
+        let running = session.and_then(Session::running);
+        let user = running
+            .and_then(|running| self.directory.user(&running.authorisation))
             .and_then(|user| user.tariff.as_ref());
-        let card = self
-            .directory
-            .card(&running.authorisation)
+        let card = running
+            .and_then(|running| self.directory.card(&running.authorisation))
             .and_then(|card| card.tariff.as_ref());
-        let priced = self.prices.as_ref()?.price_at(&site.id, user, card, now)?;
+        self.prices.as_ref()?.price_at(&site.id, user, card, now)
+    }
+
+    pub(super) fn price(&self, site: &Site, session: Option<&Session>, now: Timestamp) -> Option<Price> {
+        session?.running()?;
+        let priced = self.priced(site, session, now)?;
         Some(Price {
             tariff: priced.tariff,
             per_kwh: priced.price,

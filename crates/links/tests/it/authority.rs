@@ -49,8 +49,12 @@ async fn clients_that_trust_it_reach_every_charger_by_its_name() {
     let dir = tempfile::tempdir().unwrap();
     let [certificate, key] = ["tls.crt", "tls.key"].map(|name| dir.path().join(name));
     let now = now();
-    let authority =
-        Authority::open_or_make(dir.path(), &names(&["hub.example.org", "203.0.113.9"]), now).unwrap();
+    let authority = Authority::open_or_make(
+        dir.path(),
+        &names(&["go-e.io", "hub.example.org", "203.0.113.9"]),
+        now,
+    )
+    .unwrap();
     let others = authority.issue(names(&NAMES), now, &certificate, &key).unwrap();
     assert_eq!(others, Vec::<String>::new());
     for private in ["ca.key", "tls.key"] {
@@ -96,7 +100,7 @@ async fn it_signs_for_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
     let [certificate, key] = ["tls.crt", "tls.key"].map(|name| dir.path().join(name));
     let now = now();
-    let authority = Authority::open_or_make(dir.path(), &[], now).unwrap();
+    let authority = Authority::open_or_make(dir.path(), &names(&["go-e.io"]), now).unwrap();
     let asked = [
         "localhost",
         "example.org",

@@ -2,17 +2,44 @@
 
 use std::sync::Arc;
 
+use dialects::goe::client::DIALECT;
 use dialects::goe::server::LinkFacts;
-use gate::{Action, Subject};
+use gate::{Action, GoeDoor, Principal, Subject};
 use model::device::LinkState;
 use model::document::Document;
-use model::id::SiteId;
+use model::id::{EvseId, SiteId};
 use model::settings::GoeCharger;
 use model::time::{Monotonic, Now, Timestamp};
 use model::view::{DeviceView, EvseView, SiteView};
 
-use super::caller::Caller;
 use crate::State;
+
+/// What of the go-e door of a charger the settings say, and what was decided at run time.
+pub struct Door {
+    pub settings: GoeCharger,
+    /// Whether the config file says if the cloud form answers.
+    pub is_fixed: bool,
+    pub decided: GoeDoor,
+}
+
+impl Door {
+    /// `None`: the EVSE is no go-e charger to anybody.
+    pub fn of(state: &State, evse: &EvseId) -> Option<Self> {
+        let mut chargers = state.settings.goe.chargers.iter();
+        let settings = chargers.find(|charger| charger.evse == *evse)?.clone();
+        Some(Self {
+            settings,
+            is_fixed: state.settings.given.goe_enabled.contains(evse),
+            decided: state.gate.goe_door(evse),
+        })
+    }
+
+    /// Whether the cloud form answers (`cae`). What the config file says stands above what was decided.
+    pub fn is_enabled(&self) -> bool {
+        let decided = self.decided.enabled.filter(|_| !self.is_fixed);
+        decided.unwrap_or(self.settings.enabled)
+    }
+}
 
 /// An EVSE as a go-e charger, at one moment.
 pub struct Charger {
@@ -21,28 +48,22 @@ pub struct Charger {
     evse: usize,
     station: Option<usize>,
     pub document: Option<Document>,
-    pub settings: GoeCharger,
+    pub door: Door,
 }
 
 impl Charger {
     /// `None` when the EVSE is in no site any more, its site has not begun to run, or the gate forbids it.
-    pub async fn find(state: &State, caller: &Caller, action: &Action) -> Option<Self> {
-        let settings = state
-            .settings
-            .goe
-            .chargers
-            .iter()
-            .find(|charger| charger.evse == caller.evse)?
-            .clone();
+    pub async fn find(state: &State, evse: &EvseId, principal: &Principal, action: &Action) -> Option<Self> {
+        let door = Door::of(state, evse)?;
         let sites = &state.settings.sites;
         let site = sites
             .iter()
-            .find(|site| site.evses().any(|(_, evse)| evse.id == caller.evse))?;
-        if !gate::may(&caller.principal, action, &Subject::Evse(&site.id, &caller.evse)) {
+            .find(|site| site.evses().any(|(_, known)| known.id == *evse))?;
+        if !gate::may(principal, action, &Subject::Evse(&site.id, evse)) {
             return None;
         }
         let view = state.bus.latest_view(&site.id).await?;
-        let evse = view.evses.iter().position(|evse| evse.id == caller.evse)?;
+        let evse = view.evses.iter().position(|known| known.id == *evse)?;
         let station = view
             .devices
             .iter()
@@ -53,8 +74,14 @@ impl Charger {
             evse,
             station,
             document,
-            settings,
+            door,
         })
+    }
+
+    /// Whether the charger said something of its own; else all it shows is ours.
+    pub fn has_document(&self) -> bool {
+        let document = self.document.as_ref();
+        document.is_some_and(|document| document.dialect == DIALECT)
     }
 
     pub fn site(&self) -> &SiteId {
@@ -86,7 +113,7 @@ impl Charger {
             .station()
             .is_some_and(|station| station.link == LinkState::Online);
         LinkFacts {
-            api_enabled: self.settings.enabled,
+            api_enabled: self.door.is_enabled(),
             data_age,
             lost_for: data_age.filter(|_| !is_up),
             offline_after: state.settings.goe.offline_after,

@@ -11,6 +11,7 @@
 mod caller;
 mod charger;
 mod sheets;
+mod writes;
 
 use std::net::SocketAddr;
 
@@ -20,16 +21,13 @@ use axum::extract::{ConnectInfo, Path, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
-use dialects::goe::error::failed_text;
-use dialects::goe::map::{Target, plan};
 use dialects::goe::query::{SetQuery, StatusQuery, Write};
 use dialects::goe::server::{
     self, Outcome, Refusal, Secrets, SetForm, StatusForm, refuse, set_reply, status_reply,
 };
-use dialects::goe::value::{Reading, not_from_api, read};
-use dialects::goe::{keys, v1};
-use gate::{Action, By};
-use model::intent::{Intent, Rejection};
+use dialects::goe::v1;
+use dialects::goe::value::Reading;
+use gate::Action;
 use model::settings::SetStatus;
 use model::time::Millis;
 use serde_json::json;
@@ -37,15 +35,14 @@ use serde_json::json;
 use crate::State;
 use crate::address::may_write;
 use caller::Caller;
-use charger::Charger;
+pub use charger::{Charger, Door};
 pub use sheets::Sheets;
+pub use writes::{Writer, write_all};
 
 /// The local form has no word for the age of data; a charger in the LAN either answers or does not.
 const LOCAL_AGE: Millis = Millis(30_000);
 /// What the audit log calls this door.
 const DOOR: &str = "goe";
-/// Writes of one request that are taken; each may wait for its answer.
-const MAX_WRITES: usize = 64;
 
 /// All go-e routes.
 pub fn router() -> Router<State> {
@@ -81,20 +78,22 @@ async fn cloud_status(
     let Some(caller) = caller else {
         return sent(refuse(Refusal::Unauthorized));
     };
-    sent(match Charger::find(&state, &caller, &Action::Read).await {
-        Some(charger) => match charger.facts(&state).admit_status(query.age) {
-            Ok(()) => cloud_body(&state, &charger, &caller, &query),
-            Err(refusal) => refuse(refusal),
+    sent(
+        match Charger::find(&state, &caller.evse, &caller.principal, &Action::Read).await {
+            Some(charger) => match charger.facts(&state).admit_status(query.age) {
+                Ok(()) => cloud_body(&state, &charger, &caller, &query),
+                Err(refusal) => refuse(refusal),
+            },
+            None => refuse(Refusal::Offline),
         },
-        None => refuse(Refusal::Offline),
-    })
+    )
 }
 
 fn cloud_body(state: &State, charger: &Charger, caller: &Caller, query: &StatusQuery) -> Reply {
     let Some(last_modified) = charger.last_data() else {
         return refuse(Refusal::Offline);
     };
-    let sheet = state.sheets.of(charger, caller);
+    let sheet = state.sheets.of(charger, caller.token.as_deref());
     status_reply(
         &sheet,
         query.filter.as_deref(),
@@ -117,20 +116,22 @@ async fn cloud_set(
     let Some(caller) = caller else {
         return sent(refuse(Refusal::Unauthorized));
     };
-    sent(match Charger::find(&state, &caller, &Action::Steer).await {
-        Some(charger) => match charger.facts(&state).admit_set() {
-            Ok(()) => {
-                let outcomes = write_all(&state, &charger, &caller, &query.writes, Reading::Lenient).await;
-                let accepted = match state.settings.goe.set_status {
-                    SetStatus::Accepted => StatusCode::ACCEPTED,
-                    SetStatus::Ok => StatusCode::OK,
-                };
-                set_reply(&outcomes, SetForm::Cloud { accepted })
-            }
-            Err(refusal) => refuse(refusal),
+    sent(
+        match Charger::find(&state, &caller.evse, &caller.principal, &Action::Steer).await {
+            Some(charger) => match charger.facts(&state).admit_set() {
+                Ok(()) => {
+                    let outcomes = written(&state, &charger, &caller, &query.writes, Reading::Lenient).await;
+                    let accepted = match state.settings.goe.set_status {
+                        SetStatus::Accepted => StatusCode::ACCEPTED,
+                        SetStatus::Ok => StatusCode::OK,
+                    };
+                    set_reply(&outcomes, SetForm::Cloud { accepted })
+                }
+                Err(refusal) => refuse(refusal),
+            },
+            None => refuse(Refusal::Offline),
         },
-        None => refuse(Refusal::Offline),
-    })
+    )
 }
 
 async fn local_status(
@@ -189,7 +190,7 @@ async fn local_status_of(state: &State, caller: Option<Caller>, uri: &Uri) -> Re
     } else {
         Secrets::Never
     };
-    let sheet = state.sheets.of(&charger, &caller);
+    let sheet = state.sheets.of(&charger, caller.token.as_deref());
     status_reply(&sheet, query.filter.as_deref(), secrets, StatusForm::Local)
 }
 
@@ -205,7 +206,7 @@ async fn local_set_of(state: &State, caller: Option<Caller>, uri: &Uri, headers:
         Err(reply) => return reply,
     };
     let query = SetQuery::parse(uri.query().unwrap_or_default());
-    let outcomes = write_all(state, &charger, &caller, &query.writes, Reading::Strict).await;
+    let outcomes = written(state, &charger, &caller, &query.writes, Reading::Strict).await;
     set_reply(&outcomes, SetForm::Local)
 }
 
@@ -254,7 +255,7 @@ async fn v1_status_of(state: &State, caller: Option<Caller>) -> Reply {
         return refuse(Refusal::Unauthorized);
     };
     match reachable(state, &caller, &Action::Read).await {
-        Ok(charger) => v1::status_reply(&state.sheets.of(&charger, &caller)),
+        Ok(charger) => v1::status_reply(&state.sheets.of(&charger, caller.token.as_deref())),
         Err(reply) => reply,
     }
 }
@@ -271,9 +272,9 @@ async fn v1_set_of(state: &State, caller: Option<Caller>, uri: &Uri, headers: &H
         Ok(charger) => charger,
         Err(reply) => return reply,
     };
-    let sheet = state.sheets.of(&charger, &caller);
+    let sheet = state.sheets.of(&charger, caller.token.as_deref());
     if let Some(write) = v1::write(uri.query().unwrap_or_default(), &sheet) {
-        write_all(state, &charger, &caller, &[write], Reading::Lenient).await;
+        written(state, &charger, &caller, &[write], Reading::Lenient).await;
     }
     v1_status_of(state, Some(caller)).await
 }
@@ -286,7 +287,7 @@ async fn reachable(state: &State, caller: &Caller, action: &Action) -> Result<Ch
         *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         reply
     };
-    let Some(charger) = Charger::find(state, caller, action).await else {
+    let Some(charger) = Charger::find(state, &caller.evse, &caller.principal, action).await else {
         return Err(gone(LOCAL_AGE));
     };
     match charger.facts(state).data_age {
@@ -296,80 +297,20 @@ async fn reachable(state: &State, caller: &Caller, action: &Action) -> Result<Ch
     }
 }
 
-/// Files each write in the order of the request.
-async fn write_all(
+/// Writes of a caller. Who has not shown the charger's token is not trusted with what guards it.
+async fn written(
     state: &State,
     charger: &Charger,
     caller: &Caller,
     writes: &[Write],
     reading: Reading,
 ) -> Vec<Outcome> {
-    let mut target = Target::from(charger.evse());
-    let mut outcomes = Vec::with_capacity(writes.len());
-    for (index, write) in writes.iter().enumerate() {
-        if write.key == keys::TOKEN {
-            outcomes.push(renew_token(state, charger, caller, write).await);
-            continue;
-        }
-        let planned = plan(write, &target, reading);
-        let refusal = match planned.wanted {
-            Err(text) => Some(text),
-            Ok(None) => None,
-            Ok(Some(_)) if index >= MAX_WRITES => Some(refused(write, &too_many())),
-            Ok(Some(wanted)) => {
-                let intent = Intent {
-                    site: charger.site().clone(),
-                    by: caller.principal.name.clone(),
-                    door: DOOR.to_owned(),
-                    wanted,
-                };
-                match state.bus.ask(intent).await {
-                    Ok(receipt) => {
-                        target.mode = receipt.wish.map_or(target.mode, |wish| wish.mode);
-                        None
-                    }
-                    Err(rejection) => Some(refused(write, &rejection)),
-                }
-            }
-        };
-        outcomes.push(Outcome {
-            key: write.key.clone(),
-            value: planned.value,
-            refusal,
-        });
-    }
-    outcomes
-}
-
-/// Any write to this key makes a new token. Who has not shown the old one makes none.
-async fn renew_token(state: &State, charger: &Charger, caller: &Caller, write: &Write) -> Outcome {
-    let refusal = if caller.token.is_none() {
-        Some(not_from_api(&write.key, &write.text))
-    } else {
-        let by = By::new(&caller.principal, DOOR);
-        let renewed = state.gate.renew_goe_token(&by, &charger.evse().id).await;
-        renewed.err().map(|denied| {
-            tracing::error!(%denied, "cannot make a new go-e token");
-            let why = denied.to_string();
-            failed_text(&write.key, &write.text, &Rejection::NotStored { why })
-        })
+    let writer = Writer {
+        principal: &caller.principal,
+        door: DOOR,
+        may_guard: caller.token.is_some(),
     };
-    Outcome {
-        key: write.key.clone(),
-        value: read(&write.text),
-        refusal,
-    }
-}
-
-fn refused(write: &Write, rejection: &Rejection) -> String {
-    tracing::debug!(goe.key = %write.key, %rejection, "a write was refused");
-    failed_text(&write.key, &write.text, rejection)
-}
-
-fn too_many() -> Rejection {
-    Rejection::Busy {
-        why: format!("more than {MAX_WRITES} writes in one request"),
-    }
+    write_all(state, charger, &writer, writes, reading).await
 }
 
 /// A write that a page of another site sent through its visitor's browser.

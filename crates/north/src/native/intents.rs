@@ -6,7 +6,8 @@ use axum::{Extension, Json};
 use gate::{Action, Principal, Subject};
 use model::id::EvseId;
 use model::intent::{Intent, Wanted};
-use model::units::MilliAmps;
+use model::money::PerKwh;
+use model::units::{MilliAmps, WattHours};
 
 use super::auth::allow;
 use super::body::JsonBody;
@@ -53,6 +54,20 @@ pub async fn create(
         IntentRequest::Phases { phases, .. } => Wanted::Phases {
             evse,
             phases: phases.map(Into::into),
+        },
+        IntentRequest::EnergyLimit { limit_wh, .. } => Wanted::EnergyLimit {
+            evse,
+            limit: limit_wh.map(WattHours),
+        },
+        IntentRequest::PriceLimit {
+            limit_micros_per_kwh, ..
+        } => Wanted::PriceLimit {
+            evse,
+            limit: limit_micros_per_kwh.map(PerKwh),
+        },
+        IntentRequest::TemporaryCurrent { current_ma, .. } => Wanted::TemporaryCurrent {
+            evse,
+            current: current_ma.map(MilliAmps),
         },
     };
     let receipt = state

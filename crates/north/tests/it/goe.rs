@@ -11,8 +11,9 @@ use model::time::Clock;
 use serde_json::{Value, json};
 
 use bus::Bus;
+use gate::{By, GoeDoor};
 
-use crate::world::{Answer, HOUR, World, device_id, document, evse_id, request, site_id};
+use crate::world::{Answer, HOUR, TOKEN, World, device_id, document, evse_id, request, site_id};
 
 /// The left charger has sent a document just now.
 async fn live() -> World {
@@ -503,4 +504,89 @@ async fn the_open_local_form_is_for_listed_networks_only() {
             "{address}"
         );
     }
+}
+
+#[tokio::test]
+async fn guarded_keys_are_written_where_they_were_granted() {
+    let world = live().await;
+    let admin = world.state.gate.principal_of_bearer(TOKEN).await.unwrap();
+    let grant = async |keys: &[&str]| {
+        let door = GoeDoor {
+            enabled: None,
+            granted: keys.iter().map(|key| (*key).to_owned()).collect(),
+        };
+        let by = By::new(&admin, "native");
+        world
+            .state
+            .gate
+            .put_goe_door(&by, &evse_id("left"), door)
+            .await
+            .unwrap();
+    };
+    for (granted, key, value, accepted) in [
+        (&[][..], "rst", "true", false),
+        (&["cwe"], "rst", "true", false),
+        (&["cwe", "rst"], "rst", "true", true),
+        (&["cwe", "rst"], "cwe", "false", true),
+        (&["cwe", "rst"], "cwe", "7", false),
+        (&["wifis"], "wifis", "[]", true),
+        (&[], "wifis", "[]", false),
+    ] {
+        grant(granted).await;
+        let path = format!("/api/set?token=myapitoken&{key}={value}");
+        let answer = get(&world, CLOUD, &path).await;
+        let status = if accepted { 202 } else { 422 };
+        assert_eq!(
+            answer.status, status,
+            "{granted:?} {key}={value}: {}",
+            answer.text
+        );
+        let without = answer.text.contains("not allowed from api without a grant");
+        assert_eq!(
+            without,
+            !granted.contains(&key),
+            "{granted:?} {key}: {}",
+            answer.text
+        );
+        // Nobody who has not shown the token, granted or not.
+        let open = get(&world, IP, &format!("/goe/000001/api/set?{key}={value}")).await;
+        assert_eq!(open.status, 500, "{granted:?} {key}");
+    }
+}
+
+#[tokio::test]
+async fn the_cloud_form_is_switched_through_cae_unless_the_file_says_how() {
+    let mut world = live().await;
+    let cloud = "/api/status?token=myapitoken&filter=cae";
+    let local = "/goe/000001/myapitoken/api";
+    for (path, status, enabled) in [
+        ("/goe/000001/api/set?cae=false", 500, true),
+        ("/goe/000001/myapitoken/api/set?cae=1", 500, true),
+        ("/goe/000001/myapitoken/api/set?cae=false", 200, false),
+        ("/api/set?token=myapitoken&cae=true", 403, false),
+        ("/goe/000001/myapitoken/api/set?cae=true", 200, true),
+        ("/api/set?token=myapitoken&cae=false", 202, false),
+        ("/goe/000001/myapitoken/api/set?cae=true", 200, true),
+    ] {
+        assert_eq!(get(&world, IP, path).await.status.as_u16(), status, "{path}");
+        let shown = get(&world, CLOUD, cloud).await;
+        assert_eq!(shown.status, if enabled { 200 } else { 403 }, "{path}");
+        let shown = get(&world, IP, &format!("{local}/status?filter=cae")).await;
+        assert_eq!(shown.json(), json!({"cae": enabled}), "{path}");
+        // Who has no token learns nothing of it.
+        assert_eq!(get(&world, CLOUD, "/api/status?token=wrong").await.status, 401);
+    }
+    let mut settings = Settings::clone(&world.state.settings);
+    settings.given.goe_enabled.insert(evse_id("left"));
+    world.state.settings = Arc::new(settings);
+    let from: SocketAddr = "127.0.0.1:50000".parse().unwrap();
+    world.app = north::router(world.state.clone()).layer(MockConnectInfo(from));
+    for (path, status) in [("set?cae=false", 500), ("set?cae=true", 200)] {
+        assert_eq!(
+            get(&world, IP, &format!("{local}/{path}")).await.status,
+            status,
+            "{path}"
+        );
+    }
+    assert_eq!(get(&world, CLOUD, cloud).await.json(), json!({"cae": true}));
 }

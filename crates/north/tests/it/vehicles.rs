@@ -316,6 +316,7 @@ async fn the_estimate_of_a_car_that_is_plugged_in_is_shown_and_old_values_are_ma
                 vehicle: Some("blue-car".parse().unwrap()),
                 soc: Some(estimate),
                 user: None,
+                card: None,
                 kind: None,
                 state: model::view::TransactionState::Waiting,
                 energy: model::units::WattHours(0),

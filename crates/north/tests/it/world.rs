@@ -29,6 +29,7 @@ use model::site::{Circuit, Keeper, Site};
 use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 use model::user::Role;
+use model::vendor::Keys;
 use model::view::{CircuitView, CycleView, DeviceView, EvseView, Flow, Overdraft, SiteView};
 use north::{Readiness, State};
 use serde_json::Value;
@@ -242,6 +243,10 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
         | Wanted::Force { evse, .. }
         | Wanted::Current { evse, .. }
         | Wanted::Phases { evse, .. }
+        | Wanted::EnergyLimit { evse, .. }
+        | Wanted::PriceLimit { evse, .. }
+        | Wanted::TemporaryCurrent { evse, .. }
+        | Wanted::PushedReadings { evse, .. }
         | Wanted::Authorise { evse, .. }
         | Wanted::StopTransaction { evse } => evse.clone(),
         Wanted::VendorWrite { .. } | Wanted::AcknowledgeAlarm { .. } => {
@@ -278,7 +283,11 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
                 what: "phase switching".into(),
             });
         }
-        Wanted::Authorise { .. }
+        Wanted::EnergyLimit { limit, .. } => wish.energy_limit = limit,
+        Wanted::PriceLimit { limit, .. } => wish.price_limit = limit,
+        Wanted::TemporaryCurrent { .. }
+        | Wanted::PushedReadings { .. }
+        | Wanted::Authorise { .. }
         | Wanted::StopTransaction { .. }
         | Wanted::VendorWrite { .. }
         | Wanted::AcknowledgeAlarm { .. } => {}
@@ -528,6 +537,12 @@ fn view_of(site: &Site) -> SiteView {
         plugged_since: Some(BEGIN.wall),
         authorisation: AuthorisationMode::None,
         session: None,
+        cards: [].into(),
+        cap: None,
+        price_allows: None,
+        pushed: None,
+        keys: Keys::new(),
+        dialect: None,
     });
     SiteView {
         id: site.id.clone(),

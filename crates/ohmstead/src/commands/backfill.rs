@@ -194,6 +194,7 @@ impl Past {
                 }
                 Record::Setpoints(_)
                 | Record::Wish { .. }
+                | Record::Keys(_)
                 | Record::Charge { .. }
                 | Record::Audit(_)
                 | Record::Device { .. }

@@ -115,7 +115,7 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     chosen::settle(house.store.as_ref(), &mut settings).await?;
     let settings = Arc::new(settings);
     if !Authority::is_in(&data) {
-        listen::issue(&data, listen::own_names(Some(&settings)), listen::now())?;
+        listen::issue(&data, &listen::own_names(Some(&settings)), listen::now())?;
     }
     fill_tariffs(house.store.as_ref(), &settings.sites[0]).await?;
     fill_vehicles(house.store.as_ref(), devices.cars()).await?;

@@ -19,7 +19,7 @@ pub fn init(file: Option<&Path>, data: Option<PathBuf>) -> anyhow::Result<()> {
     let is_new = !Authority::is_in(&data);
     let settings = config.map(|config| config.settings);
     let own = listen::own_names(settings.as_ref());
-    let authority = listen::issue(&data, own.clone(), listen::now())?;
+    let authority = listen::issue(&data, &own, listen::now())?;
     let certificate = authority.certificate_file().display();
     print(&if is_new {
         format!("Made an authority, {certificate}, and a certificate signed by it.")

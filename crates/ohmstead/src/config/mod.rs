@@ -10,11 +10,13 @@ mod site;
 mod tariff;
 mod vehicle;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use links::mail::is_mailbox;
 use links::outbound_guard::Guard;
+use model::id::EvseId;
 use model::settings::{
     BackupSettings, ControlSettings, Given, GoeCharger, GoeSettings, MailSettings, MailTls, OutboundSettings,
     PersonalData, Retention, SetStatus, Settings, TlsSettings,
@@ -140,6 +142,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
         .map_or_else(ControlSettings::default, read_control);
     let goe_section = root.table("goe");
     let local_open = goe_section.as_ref().is_some_and(|goe| goe.has("local_open"));
+    let goe_enabled = goe_section.as_ref().map(chargers_switched).unwrap_or_default();
     let (goe, goe_tokens) = goe_section.map_or_else(Default::default, read_goe);
     let history = root.table("history").map(read_history);
     let personal_data = root
@@ -181,6 +184,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
                 local_open,
                 names: site::those_with(root, "name"),
                 time_zones: site::those_with(root, "time_zone"),
+                goe_enabled,
             },
             sites,
         },
@@ -287,6 +291,15 @@ fn read_personal_data(section: Section<'_, '_>) -> PersonalData {
     };
     section.finish();
     settings
+}
+
+/// EVSEs of which the file says whether their cloud form answers.
+fn chargers_switched(goe: &Section<'_, '_>) -> BTreeSet<EvseId> {
+    let chargers = goe.tables("charger").into_iter();
+    let switched = chargers.filter(|charger| charger.has("enabled"));
+    switched
+        .filter_map(|charger| charger.text("evse")?.parse().ok())
+        .collect()
 }
 
 fn read_goe(section: Section<'_, '_>) -> (GoeSettings, Vec<(String, GoeToken)>) {
@@ -417,7 +430,7 @@ fn check_chargers(root: &Section<'_, '_>, goe: &GoeSettings, sites: &[model::sit
         .flat_map(|s| s.evses())
         .map(|(_, e)| e.id.as_str())
         .collect();
-    let mut serials = std::collections::BTreeSet::new();
+    let mut serials = BTreeSet::new();
     for charger in &goe.chargers {
         if !known.contains(&charger.evse.as_str()) {
             let hint = section::nearest(charger.evse.as_str(), &known)

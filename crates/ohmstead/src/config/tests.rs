@@ -386,6 +386,23 @@ fn what_stands_in_the_file_is_known() {
     assert!(given.backup && given.outbound && !given.local_open && !given.mail);
     assert_eq!((given.names.len(), given.time_zones.len()), (1, 0));
     assert!(settings("[goe]\nlocal_open = []", "").local_open);
+    let device = "[[site.device]]\nid = \"box\"\nkind = \"charging_station\"\ncircuit = \"house\"\ndriver = \"none\"\n";
+    let evses = ["left", "right"].map(|id| format!("[[site.device.evse]]\nid = \"{id}\"\nmax_a = 16\n"));
+    let text = format!(
+        "data = \"d\"\n[[goe.charger]]\nevse = \"left\"\nserial = \"000001\"\nenabled = true\n\
+         [[goe.charger]]\nevse = \"right\"\nserial = \"000002\"\n\
+         [[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n{device}{}",
+        evses.concat()
+    );
+    let config = parse(&text).unwrap_or_else(|problems| panic!("{}", list(&problems)));
+    let switched: Vec<&str> = config
+        .settings
+        .given
+        .goe_enabled
+        .iter()
+        .map(|evse| evse.as_str())
+        .collect();
+    assert_eq!(switched, ["left"]);
 }
 
 #[test]

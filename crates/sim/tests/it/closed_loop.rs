@@ -173,6 +173,7 @@ impl ClosedLoop {
                 Record::Samples(_)
                 | Record::Setpoints(_)
                 | Record::Wish { .. }
+                | Record::Keys(_)
                 | Record::Alarm(_)
                 | Record::Charge { .. }
                 | Record::Audit(_)
@@ -273,6 +274,7 @@ impl ClosedLoop {
             directory: self.core.directory().clone(),
             devices: Vec::new(),
             alarms: view.alarms.clone(),
+            keys: Vec::new(),
         };
         self.epoch += 1;
         self.core = Core::new(

@@ -417,6 +417,8 @@ fn wish(mode: ChargeMode) -> Wish {
         force: Force::On,
         current: MilliAmps(13_000),
         phases: Some(Phases::One),
+        energy_limit: None,
+        price_limit: None,
     }
 }
 

@@ -294,6 +294,8 @@ fn wish(n: u64) -> Wish {
         force: Force::Neutral,
         current: MilliAmps(6_000 + signed(n)),
         phases: None,
+        energy_limit: None,
+        price_limit: None,
     }
 }
 

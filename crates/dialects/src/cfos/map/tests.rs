@@ -9,6 +9,7 @@ use model::setpoint::ChargeCurrent;
 use model::site::{Circuit, Keeper};
 use model::time::{Millis, Now};
 use model::units::{PerMille, WattHours, Watts};
+use model::vendor::Keys;
 use model::view::{CircuitView, CycleView, Flow, Overdraft};
 use serde_json::Value;
 
@@ -174,6 +175,12 @@ fn view(site: &Site) -> SiteView {
         plugged_since: None,
         authorisation: AuthorisationMode::None,
         session: None,
+        cards: [].into(),
+        cap: None,
+        price_allows: None,
+        pushed: None,
+        keys: Keys::new(),
+        dialect: None,
     };
     SiteView {
         id: site.id.clone(),

@@ -5,13 +5,16 @@ use model::device::{AuthorisationMode, ChargeMode, Force, LinkState, Wish};
 use model::document::Document;
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::intent::Wanted;
+use model::money::{Currency, PerKwh};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
-use model::reading::{EvseStatus, Measured, PilotState};
+use model::reading::{EvseStatus, Measured, PilotState, Pushed};
 use model::reason::{Cause, Reason};
+use model::session::{Authorisation, AuthorisationKind, Origin};
 use model::setpoint::ChargeCurrent;
 use model::time::{Millis, Timestamp};
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
-use model::view::{DeviceView, EvseView};
+use model::vendor::Keys;
+use model::view::{CardSlot, DeviceView, EvseView, Flow, PushedView, SessionView, TransactionState};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -41,6 +44,8 @@ fn view() -> EvseView {
             force: Force::Neutral,
             current: MilliAmps(13_000),
             phases: None,
+            energy_limit: None,
+            price_limit: None,
         },
         status: EvseStatus {
             pilot: PilotState::C,
@@ -62,6 +67,12 @@ fn view() -> EvseView {
         plugged_since: None,
         authorisation: AuthorisationMode::None,
         session: None,
+        cards: [].into(),
+        cap: None,
+        price_allows: None,
+        pushed: None,
+        keys: Keys::new(),
+        dialect: None,
     }
 }
 
@@ -91,6 +102,13 @@ fn about() -> About<'static> {
         token: Some("ourtoken"),
         api_enabled: true,
         at: at(60_000),
+        time_zone: "Europe/Vienna",
+        flow: Flow {
+            grid: Some(Watts(-1_200)),
+            pv: Some(Watts(-5_000)),
+            battery: None,
+            ..Flow::default()
+        },
     }
 }
 
@@ -113,17 +131,170 @@ fn real(json: &str) -> Document {
 }
 
 #[test]
+fn keys_that_the_model_does_not_know_read_back_as_they_were_written() {
+    let written = [
+        ("fna", "\"Garage\""),
+        ("cid", "\"#00FF00\""),
+        ("amp", "6"),
+        ("odd", "{"),
+    ];
+    let of_goe = written.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let mut view = view();
+    view.keys.insert("goe".to_owned(), of_goe.into());
+    view.keys
+        .insert("other".to_owned(), [("loc".to_owned(), "1".to_owned())].into());
+    for document in [None, Some(real(r#"{"fna":"old","amp":20,"cak":"its own"}"#))] {
+        let shown = shown(&view, document.as_ref(), "fna,cid,amp,odd,cak");
+        let expected = json!({"fna": "Garage", "cid": "#00FF00", "amp": 13, "cak": "ourtoken"});
+        assert_eq!(shown, expected);
+    }
+}
+
+#[test]
+fn limits_read_back_and_what_they_do_is_in_model_status() {
+    let mut view = view();
+    view.wish.mode = ChargeMode::Solar;
+    let filter = "awe,awp,dwo,tcl,modelStatus";
+    let none = json!({"awe": false, "awp": 3, "dwo": null, "tcl": null, "modelStatus": 15});
+    assert_eq!(shown(&view, Some(&real(r#"{"dwo":1}"#)), filter), none);
+    view.wish.energy_limit = Some(WattHours(5_000));
+    view.wish.price_limit = Some(PerKwh(125_000));
+    view.cap = Some((MilliAmps(10_000), Timestamp(1)));
+    view.price_allows = Some(true);
+    let all = json!({"awe": true, "awp": 12.5, "dwo": 5000, "tcl": 10, "modelStatus": 7});
+    assert_eq!(shown(&view, None, filter), all);
+    let (price, limit, currency) = (PerKwh(130_000), PerKwh(125_000), Currency::EUR);
+    view.price_allows = Some(false);
+    view.setpoint = ChargeCurrent::PAUSED;
+    view.reason.cause = Cause::PriceTooHigh {
+        price,
+        limit,
+        currency,
+    };
+    assert_eq!(shown(&view, None, "modelStatus"), json!({"modelStatus": 17}));
+    let (limit, charged) = (WattHours(5_000), WattHours(5_001));
+    view.reason.cause = Cause::EnergyLimitReached { limit, charged };
+    assert_eq!(shown(&view, None, "modelStatus"), json!({"modelStatus": 6}));
+}
+
+/// What an EVSE on a meter's bus, or with no link at all, may look like in the course of its days.
+fn days_of_another_make() -> Vec<(&'static str, EvseView)> {
+    let fresh = EvseView {
+        status: EvseStatus::default(),
+        power: Watts(0),
+        current: PerPhase::default(),
+        setpoint: ChargeCurrent::PAUSED,
+        ..view()
+    };
+    let with = |pilot| EvseView {
+        status: EvseStatus {
+            pilot,
+            ..view().status
+        },
+        ..view()
+    };
+    let session = SessionView {
+        id: "s".parse().unwrap(),
+        since: Timestamp(0),
+        vehicle: None,
+        soc: None,
+        user: None,
+        card: Some("b".parse().unwrap()),
+        kind: Some(AuthorisationKind::Rfid),
+        state: TransactionState::Running,
+        energy: WattHours(0),
+        origin: Origin::default(),
+        cost: None,
+        other_costs: Vec::new(),
+        unpriced: WattHours(0),
+        estimated: false,
+    };
+    vec![
+        ("nothing heard yet", fresh),
+        ("no car", with(PilotState::A)),
+        ("plugged", with(PilotState::B)),
+        ("charging", with(PilotState::C)),
+        ("fault", with(PilotState::F)),
+        (
+            "one phase, with a card",
+            EvseView {
+                terminals: PhaseSet::L1,
+                phases: Some(Phases::One),
+                plugged_since: Some(Timestamp(0)),
+                authorisation: AuthorisationMode::Card,
+                cards: cards(),
+                session: Some(session),
+                ..with(PilotState::C)
+            },
+        ),
+        (
+            "limits",
+            EvseView {
+                wish: Wish {
+                    energy_limit: Some(WattHours(1)),
+                    price_limit: Some(PerKwh(123_456)),
+                    ..view().wish
+                },
+                cap: Some((MilliAmps(6_000), Timestamp(0))),
+                ..view()
+            },
+        ),
+    ]
+}
+
+fn cards() -> std::sync::Arc<[CardSlot]> {
+    let slot = |card: &str, name: &str| CardSlot {
+        card: card.parse().unwrap(),
+        user: "anna".parse().unwrap(),
+        name: name.to_owned(),
+    };
+    [slot("a", "White"), slot("b", "Blue")].into()
+}
+
+#[test]
 fn another_make_has_every_key_of_a_v4_with_its_type() {
-    let shown = shown(&view(), None, "");
     let sample: Map<String, Value> = serde_json::from_str(&testdata("status-v4-fw59.4-idle.json")).unwrap();
-    for (key, value) in sample.iter().filter(|(key, _)| !keys::is_secret(key)) {
-        let given = shown.get(key).unwrap_or_else(|| panic!("{key} is missing"));
-        let same = std::mem::discriminant(value) == std::mem::discriminant(given);
-        assert!(same || value.is_null() || given.is_null(), "{key}: {given}");
+    assert_eq!(sample.len(), 264);
+    let mut key_sets = std::collections::BTreeSet::new();
+    for (day, view) in days_of_another_make() {
+        for device in [Some(device()), None] {
+            let sheet = map::sheet(None, &view, device.as_ref(), &about());
+            let shown: Map<String, Value> =
+                serde_json::from_slice(&sheet.body(None, Secrets::WhenNamed, CLOUD)).unwrap();
+            for (key, value) in sample.iter().filter(|(key, _)| !keys::is_secret(key)) {
+                let given = shown
+                    .get(key)
+                    .unwrap_or_else(|| panic!("{day}: {key} is missing"));
+                let same = std::mem::discriminant(value) == std::mem::discriminant(given);
+                assert!(
+                    same || value.is_null() || given.is_null(),
+                    "{day}: {key}: {given}"
+                );
+            }
+            for key in keys::NEVER_NULL {
+                assert!(!shown[key].is_null(), "{day}: {key}");
+            }
+            let numbers = shown["nrg"].as_array().unwrap();
+            assert_eq!(numbers.len(), 16, "{day}");
+            assert!(numbers.iter().all(Value::is_number), "{day}: {numbers:?}");
+            let list = |value: &Value| value.as_array().unwrap().len();
+            assert_eq!((list(&shown["pha"]), list(&shown["cards"])), (6, 10), "{day}");
+            for at in 0..10 {
+                let [name, energy, card] = ["n", "e", "i"].map(|part| &shown[&format!("c{at}{part}")]);
+                assert_eq!(
+                    shown["cards"][at],
+                    json!({"name": name, "energy": energy, "cardId": card})
+                );
+            }
+            key_sets.insert(shown.keys().cloned().collect::<Vec<_>>());
+        }
     }
-    for key in keys::NEVER_NULL {
-        assert!(!shown[key].is_null(), "{key}");
-    }
+    assert_eq!(
+        key_sets.len(),
+        1,
+        "a client that misses a key once drops it for good"
+    );
+    let shown = shown(&view(), None, "");
     for key in [
         "eto",
         "car",
@@ -197,7 +368,7 @@ fn wishes_states_and_reasons_have_their_numbers() {
     check(
         |v| v.status.pilot = PilotState::F,
         "car,err",
-        json!({"car": 5, "err": 1}),
+        json!({"car": 5, "err": 15}),
     );
     let full = |v: &mut EvseView| v.reason.cause = Cause::WaitingForOthers { holders: vec![] };
     check(full, "modelStatus", json!({"modelStatus": 27}));
@@ -213,7 +384,7 @@ fn a_real_document_stands_below_the_keys_that_are_ours() {
     let document = real(
         r#"{"sse":"123456","amp":32,"frc":2,"car":4,"nrg":[1],"zz9":"new","cak":"theirs","cbl":null,"wh":null}"#,
     );
-    let expected = json!({"sse": "000007", "amp": 13, "frc": 0, "car": 4, "nrg": [1], "zz9": "new", "cbl": null, "wh": 0});
+    let expected = json!({"sse": "000007", "amp": 13, "frc": 0, "car": 4, "nrg": [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "zz9": "new", "cbl": null, "wh": 0});
     assert_eq!(
         shown(&view(), Some(&document), "sse,amp,frc,car,nrg,zz9,cbl,wh,nosuch"),
         expected
@@ -481,7 +652,7 @@ fn sets_of_the_local_form() {
     let json_error = "fna: tried to set api key with invalid json InvalidInput (garage)";
     check("fna=garage", 500, json!({"fna": json_error}));
     check(
-        "acs=1&ct=renaultZoe",
+        "acs=0&ct=renaultZoe",
         500,
         json!({
             "acs": true,
@@ -497,6 +668,7 @@ fn writes_become_wishes() {
     let check = |mode: ChargeMode, key: &str, text: &str, expected: Result<Option<Wanted>, String>| {
         let target = Target {
             mode,
+            granted: ["rst".to_owned()].into(),
             ..Target::from(&view())
         };
         let write = Write {
@@ -593,13 +765,228 @@ fn writes_become_wishes() {
         "5",
         Err("lmo: tried to set api key which is not allowed from api (5)".to_owned()),
     );
-    let station = DeviceId::new("station").unwrap();
+    let energy = |limit: Option<i64>| {
+        let limit = limit.map(WattHours);
+        Ok(Some(Wanted::EnergyLimit { evse: evse(), limit }))
+    };
+    check(Fast, "dwo", "5000", energy(Some(5_000)));
+    check(Fast, "dwo", "5000.4", energy(Some(5_000)));
+    check(Fast, "dwo", "null", energy(None));
+    let price = |limit: Option<i64>| {
+        let limit = limit.map(PerKwh);
+        Ok(Some(Wanted::PriceLimit { evse: evse(), limit }))
+    };
+    check(Solar, "awp", "12.5", price(Some(125_000)));
+    check(Solar, "awp", "-3", price(Some(-30_000)));
+    check(Solar, "awe", "false", price(None));
+    check(Solar, "awe", "true", price(Some(30_000)));
+    let cap = |amps: Option<i64>| {
+        let current = amps.map(MilliAmps::from_amps);
+        Ok(Some(Wanted::TemporaryCurrent {
+            evse: evse(),
+            current,
+        }))
+    };
+    check(Fast, "tcl", "10", cap(Some(10)));
+    check(Fast, "tcl", "null", cap(None));
+    let too_much = "tcl: failed: Value 17 exceeds range 6 to 16 (17)";
+    check(Fast, "tcl", "17", Err(too_much.to_owned()));
     let vendor = Wanted::VendorWrite {
-        device: station,
+        evse: EvseId::new("left").unwrap(),
+        dialect: "goe".to_owned(),
         key: "cid".to_owned(),
         value: "\"#00FF00\"".to_owned(),
     };
     check(Fast, "cid", "\"#00FF00\"", Ok(Some(vendor)));
+    let restart = Wanted::VendorWrite {
+        evse: EvseId::new("left").unwrap(),
+        dialect: "goe".to_owned(),
+        key: "rst".to_owned(),
+        value: "true".to_owned(),
+    };
+    check(Fast, "rst", "true", Ok(Some(restart)));
+    check(
+        Fast,
+        "cwe",
+        "false",
+        Err("cwe: tried to set api key which is not allowed from api without a grant (false)".to_owned()),
+    );
+}
+
+#[test]
+fn a_transaction_is_begun_and_ended_by_trx() {
+    let session = |card: Option<&str>| {
+        let mut days = days_of_another_make();
+        let (_, view) = days.remove(5);
+        let mut session = view.session.unwrap();
+        session.card = card.map(|card| card.parse().unwrap());
+        session
+    };
+    let idle = EvseView {
+        cards: cards(),
+        ..view()
+    };
+    let running = |card| EvseView {
+        session: Some(session(card)),
+        ..idle.clone()
+    };
+    let check = |view: &EvseView, text: &str, expected: Result<Option<Wanted>, &str>| {
+        let write = Write {
+            key: "trx".to_owned(),
+            text: text.to_owned(),
+        };
+        let planned = plan(&write, &Target::from(view), Reading::Strict);
+        assert_eq!(planned.wanted, expected.map_err(str::to_owned), "{text}");
+    };
+    let authorise = |kind, card: Option<&str>| {
+        let authorisation = Authorisation {
+            kind,
+            user: card.map(|_| "anna".parse().unwrap()),
+            card: card.map(|card| card.parse().unwrap()),
+        };
+        let evse = idle.id.clone();
+        Ok(Some(Wanted::Authorise { evse, authorisation }))
+    };
+    let stop = Ok(Some(Wanted::StopTransaction {
+        evse: idle.id.clone(),
+    }));
+    check(&idle, "null", Ok(None));
+    check(&idle, "0", authorise(AuthorisationKind::App, None));
+    check(&idle, "2", authorise(AuthorisationKind::Rfid, Some("b")));
+    check(&idle, "3", Err("trx: failed: Value 3 exceeds range 0 to 2 (3)"));
+    check(
+        &idle,
+        "11",
+        Err("trx: failed: Value 11 exceeds range 0 to 10 (11)"),
+    );
+    check(&running(None), "null", stop.clone());
+    check(&running(None), "0", Ok(None));
+    check(&running(None), "1", authorise(AuthorisationKind::Rfid, Some("a")));
+    // A second tap of the same card would end it.
+    check(&running(Some("b")), "2", Ok(None));
+    check(&running(Some("b")), "null", stop);
+    for (view, expected) in [
+        (&idle, json!(null)),
+        (&running(None), json!(0)),
+        (&running(Some("b")), json!(2)),
+    ] {
+        let document = real(r#"{"trx":7,"acs":2}"#);
+        assert_eq!(shown(view, Some(&document), "trx"), json!({ "trx": expected }));
+    }
+}
+
+#[test]
+fn pushed_readings_change_their_signs_and_read_back() {
+    let readings = |grid, pv: Option<i64>, battery: Option<i64>| Pushed {
+        grid: Watts(grid),
+        pv: pv.map(Watts),
+        battery: battery.map(Watts),
+    };
+    let check = |text: &str, expected: Result<Option<Pushed>, &str>| {
+        let write = Write {
+            key: "ids".to_owned(),
+            text: text.to_owned(),
+        };
+        let planned = plan(&write, &Target::from(&view()), Reading::Strict).wanted;
+        let evse = || view().id;
+        let expected = expected.map(|readings| {
+            readings.map(|readings| Wanted::PushedReadings {
+                evse: evse(),
+                readings,
+            })
+        });
+        assert_eq!(planned, expected.map_err(str::to_owned), "{text}");
+    };
+    let all = r#"{"pGrid": -500.4, "pPv": 3000, "pAkku": -2000}"#;
+    check(all, Ok(Some(readings(-500, Some(-3_000), Some(2_000)))));
+    check(r#"{"pGrid":7,"pPv":null}"#, Ok(Some(readings(7, None, None))));
+    check("null", Ok(None));
+    check(
+        r#"{"pPv":7}"#,
+        Err(r#"ids: failed: value must be object with pGrid ({"pPv":7})"#),
+    );
+    check(
+        r#"{"pGrid":"7"}"#,
+        Err(r#"ids: failed: value must be object of numbers ({"pGrid":"7"})"#),
+    );
+    let mut view = view();
+    let document = real(r#"{"pgrid":1,"ppv":2,"pakku":3}"#);
+    let filter = "pgrid,ppv,pakku";
+    assert_eq!(
+        shown(&view, Some(&document), filter),
+        json!({"pgrid": 1, "ppv": 2, "pakku": 3})
+    );
+    view.pushed = Some(PushedView {
+        readings: readings(-500, Some(-3_000), None),
+        at: at(0),
+        is_used: false,
+    });
+    for document in [None, Some(&document)] {
+        let pushed = json!({"pgrid": -500, "ppv": 3000, "pakku": null});
+        assert_eq!(shown(&view, document, filter), pushed);
+    }
+}
+
+#[test]
+fn who_must_show_a_card_and_what_an_evse_can_do_is_in_the_settings() {
+    let own = EvseView {
+        dialect: Some("goe".to_owned()),
+        ..view()
+    };
+    let with_cards = EvseView {
+        cards: cards(),
+        ..own.clone()
+    };
+    let check = |view: &EvseView, key: &str, text: &str, fits: bool| {
+        let write = Write {
+            key: key.to_owned(),
+            text: text.to_owned(),
+        };
+        let planned = plan(&write, &Target::from(view), Reading::Strict);
+        assert_eq!(planned.wanted.is_ok(), fits, "{key}={text}: {planned:?}");
+    };
+    check(&own, "acs", "0", true);
+    check(&own, "acs", "1", false);
+    for (key, text) in [("ama", "16"), ("mca", "8"), ("c0n", "\"Blue\"")] {
+        check(&own, key, text, true);
+        check(&view(), key, text, false);
+    }
+    check(&with_cards, "ama", "16", true);
+    check(&with_cards, "c0n", "\"Blue\"", false);
+}
+
+#[test]
+fn what_clients_read_by_place_has_its_places_whatever_the_document_says() {
+    let document = real(r#"{"nrg":[1,null,"x",2.5],"pha":[true],"tma":[3],"c0n":"Own","c0e":5,"c0i":true}"#);
+    let shown = shown(&view(), Some(&document), "");
+    let zeros = [0; 12];
+    let expected: Vec<Value> = [json!(1), json!(0), json!(0), json!(2.5)]
+        .into_iter()
+        .chain(zeros.map(Value::from))
+        .collect();
+    assert_eq!(shown["nrg"], Value::Array(expected));
+    assert_eq!(shown["pha"], json!([true, false, false, false, false, false]));
+    assert_eq!(shown["tma"], json!([0, 0]));
+    assert_eq!(
+        shown["cards"][0],
+        json!({"name": "Own", "energy": 5, "cardId": true})
+    );
+}
+
+#[test]
+fn a_charger_without_a_clock_has_that_of_the_site() {
+    let shown = shown(&view(), None, "lto,tof,tds,loc,pgrid,ppv,pakku,map,fhz");
+    let loc = shown["loc"].as_str().unwrap();
+    assert!(loc.ends_with(" +02:00"), "{loc}");
+    assert_eq!(
+        (&shown["lto"], &shown["tof"], &shown["tds"]),
+        (&json!(7_200_000), &json!(60), &json!(1))
+    );
+    assert_eq!(
+        (&shown["pgrid"], &shown["ppv"], &shown["pakku"]),
+        (&json!(-1_200), &json!(5_000), &json!(null))
+    );
+    assert_eq!(shown["map"], json!([2, 3, 1]));
 }
 
 proptest! {

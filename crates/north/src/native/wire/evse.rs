@@ -14,17 +14,6 @@ pub struct EvseList {
     pub items: Vec<EvseView>,
 }
 
-/// How an EVSE appears to go-e clients.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
-pub struct GoeView {
-    /// Six digits, leading zeros kept.
-    pub serial: String,
-    /// What a client shows to read and steer this EVSE; null before one was made.
-    pub token: Option<String>,
-    /// Whether the cloud form answers.
-    pub enabled: bool,
-}
-
 /// The unit that charges one car.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EvseView {
@@ -68,6 +57,16 @@ pub struct EvseView {
     /// The session of the car that is plugged in.
     #[schema(required = true)]
     pub session: Option<SessionNow>,
+    /// The most the EVSE offers for some minutes.
+    #[schema(required = true)]
+    pub temporary: Option<TemporaryCurrent>,
+    /// Whether grid energy is cheap enough for a car that waits for the sun; null where nobody set a limit, the
+    /// mode does not ask, or no price is known.
+    #[schema(required = true)]
+    pub price_allows: Option<bool>,
+    /// What was pushed at it in the last seconds.
+    #[schema(required = true)]
+    pub pushed: Option<PushedReadings>,
 }
 
 impl EvseView {
@@ -100,6 +99,12 @@ impl EvseView {
             online: station.is_some_and(|station| station.enabled && station.link == LinkState::Online),
             authorisation: evse.authorisation.into(),
             session: evse.session.as_ref().map(Into::into),
+            temporary: evse.cap.map(|(current, until)| TemporaryCurrent {
+                current_ma: current.0,
+                until_ms: until.0,
+            }),
+            price_allows: evse.price_allows,
+            pushed: evse.pushed.map(Into::into),
         }
     }
 }
@@ -132,6 +137,45 @@ pub struct Wish {
     /// Null: whatever fits.
     #[schema(required = true)]
     pub phases: Option<Phases>,
+    /// The car gets no more once so much was charged since it was plugged in.
+    #[schema(required = true)]
+    pub energy_limit_wh: Option<i64>,
+    /// What waits for the sun also takes grid energy while that costs at most so much.
+    #[schema(required = true)]
+    pub price_limit_micros_per_kwh: Option<i64>,
+}
+
+/// Readings that somebody pushes at an EVSE: they count for ten seconds. Positive flows into the thing named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PushedReadings {
+    pub grid_w: i64,
+    #[schema(required = true)]
+    pub pv_w: Option<i64>,
+    #[schema(required = true)]
+    pub battery_w: Option<i64>,
+    pub at_ms: i64,
+    /// Whether they count: the site has no fresh meter of its own at its grid connection.
+    pub is_used: bool,
+}
+
+impl From<model::view::PushedView> for PushedReadings {
+    fn from(pushed: model::view::PushedView) -> Self {
+        let readings = pushed.readings;
+        Self {
+            grid_w: readings.grid.0,
+            pv_w: readings.pv.map(|power| power.0),
+            battery_w: readings.battery.map(|power| power.0),
+            at_ms: pushed.at.wall.0,
+            is_used: pushed.is_used,
+        }
+    }
+}
+
+/// A ceiling that goes by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TemporaryCurrent {
+    pub current_ma: i64,
+    pub until_ms: i64,
 }
 
 impl From<model::device::Wish> for Wish {
@@ -141,6 +185,8 @@ impl From<model::device::Wish> for Wish {
             force: wish.force.into(),
             current_ma: wish.current.0,
             phases: wish.phases.map(Into::into),
+            energy_limit_wh: wish.energy_limit.map(|limit| limit.0),
+            price_limit_micros_per_kwh: wish.price_limit.map(|limit| limit.0),
         }
     }
 }

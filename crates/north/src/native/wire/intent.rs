@@ -30,6 +30,30 @@ pub enum IntentRequest {
         #[schema(required = true)]
         phases: Option<Phases>,
     },
+    /// How much the car may have in all since it was plugged in.
+    EnergyLimit {
+        evse: String,
+        /// Null takes the limit away.
+        #[serde(deserialize_with = "Option::deserialize")]
+        #[schema(required = true)]
+        limit_wh: Option<i64>,
+    },
+    /// Up to which price a car that waits for the sun also takes grid energy.
+    PriceLimit {
+        evse: String,
+        /// Null takes the limit away.
+        #[serde(deserialize_with = "Option::deserialize")]
+        #[schema(required = true)]
+        limit_micros_per_kwh: Option<i64>,
+    },
+    /// The most the EVSE shall offer for the next ten minutes; a restart forgets it.
+    TemporaryCurrent {
+        evse: String,
+        /// Null takes the ceiling away.
+        #[serde(deserialize_with = "Option::deserialize")]
+        #[schema(required = true)]
+        current_ma: Option<i64>,
+    },
 }
 
 impl IntentRequest {
@@ -40,7 +64,10 @@ impl IntentRequest {
             Self::Mode { evse, .. }
             | Self::Current { evse, .. }
             | Self::Force { evse, .. }
-            | Self::Phases { evse, .. } => evse,
+            | Self::Phases { evse, .. }
+            | Self::EnergyLimit { evse, .. }
+            | Self::PriceLimit { evse, .. }
+            | Self::TemporaryCurrent { evse, .. } => evse,
         }
     }
 }
@@ -82,6 +109,16 @@ mod tests {
         check(r#"{"kind":"phases","evse":"left","phases":null}"#, true);
         check(r#"{"kind":"phases","evse":"left"}"#, false);
         check(r#"{"kind":"current","evse":"left","current_ma":16000.5}"#, false);
+        check(r#"{"kind":"energy_limit","evse":"left","limit_wh":null}"#, true);
+        check(r#"{"kind":"energy_limit","evse":"left"}"#, false);
+        check(
+            r#"{"kind":"price_limit","evse":"left","limit_micros_per_kwh":-50000}"#,
+            true,
+        );
+        check(
+            r#"{"kind":"temporary_current","evse":"left","current_ma":8000}"#,
+            true,
+        );
         check(r#"{"kind":"mode","evse":"left","mode":"turbo"}"#, false);
         check(r#"{"kind":"mode","evse":"left","mode":"off","when":1}"#, false);
     }

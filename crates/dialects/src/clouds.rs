@@ -1,0 +1,49 @@
+//! Clouds of vendors that clients have built in, and whose place this program can take in a network.
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Cloud {
+    /// What a certificate authority of one's own must be allowed to sign for. That is written into the authority
+    /// for as long as it lasts, so dialects that are to come stand here as well.
+    pub domains: &'static [&'static str],
+    /// What stands in the certificate, with one label in place of the star.
+    pub certificate: &'static [&'static str],
+}
+
+/// In order of dialects.
+pub const CLOUDS: [Cloud; 2] = [
+    Cloud {
+        domains: &["go-e.io", "go-e.com"],
+        certificate: &["*.api.v3.go-e.io", "*.api.v3.go-e.com"],
+    },
+    // `android.` for readings, `web.` and `api.` for browsers. Not answered yet.
+    Cloud {
+        domains: &["shinemonitor.com", "dessmonitor.com"],
+        certificate: &[],
+    },
+];
+
+/// All that an authority must be allowed to sign for.
+pub fn domains() -> impl Iterator<Item = &'static str> {
+    CLOUDS.iter().flat_map(|cloud| cloud.domains).copied()
+}
+
+/// All that stands in the certificate.
+pub fn certificate() -> impl Iterator<Item = &'static str> {
+    CLOUDS.iter().flat_map(|cloud| cloud.certificate).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_signed_is_allowed() {
+        for name in certificate() {
+            assert!(
+                domains().any(|domain| name.ends_with(&format!(".{domain}"))),
+                "{name}"
+            );
+        }
+    }
+}
