@@ -55,6 +55,20 @@ impl Client {
         Self::build(builder, limits, None)
     }
 
+    /// A client over TLS that trusts whom the system trusts, or one authority (PEM) instead. It dials whoever
+    /// is named: for addresses of the administrator.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up, or there is no certificate in the text.
+    pub fn trusting(limits: Limits, authority: Option<&str>) -> Result<Self, Failure> {
+        let tls = match authority {
+            Some(authority) => tls::only(authority)?,
+            None => tls::system()?,
+        };
+        let builder = Self::builder(limits).tls_backend_preconfigured(tls);
+        Self::build(builder, limits, None)
+    }
+
     /// A client for addresses that somebody gave: it dials what `guard` lets pass and nothing else, over
     /// HTTP and HTTPS. A certificate must be good in the eyes of the system's own list.
     ///

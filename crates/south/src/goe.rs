@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dialects::goe;
+use dialects::goe::client::modbus::{self, ModbusSettings};
+use dialects::goe::client::mqtt::{self, MqttSettings};
 use dialects::goe::client::websocket::{self, WebSocketSettings};
 use links::outbound_guard::SystemResolver;
 use links::{Limits, Way};
 use model::device::{Device, GoeLink, GoeWay};
 use model::time::Millis;
 
+use crate::broker::Broker;
 use crate::driver::{Driver, Misfit};
 use crate::websocket::{WebSocket, secret};
 
@@ -28,16 +31,40 @@ const LIMITS: Limits = Limits {
     max_body: 256 * 1024,
 };
 
+/// The internet may take its time.
+const CLOUD_LIMITS: Limits = Limits {
+    connect_timeout: Duration::from_secs(5),
+    timeout: Duration::from_secs(10),
+    max_body: 256 * 1024,
+};
+
 pub(crate) fn driver(device: &Device, link: &GoeLink) -> Result<Driver, Misfit> {
     match &link.way {
         GoeWay::Http { url } => local(common(device, link)?, url),
         GoeWay::WebSocket { url, password_file } => {
             followed(common(device, link)?, url, password_file.as_deref())
         }
-        other => Err(Misfit(format!(
-            "a go-e charger is not spoken to at {} yet",
-            other.address()
-        ))),
+        GoeWay::Mqtt {
+            broker,
+            prefix,
+            user,
+            password_file,
+        } => {
+            let credentials = match (user, password_file) {
+                (Some(user), file) => Some(links::mqtt::Credentials {
+                    user: user.clone(),
+                    password: file.as_deref().map(secret).transpose()?.unwrap_or_default(),
+                }),
+                (None, _) => None,
+            };
+            published(common(device, link)?, broker, prefix, credentials)
+        }
+        GoeWay::Modbus { address, unit } => Ok(registers(common(device, link)?, address, *unit)),
+        GoeWay::Cloud {
+            url,
+            token_file,
+            ca_file,
+        } => cloud(common(device, link)?, url, token_file, ca_file.as_deref()),
     }
 }
 
@@ -72,11 +99,73 @@ fn followed(common: goe::Common, url: &str, password_file: Option<&Path>) -> Res
         password,
         seed: [random(), random()],
     };
-    let way = Way::new(None, Arc::new(SystemResolver)).map_err(|failure| Misfit(failure.to_string()))?;
     Ok(Driver {
         client: Box::new(websocket::Client::new(common, settings)),
-        transport: Box::new(WebSocket::new(url, LIMITS, way)),
+        transport: Box::new(WebSocket::new(url, LIMITS, way()?)),
     })
+}
+
+fn published(
+    common: goe::Common,
+    broker: &str,
+    prefix: &str,
+    credentials: Option<links::mqtt::Credentials>,
+) -> Result<Driver, Misfit> {
+    let settings = MqttSettings {
+        broker: broker.to_owned(),
+        prefix: prefix.to_owned(),
+    };
+    let connection = links::mqtt::Settings {
+        broker: broker
+            .parse()
+            .map_err(|error: links::mqtt::NoBroker| Misfit(error.to_string()))?,
+        // Of two clients with one id a broker throws one out, so every process has its own.
+        client: format!("ohmstead-{}-{:016x}", common.evse, random()),
+        credentials,
+        will: None,
+        subscriptions: settings
+            .filters()
+            .map(|filter| (filter, links::mqtt::Qos::AtMostOnce))
+            .to_vec(),
+        limits: LIMITS,
+    };
+    Ok(Driver {
+        client: Box::new(mqtt::Client::new(common, settings)),
+        transport: Box::new(Broker::new(connection, way()?)),
+    })
+}
+
+fn registers(common: goe::Common, address: &str, unit: u8) -> Driver {
+    let settings = ModbusSettings {
+        address: address.to_owned(),
+        unit,
+        full_every: FULL_STATUS_EVERY,
+    };
+    Driver {
+        client: Box::new(modbus::Client::new(common, settings)),
+        transport: Box::new(links::modbus_tcp::Client::new(address, LIMITS)),
+    }
+}
+
+/// The vendor's cloud hears from a charger when something changes; asking it more often brings nothing.
+fn cloud(
+    common: goe::Common,
+    url: &str,
+    token_file: &Path,
+    ca_file: Option<&Path>,
+) -> Result<Driver, Misfit> {
+    let token = secret(token_file)?;
+    let authority = ca_file.map(secret).transpose()?;
+    let transport = links::http::Client::trusting(CLOUD_LIMITS, authority.as_deref())
+        .map_err(|failure| Misfit(failure.to_string()))?;
+    Ok(Driver {
+        client: Box::new(goe::Client::of_cloud(common, url, token)),
+        transport: Box::new(transport),
+    })
+}
+
+fn way() -> Result<Way, Misfit> {
+    Way::new(None, Arc::new(SystemResolver)).map_err(|failure| Misfit(failure.to_string()))
 }
 
 /// A number that nobody can guess, from the keys of the standard library's hash maps.

@@ -8,6 +8,7 @@
 //! of its life and holds one answer at a time.
 
 mod backoff;
+mod broker;
 mod complaints;
 mod driver;
 mod epoch;

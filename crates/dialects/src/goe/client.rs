@@ -14,7 +14,7 @@
 //! | `target` | the setpoint and what has to be written for it |
 //! | `foreign` | somebody else wrote: noticing it, and what stands |
 //! | `link` | whether it answers, and when to try again |
-//! | `http` | the local HTTP API v2 |
+//! | `http` | the local HTTP API v2, and the cloud's v3 |
 //! | `websocket` | the WebSocket |
 //! | `mqtt` | the broker that the charger publishes to |
 //! | `modbus` | the registers of Modbus TCP |

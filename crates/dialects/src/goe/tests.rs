@@ -1,6 +1,8 @@
 //! Client and simulated charger wired together in memory, transcripts of real devices, and a virtual charger.
 
 mod charger;
+mod cloud;
+mod followed;
 mod foreign;
 mod golden;
 mod links;

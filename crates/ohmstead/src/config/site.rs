@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use model::device::{AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, LinkSettings, MeterRole};
+use model::device::{
+    AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, GoeLink, GoeWay, LinkSettings, MeterRole,
+};
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::setpoint::ChargeCurrent;
@@ -250,9 +252,10 @@ fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut See
     };
     let link = read_link(&section);
     let kind = kind.and_then(|kind| read_kind(&kind, &section, id.as_ref(), name.as_deref(), seen));
+    let usual = link.as_ref().map_or(Millis(1_000), usual_period);
     let period = section
         .scaled("poll_s", 3, 500..=3_600_000, "seconds, 0.5 to 3600")
-        .map_or(Millis(1_000), Millis);
+        .map_or(usual, Millis);
     let enabled = section.boolean("enabled", true);
     section.finish();
     let id = id?;
@@ -265,6 +268,20 @@ fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut See
         link: link?,
         id,
     })
+}
+
+/// How often something may be heard. The vendor's cloud is asked twice a minute while no car charges.
+fn usual_period(link: &LinkSettings) -> Millis {
+    match link {
+        LinkSettings::Goe(GoeLink {
+            way: GoeWay::Cloud { .. },
+            ..
+        }) => Millis(30_000),
+        LinkSettings::Goe(_)
+        | LinkSettings::Sunspec { .. }
+        | LinkSettings::Modbus { .. }
+        | LinkSettings::None => Millis(1_000),
+    }
 }
 
 fn read_link(section: &Section<'_, '_>) -> Option<LinkSettings> {

@@ -1,4 +1,7 @@
-//! Polls one charger over its local HTTP API v2.
+//! Polls one charger over HTTP: its own API v2, or the vendor's cloud (API v3).
+//!
+//! The cloud knows what the charger told it last. That it has nothing fresh (404) is no break of the link at
+//! once: it is asked again at its own slow pace, and offline after [`MOST_STALE`] times.
 
 use http::{Method, StatusCode};
 use model::id::EvseId;
@@ -37,6 +40,21 @@ pub struct GoeClientSettings {
     pub full_every: Millis,
 }
 
+/// Between two polls of the cloud while the car charges, and when it does not.
+const CLOUD_CHARGING: Millis = Millis(5_000);
+const CLOUD_IDLE: Millis = Millis(30_000);
+/// So often in a row the cloud may have nothing fresh.
+const MOST_STALE: u32 = 3;
+
+/// A token; not to be seen.
+struct Token(String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
 /// What was asked for and not answered yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Asked {
@@ -58,6 +76,10 @@ struct Ready {
 pub struct Client {
     tracker: Tracker,
     base: String,
+    /// What the cloud wants to see.
+    token: Option<Token>,
+    /// How often the cloud had nothing fresh.
+    stale: u32,
     poll: Millis,
     full_every: Millis,
     link: Link,
@@ -93,6 +115,8 @@ impl Client {
         Self {
             tracker: Tracker::new(common),
             base,
+            token: None,
+            stale: 0,
             poll,
             full_every: Millis(full_every.0.max(1_000)),
             link,
@@ -101,6 +125,24 @@ impl Client {
             now: Monotonic(i64::MIN),
             poll_due: Monotonic(i64::MIN),
             full_due: Monotonic(i64::MIN),
+        }
+    }
+
+    /// A client of the vendor's cloud below `url` (`https://000001.api.v3.go-e.io`).
+    #[must_use]
+    pub fn of_cloud(common: Common, url: &str, token: String) -> Self {
+        Self {
+            token: Some(Token(token)),
+            ..Self::with(common, url, CLOUD_IDLE)
+        }
+    }
+
+    /// The cloud is asked for the whole status only: it has that at hand.
+    fn pace(&self) -> Millis {
+        match (&self.token, self.tracker.is_charging()) {
+            (None, _) => self.full_every,
+            (Some(_), true) => CLOUD_CHARGING,
+            (Some(_), false) => CLOUD_IDLE,
         }
     }
 
@@ -133,7 +175,7 @@ impl Client {
             Some((Asked::Write(write), path))
         } else if now.monotonic >= self.full_due {
             Some((Asked::Status { full: true }, "/api/status".to_owned()))
-        } else if now.monotonic >= self.poll_due {
+        } else if self.token.is_none() && now.monotonic >= self.poll_due {
             Some((
                 Asked::Status { full: false },
                 format!("/api/status?filter={POLLED}"),
@@ -149,8 +191,12 @@ impl Client {
         let request = http::Request::builder()
             .method(Method::GET)
             .uri(format!("{}{path}", self.base))
-            .header(http::header::ACCEPT, "application/json")
-            .body(Vec::new());
+            .header(http::header::ACCEPT, "application/json");
+        let request = match &self.token {
+            Some(Token(token)) => request.header(http::header::AUTHORIZATION, bearer(token)),
+            None => request,
+        };
+        let request = request.body(Vec::new());
         match request {
             Ok(request) if request.uri().host().is_some() => Some(Ready {
                 asked,
@@ -192,6 +238,7 @@ impl Client {
         if let Some(state) = self.link.succeeded() {
             self.tracker.report(Report::Link(state));
             // Firmware, settings and plug may have changed meanwhile.
+            self.stale = 0;
             self.full_due = self.full_due.min(now.monotonic);
             self.tracker.came_back();
         }
@@ -207,6 +254,13 @@ impl Client {
         let asked_at = self.under_way.take().map_or(now.monotonic, |(_, at)| at);
         let read = match reply.status() {
             StatusCode::OK | StatusCode::BAD_REQUEST => wire::object(reply.body()),
+            StatusCode::NOT_FOUND if self.token.is_some() => return self.stale(now),
+            StatusCode::UNAUTHORIZED if self.token.is_some() => {
+                Err("HTTP 401, the token is wrong".to_owned())
+            }
+            StatusCode::FORBIDDEN if self.token.is_some() => {
+                Err("HTTP 403, the charger is not in the cloud or its cloud API is off".to_owned())
+            }
             StatusCode::NOT_FOUND => Err("HTTP 404, its local API is not enabled".to_owned()),
             status => Err(format!("HTTP {}", status.as_u16())),
         };
@@ -222,14 +276,18 @@ impl Client {
             Ok(object) => {
                 // A recovered link asks for the whole status once more; a whole status is that already.
                 self.came_back(now);
+                self.stale = 0;
+                let taken = self.take_status(object, full, now);
                 if full {
-                    self.full_due = now.monotonic + self.full_every;
+                    self.full_due = now.monotonic + self.pace();
                 }
                 self.poll_due = now.monotonic.max(asked_at + self.poll);
-                self.take_status(object, full, now)
+                taken
             }
             Err(came) => {
-                let hint = if reply.status() == StatusCode::NOT_FOUND {
+                let hint = if self.token.is_some() {
+                    "check the token in token_file, and that the cloud API is on in the charger's app"
+                } else if reply.status() == StatusCode::NOT_FOUND {
                     "enable the local HTTP API v2 in the charger's app"
                 } else {
                     "check that the address is the charger's and its firmware 51.4 or newer"
@@ -248,10 +306,26 @@ impl Client {
     fn take_status(&mut self, object: Map<String, Value>, full: bool, now: Now) -> Result<(), ReplyError> {
         let said = if full { Said::Whole } else { Said::Poll };
         let taken = self.tracker.take(object, said, now);
-        if taken.rebooted {
+        if taken.rebooted && self.token.is_none() {
             self.full_due = self.full_due.min(now.monotonic);
         }
         taken.problem.map_or(Ok(()), Err)
+    }
+
+    /// The cloud has heard nothing for a while.
+    fn stale(&mut self, now: Now) -> Result<(), ReplyError> {
+        self.stale += 1;
+        self.full_due = now.monotonic + CLOUD_IDLE;
+        if self.stale >= MOST_STALE {
+            let problem = format!(
+                "the cloud has heard nothing of charger \"{}\" for a while; check that it has power and is in the internet",
+                self.tracker.evse()
+            );
+            if let Some(state) = self.link.give_up(problem, now.monotonic) {
+                self.tracker.report(Report::Link(state));
+            }
+        }
+        Ok(())
     }
 
     /// The answer to a set: an object with true or a text under each key.
@@ -273,6 +347,11 @@ impl Client {
             }
         };
         self.came_back(now);
+        if self.token.is_some() {
+            // What changes of it shows with the next status.
+            self.full_due = self.full_due.min(now.monotonic + READ_BACK);
+        }
+        let object = in_one(object);
         let texts: Vec<String> = object
             .values()
             .filter(|value| **value != Value::Bool(true))
@@ -287,6 +366,34 @@ impl Client {
             words,
         })
     }
+}
+
+/// The answer of the cloud names what was taken in one list and what was not in another.
+fn in_one(mut object: Map<String, Value>) -> Map<String, Value> {
+    let (Some(Value::Array(_)), Some(Value::Array(failed))) = (object.get("succeeded"), object.get("failed"))
+    else {
+        return object;
+    };
+    let failed: Vec<Value> = failed.clone();
+    object.retain(|key, value| key != "succeeded" && key != "failed" && *value != Value::Bool(true));
+    for refused in failed {
+        if let Value::Object(refused) = refused {
+            for (key, value) in refused {
+                object
+                    .entry(key.clone())
+                    .or_insert_with(|| Value::from(format!("{key}: not taken ({value})")));
+            }
+        }
+    }
+    object
+}
+
+/// A token as a header that is not shown.
+fn bearer(token: &str) -> http::HeaderValue {
+    let value = http::HeaderValue::from_str(&format!("Bearer {token}"));
+    let mut value = value.unwrap_or(http::HeaderValue::from_static("Bearer"));
+    value.set_sensitive(true);
+    value
 }
 
 /// The charger said no.
@@ -391,7 +498,10 @@ impl crate::Client for Client {
         let due = if self.under_way.is_some() {
             self.now + PATIENCE
         } else {
-            self.full_due.min(self.poll_due)
+            match self.token {
+                Some(_) => self.full_due,
+                None => self.full_due.min(self.poll_due),
+            }
         };
         self.link.deadline(due).min(self.tracker.poll_timeout())
     }

@@ -120,6 +120,10 @@ impl Tracker {
         &self.evse
     }
 
+    pub(super) fn is_charging(&self) -> bool {
+        self.status.car == Some(Car::Charging)
+    }
+
     pub(super) fn report(&mut self, report: Report) {
         if self.events.len() == MOST_EVENTS {
             self.events.pop_front();
