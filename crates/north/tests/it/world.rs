@@ -541,6 +541,7 @@ fn view_of(site: &Site) -> SiteView {
         cap: None,
         price_allows: None,
         pushed: None,
+        foreign: None,
         keys: Keys::new(),
         dialect: None,
     });

@@ -3,6 +3,7 @@
 use model::device::{AuthorisationMode, ChargeMode, Force};
 use model::document::Document;
 use model::limit::LimitSource;
+use model::message::ForeignWhat;
 use model::phases::{Phase, Phases};
 use model::reading::PilotState;
 use model::reason::Cause;
@@ -359,6 +360,11 @@ pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
             ENERGY_LIMIT
         }
         Cause::PriceTooHigh { .. } => TOO_DEAR,
+        Cause::ChangedElsewhere { what, .. } => match what {
+            ForeignWhat::Paused => FORCED_OFF,
+            ForeignWhat::Started => FORCED_ON,
+            ForeignWhat::Current(_) | ForeignWhat::Phases(_) => charging,
+        },
     }
 }
 

@@ -71,6 +71,7 @@ fn view() -> EvseView {
         cap: None,
         price_allows: None,
         pushed: None,
+        foreign: None,
         keys: Keys::new(),
         dialect: None,
     }
