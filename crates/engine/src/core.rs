@@ -264,7 +264,9 @@ impl Core {
         let Some(ForeignWrite { what, .. }) = self.foreign.get(evse).copied() else {
             return verdict.cause.clone();
         };
-        if verdict.told.is_paused() != matches!(what, ForeignWhat::Started) {
+        // Who is silent is not known to do anything.
+        let is_known = !matches!(verdict.cause, Cause::StationSilent { .. } | Cause::StartingUp);
+        if !is_known || verdict.told.is_paused() != matches!(what, ForeignWhat::Started) {
             return verdict.cause.clone();
         }
         Cause::ChangedElsewhere {

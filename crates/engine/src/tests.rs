@@ -1,5 +1,6 @@
 //! The core without a world: wishes, restarts, reports and records.
 
+mod desk;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -581,7 +582,8 @@ fn pushed_readings_count_only_where_the_site_has_no_meter_of_its_own() {
 /// A site without any meter, where the sun is known by pushes alone.
 #[test]
 fn what_a_battery_gives_is_no_sun() {
-    for (battery, surplus) in [(None, 2_300), (Some(-1_000), 1_300), (Some(1_000), 2_300)] {
+    // Rounded down to whole milliamperes.
+    for (battery, surplus) in [(None, 2_300), (Some(-1_000), 1_299), (Some(1_000), 2_300)] {
         let mut bare = site().as_ref().clone();
         bare.circuits[0].meter = None;
         bare.devices.remove(0);

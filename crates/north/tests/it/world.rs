@@ -543,7 +543,7 @@ fn view_of(site: &Site) -> SiteView {
         pushed: None,
         foreign: None,
         keys: Keys::new(),
-        dialect: None,
+        dialect: Some("goe".to_owned()),
     });
     SiteView {
         id: site.id.clone(),
