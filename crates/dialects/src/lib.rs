@@ -30,6 +30,49 @@ pub enum Request {
     },
 }
 
+/// What leaves without an answer of its own, over transports that push.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// Open the connection: [`Incoming::Opened`] or [`Incoming::Closed`] tells.
+    Open,
+    Close,
+    /// A message of a WebSocket.
+    Text(String),
+    /// A message to a broker.
+    Publish {
+        topic: String,
+        payload: Vec<u8>,
+    },
+    /// Arithmetic that takes long, to be done where nobody waits for it: [`Incoming::Done`] tells.
+    Work(Work),
+}
+
+/// Something to be called once, aside.
+pub struct Work(pub Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Work(…)")
+    }
+}
+
+/// What comes without having been asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    Opened,
+    /// A message of a WebSocket, text or binary.
+    Message(Vec<u8>),
+    /// A message of a broker. Retained: it had been kept, nobody knows how long.
+    Published {
+        topic: String,
+        payload: Vec<u8>,
+        retained: bool,
+    },
+    Done,
+    /// The connection ended or could not be made.
+    Closed(Failure),
+}
+
 /// What the peer answered.
 #[derive(Clone, Debug)]
 pub enum Reply {
@@ -73,6 +116,16 @@ pub trait Client: Send {
     fn handle_reply(&mut self, reply: Reply, now: Now) -> Result<(), ReplyError>;
     fn handle_failure(&mut self, failure: &Failure, now: Now);
     fn poll_request(&mut self) -> Option<Request>;
+    /// What is to be pushed; fetched until there is nothing more.
+    fn poll_outgoing(&mut self) -> Option<Outgoing> {
+        None
+    }
+    /// # Errors
+    /// As [`Client::handle_reply`].
+    fn handle_incoming(&mut self, incoming: Incoming, now: Now) -> Result<(), ReplyError> {
+        let _ = (incoming, now);
+        Ok(())
+    }
     fn poll_event(&mut self) -> Option<Report>;
     /// When [`Client::handle_timeout`] is due.
     fn poll_timeout(&self) -> Monotonic;

@@ -6,6 +6,7 @@
 
 mod accept;
 pub mod authority;
+mod dial;
 mod failure;
 pub mod http;
 pub mod lenient_target;
@@ -19,5 +20,6 @@ mod tls;
 pub mod tls_server;
 pub mod websocket;
 
+pub use dial::Way;
 pub use failure::Failure;
 pub use limits::{Limits, ServerLimits};

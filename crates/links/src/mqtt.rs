@@ -16,21 +16,19 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::dial::{Stream, dial};
 use crate::failure::Failure;
 use crate::limits::Limits;
-use crate::outbound_guard::{Guard, Resolver};
-use crate::tls;
 use packet::Packet;
+
+pub use crate::dial::Way;
 
 /// Messages that wait for whoever listens.
 pub const HEARD: usize = 64;
@@ -167,45 +165,6 @@ pub struct Settings {
     pub limits: Limits,
 }
 
-/// By which way a broker is reached.
-#[derive(Clone, Debug)]
-pub struct Way {
-    /// `None`: the address is the administrator's own, and may be anywhere.
-    pub guard: Option<Arc<Guard>>,
-    pub resolver: Arc<dyn Resolver>,
-    tls: Arc<rustls::ClientConfig>,
-}
-
-impl Way {
-    /// Over TLS a certificate must be good in the eyes of the system's own list.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub fn new(guard: Option<Arc<Guard>>, resolver: Arc<dyn Resolver>) -> Result<Self, Failure> {
-        Ok(Self {
-            guard,
-            resolver,
-            tls: Arc::new(tls::system()?),
-        })
-    }
-
-    /// Over TLS only certificates of this authority (PEM) are good.
-    ///
-    /// # Errors
-    /// When there is no certificate in it.
-    pub fn trusting(
-        guard: Option<Arc<Guard>>,
-        resolver: Arc<dyn Resolver>,
-        authority: &str,
-    ) -> Result<Self, Failure> {
-        Ok(Self {
-            guard,
-            resolver,
-            tls: Arc::new(tls::only(authority)?),
-        })
-    }
-}
-
 /// What happens at a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -303,21 +262,18 @@ enum End {
     Failed(Failure),
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
 /// A message of QoS 1 on its way, by its number.
 type InFlight = VecDeque<(u16, Publish)>;
 
 struct Connection {
     reader: Reader,
-    write: WriteHalf<Box<dyn Stream>>,
+    write: WriteHalf<Stream>,
     patience: Duration,
 }
 
 /// Bytes to packets; nothing is lost when a read is given up.
 struct Reader {
-    read: ReadHalf<Box<dyn Stream>>,
+    read: ReadHalf<Stream>,
     bytes: Vec<u8>,
     limit: usize,
 }
@@ -341,7 +297,8 @@ impl Reader {
 impl Connection {
     /// Dials, says who we are and subscribes.
     async fn open(settings: &Settings, way: &Way) -> Result<Self, Failure> {
-        let stream = dial(settings, way).await?;
+        let Broker { host, port, tls } = &settings.broker;
+        let stream = dial(host, *port, *tls, way, settings.limits.connect_timeout).await?;
         let (read, write) = tokio::io::split(stream);
         let mut connection = Self {
             reader: Reader {
@@ -525,44 +482,6 @@ fn refusal(code: u8) -> String {
         _ => return format!("the broker refuses the connection with code {code}"),
     };
     format!("the broker refuses the connection: {why}")
-}
-
-async fn dial(settings: &Settings, way: &Way) -> Result<Box<dyn Stream>, Failure> {
-    let Broker { host, port, tls } = &settings.broker;
-    let addresses = match host.parse::<IpAddr>() {
-        Ok(address) => vec![address],
-        Err(_) => way.resolver.resolve(host).await?,
-    };
-    let mut last = Failure::Other("the name of the broker has no address".to_owned());
-    for address in addresses {
-        if let Some(guard) = &way.guard
-            && let Err(denied) = guard.check_address(host, address)
-        {
-            last = denied.into();
-            continue;
-        }
-        match timeout(
-            settings.limits.connect_timeout,
-            TcpStream::connect((address, *port)),
-        )
-        .await
-        {
-            Ok(Ok(stream)) => {
-                // Messages are small and whole.
-                let _ = stream.set_nodelay(true);
-                if !tls {
-                    return Ok(Box::new(stream));
-                }
-                let name = ServerName::try_from(host.clone())
-                    .map_err(|_| Failure::Other(format!("`{host}` is no name for a certificate")))?;
-                let connector = tokio_rustls::TlsConnector::from(Arc::clone(&way.tls));
-                return Ok(Box::new(connector.connect(name, stream).await?));
-            }
-            Ok(Err(error)) => last = error.into(),
-            Err(_) => last = Failure::timed_out(settings.limits.connect_timeout),
-        }
-    }
-    Err(last)
 }
 
 #[cfg(test)]

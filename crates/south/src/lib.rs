@@ -22,6 +22,7 @@ mod supervisor;
 pub mod tariff;
 mod transport;
 pub mod vehicle;
+mod websocket;
 
 pub use health::Health;
 pub use supervisor::Supervisor;

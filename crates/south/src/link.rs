@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, Received, Subscription};
-use dialects::{Failure, Reply, Request};
+use dialects::{Failure, Incoming, Reply, ReplyError, Request};
 use model::device::LinkState;
 use model::id::{DeviceId, SiteId};
 use model::message::{Message, Report, Reported};
@@ -62,6 +62,7 @@ impl Link {
                 self.driver.client.handle_timeout(now);
                 self.publish(now).await;
             }
+            self.push().await;
             let bus_lives = match self.driver.client.poll_request() {
                 Some(request) => self.exchange(request).await,
                 None => self.rest().await,
@@ -69,6 +70,36 @@ impl Link {
             if bus_lives.is_none() {
                 return;
             }
+        }
+    }
+
+    /// Sends what the client wants pushed. A send that fails is an end of the connection.
+    async fn push(&mut self) {
+        while let Some(outgoing) = self.driver.client.poll_outgoing() {
+            if let Err(failure) = self.driver.transport.push(outgoing).await {
+                self.hear(Incoming::Closed(failure)).await;
+            }
+        }
+    }
+
+    /// Feeds the client what came unasked.
+    async fn hear(&mut self, incoming: Incoming) {
+        let now = self.post.clock.now();
+        if !matches!(incoming, Incoming::Closed(_) | Incoming::Done) {
+            self.post
+                .health
+                .send_modify(|health| health.last_answer = Some(now));
+        }
+        let heard = self.driver.client.handle_incoming(incoming, now);
+        self.complain(heard);
+        self.publish(now).await;
+    }
+
+    fn complain(&mut self, heard: Result<(), ReplyError>) {
+        if let Err(error) = heard
+            && self.complaints.is_new(&error)
+        {
+            tracing::warn!("the answer makes no sense: {error}");
         }
     }
 
@@ -101,7 +132,7 @@ impl Link {
         Some(())
     }
 
-    /// Waits for a setpoint or until the client is due; `None` when the bus has gone.
+    /// Waits for a setpoint, for something unasked, or until the client is due; `None` when the bus has gone.
     async fn rest(&mut self) -> Option<()> {
         let due = self.driver.client.poll_timeout() - self.post.clock.now().monotonic;
         tokio::select! {
@@ -112,6 +143,7 @@ impl Link {
                     self.publish(now).await;
                 }
             }
+            incoming = self.driver.transport.incoming() => self.hear(incoming).await,
             () = tokio::time::sleep(due.to_std().max(SHORTEST_REST)) => {}
         }
         Some(())
@@ -123,11 +155,8 @@ impl Link {
                 self.post
                     .health
                     .send_modify(|health| health.last_answer = Some(now));
-                if let Err(error) = self.driver.client.handle_reply(reply, now)
-                    && self.complaints.is_new(&error)
-                {
-                    tracing::warn!("the answer makes no sense: {error}");
-                }
+                let heard = self.driver.client.handle_reply(reply, now);
+                self.complain(heard);
             }
             Err(failure) => {
                 tracing::debug!("no answer: {failure}");

@@ -1,7 +1,7 @@
 //! Carries the requests of a dialect over the transports of `links`.
 
 use async_trait::async_trait;
-use dialects::{Failure, Reply, Request};
+use dialects::{Failure, Incoming, Outgoing, Reply, Request};
 
 /// The way to one device.
 #[async_trait]
@@ -9,6 +9,18 @@ pub(crate) trait Transport: Send {
     /// Sends one request and waits for its answer, within the limits of the transport. The future may be
     /// dropped at any time; the next exchange starts afresh.
     async fn exchange(&mut self, request: Request) -> Result<Reply, Failure>;
+
+    /// Pushes something, within the limits of the transport.
+    async fn push(&mut self, outgoing: Outgoing) -> Result<(), Failure> {
+        let _ = outgoing;
+        Err(Failure::Other("this transport only answers".to_owned()))
+    }
+
+    /// What the peer sends unasked; never ends where there is none. The future may be dropped at any time, and
+    /// nothing is lost by it.
+    async fn incoming(&mut self) -> Incoming {
+        std::future::pending().await
+    }
 }
 
 #[async_trait]
@@ -39,7 +51,7 @@ impl Transport for links::modbus_tcp::Client {
 }
 
 /// The failure of a transport in the words of the dialects.
-fn failure(failure: links::Failure) -> Failure {
+pub(crate) fn failure(failure: links::Failure) -> Failure {
     match failure {
         links::Failure::Refused => Failure::Refused,
         links::Failure::TimedOut { after_ms } => Failure::TimedOut { after_ms },

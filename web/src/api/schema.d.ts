@@ -396,8 +396,80 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says how an EVSE appears to go-e clients: serial number and token. Administrators only. */
+        /** Says how an EVSE appears to go-e clients: serial number, token, and who may do what. Administrators only. */
         get: operations["show_evse_goe"];
+        /** Decides whether the cloud form answers for an EVSE, and which guarded keys may be written. Administrators only. */
+        put: operations["change_evse_goe"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/evses/{evse}/goe/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists all keys of go-e chargers with what they mean, and the values of this one. Secrets have none. An
+         *     `If-None-Match` with the tag of an answer is answered with 304 as long as nothing has changed.
+         */
+        get: operations["list_evse_goe_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/evses/{evse}/goe/keys/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Writes one key, by the rules of the go-e doors. What guards a charger is for administrators only. */
+        put: operations["write_evse_goe_key"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/evses/{evse}/goe/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a new token; the old one is worth nothing from then on. Administrators only. */
+        post: operations["renew_evse_goe_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/evses/{evse}/goe/values": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The values alone, for who looks again and again. Tags as with the keys. */
+        get: operations["list_evse_goe_values"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1201,22 +1273,111 @@ export interface components {
             since_ms: number;
             what: components["schemas"]["ForeignWhat"];
         };
+        /**
+         * @description Who may read and write a key, by the vendor's table.
+         * @enum {string}
+         */
+        GoeAccess: "read" | "read_write" | "write" | "undocumented";
         GoeChange: {
             local_open: string[];
+        };
+        /** @description What is decided about the go-e door of an EVSE. */
+        GoeDoorChange: {
+            /** @description Null: as it was configured. */
+            enabled?: boolean | null;
+            /** @description Guarded keys that may be written from now on. */
+            granted: string[];
         };
         GoeFormSettings: {
             from_file: boolean;
             /** @description Networks from which the local form answers without a token. */
             local_open: string[];
         };
+        /** @description One key. */
+        GoeKey: {
+            access: components["schemas"]["GoeAccess"];
+            /** @description `Config`, `Status`, `Constant`, `Other`, `Undocumented`. */
+            category: string;
+            /** @description Written only where it is granted. */
+            grant_needed: boolean;
+            key: string;
+            meaning: string;
+            nullable: boolean;
+            range?: components["schemas"]["GoeRange"] | null;
+            /** @description Never shown here. */
+            secret: boolean;
+            source?: components["schemas"]["GoeSource"] | null;
+            type: components["schemas"]["GoeType"];
+            /** @description Empty where there is none. */
+            unit: string;
+            /** @description Absent where this charger does not have the key, and for secrets. */
+            value?: unknown;
+            /** @description What single values mean. */
+            values: components["schemas"]["GoeMeaning"][];
+            /** @description Whether the caller may write it now. */
+            writable: boolean;
+        };
+        /** @description All keys that anybody has seen on a go-e charger, ordered by name. */
+        GoeKeyList: {
+            /**
+             * Format: int64
+             * @description When the charger was last heard from.
+             */
+            at_ms?: number | null;
+            items: components["schemas"]["GoeKey"][];
+        };
+        GoeMeaning: {
+            meaning: string;
+            /** @description As JSON, or a text for keys that are texts. */
+            value: string;
+        };
+        /** @description Both ends are included. */
+        GoeRange: {
+            /** Format: int64 */
+            max: number;
+            /** Format: int64 */
+            min: number;
+        };
+        /** @enum {string} */
+        GoeSource: "charger" | "ours";
+        /** @enum {string} */
+        GoeType: "bool" | "integer" | "number" | "text" | "array" | "object" | "any";
+        /** @description The values of all keys that this charger has and that are no secrets. */
+        GoeValues: {
+            /**
+             * Format: int64
+             * @description When the charger was last heard from.
+             */
+            at_ms?: number | null;
+            values: {
+                [key: string]: unknown;
+            };
+        };
         /** @description How an EVSE appears to go-e clients. */
         GoeView: {
+            /** @description What clients of the vendor's cloud call; they come here when that name leads here. */
+            cloud_host: string;
             /** @description Whether the cloud form answers. */
             enabled: boolean;
+            /** @description Whether the config file says so, and it cannot be switched here. */
+            enabled_from_file: boolean;
+            /** @description Guarded keys that may be written. */
+            granted: string[];
+            /** @description All keys that are written only where they are granted. */
+            guarded: string[];
+            /**
+             * @description Where the local form lives on this server. `{token}` stands for the token; a path without it answers to the
+             *     networks of the settings only.
+             */
+            local_paths: string[];
             /** @description Six digits, leading zeros kept. */
             serial: string;
-            /** @description What a client shows to read and steer this EVSE; null before one was made. */
+            /** @description What a client shows to read and steer this EVSE; null before one was made, and where it was not asked for. */
             token?: string | null;
+        };
+        /** @description A value to be written, as the key's type wants it. */
+        GoeWrite: {
+            value: unknown;
         };
         /** @description Rows of several series over one span of time. */
         HistoryAnswer: {
@@ -3665,7 +3826,10 @@ export interface operations {
     };
     show_evse_goe: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description False leaves the token out, and no note is made that somebody saw it. */
+                token?: boolean;
+            };
             header?: never;
             path: {
                 site: string;
@@ -3683,6 +3847,14 @@ export interface operations {
                     "application/json": components["schemas"]["GoeView"];
                 };
             };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3692,6 +3864,326 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    change_evse_goe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                evse: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GoeDoorChange"];
+            };
+        };
+        responses: {
+            /** @description Without the token. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoeView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The config file says whether the cloud form answers. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_evse_goe_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                evse: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoeKeyList"];
+                };
+            };
+            /** @description As it was. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    write_evse_goe_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                evse: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GoeWrite"];
+            };
+        };
+        responses: {
+            /** @description Taken. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Refused; the message is the one that go-e clients get. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    renew_evse_goe_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                evse: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description With the new token. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoeView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_evse_goe_values: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                evse: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoeValues"];
+                };
+            };
+            /** @description As they were. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,12 +1,16 @@
-//! A go-e charger as its wire sees it: the key map, the logic that runs once a second, the local HTTP API v2.
+//! A go-e charger as its wire sees it: the key map, the logic that runs once a second, and every way in: both local
+//! HTTP APIs, WebSocket, MQTT and Modbus.
 //!
 //! The simulator puts physics around it: it tells what the car does ([`Charger::set_inputs`]), obeys what the
-//! charger allows ([`Charger::outputs`]) and hands over what comes in on the port ([`Charger::handle`]). Not
-//! here: the car, the meter's counters, and the charger's own tariff, surplus and schedule logic, which we
+//! charger allows ([`Charger::outputs`]) and hands over what comes in on its ports ([`Charger::handle`],
+//! [`Charger::handle_modbus`], [`Charger::take`], and a [`Session`] for each WebSocket). Not here: the car, the meter's counters, and the charger's own tariff, surplus and schedule logic, which we
 //! never leave in charge. The whole state can be saved and restored with serde.
 
 mod logic;
+mod modbus;
+mod socket;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use http::{Method, Request, Response, StatusCode};
@@ -16,9 +20,13 @@ use model::units::{MilliAmps, MilliVolts, WattHours};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::query::{SetQuery, StatusQuery};
-use super::server;
+pub use self::socket::{Effect, Password, Session};
+use super::query::{SetQuery, StatusQuery, Write};
+use super::server::{self, Sheet};
+use super::topics;
+use super::v1;
 use super::value::{self, Reading};
+use super::ws::HashKind;
 
 /// How often the charger's logic runs; a written value shows its effect at the next run.
 const LOGIC_PERIOD: Millis = Millis(1_000);
@@ -35,6 +43,8 @@ pub enum Variant {
     V3,
     /// Gemini with 22 kW, firmware 59.4.
     V4,
+    /// CORE with a fixed cable and 22 kW, firmware 60.5.
+    Core,
 }
 
 impl Variant {
@@ -44,6 +54,7 @@ impl Variant {
         let text = match self {
             Self::V3 => include_str!("data/v3.json"),
             Self::V4 => include_str!("data/v4.json"),
+            Self::Core => include_str!("data/core.json"),
         };
         serde_json::from_str(text).unwrap_or_default()
     }
@@ -53,10 +64,41 @@ impl Variant {
     pub const fn max_amps(self) -> i64 {
         match self {
             Self::V3 => 16,
-            Self::V4 => 32,
+            Self::V4 | Self::Core => 32,
+        }
+    }
+
+    /// How it keeps the password of its WebSocket.
+    #[must_use]
+    pub const fn hash(self) -> HashKind {
+        match self {
+            Self::V3 | Self::V4 => HashKind::Pbkdf2,
+            Self::Core => HashKind::Bcrypt,
         }
     }
 }
+
+/// What some firmware or hardware does wrong, or differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quirk {
+    /// A status without a filter, or with a key the charger does not have, is answered with 400 and what there is
+    /// (CORE and PRO from 60.3, API-v2#312).
+    PartialStatus,
+    /// [`Quirk::MISSING`] are not there.
+    MissingKeys,
+    /// The firmware's version has words behind it.
+    FirmwareSuffix,
+    /// `car` is 5 with `err` 5 (CORE).
+    CarError,
+}
+
+impl Quirk {
+    /// Keys that chargers in the field were seen without, and clients stumbled over.
+    pub const MISSING: [&str; 6] = ["var", "cards", "cae", "fwc", "ccrv", "trx"];
+}
+
+/// The error that a CORE showed with car state 5.
+const CAR_ERROR: i64 = 5;
 
 /// What physics tells the charger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +153,8 @@ pub struct Charger {
     /// When meter data were last pushed (`ids`).
     pushed: Option<Monotonic>,
     reaction: Millis,
+    #[serde(skip)]
+    quirk: Option<Quirk>,
 }
 
 impl Charger {
@@ -131,7 +175,18 @@ impl Charger {
             switching_until: None,
             pushed: None,
             reaction: Millis::ZERO,
+            quirk: None,
         }
+    }
+
+    #[must_use]
+    pub const fn variant(&self) -> Variant {
+        self.variant
+    }
+
+    /// Makes it differ from now on; not kept over a restart.
+    pub const fn set_quirk(&mut self, quirk: Option<Quirk>) {
+        self.quirk = quirk;
     }
 
     /// Delays the effect of every write by this much, on top of the second the logic takes.
@@ -183,17 +238,47 @@ impl Charger {
             "/api/status" | "/api/set" if request.method() != Method::GET => server::method_not_allowed(),
             "/api/status" => self.status(query),
             "/api/set" => self.set(query, now),
+            "/status" | "/mqtt" if self.keys.get("hla") == Some(&Value::Bool(true)) => {
+                self.first_api(path, query, now)
+            }
             _ => server::text(StatusCode::NOT_FOUND, "This URI does not exist"),
         }
     }
 
+    /// A write shows at the next run of the logic, like any other; the answer is the status of this moment.
+    fn first_api(&mut self, path: &str, query: &str, now: Now) -> Response<Vec<u8>> {
+        let sheet = |charger: &Self| Sheet::new(charger.keys().into_owned(), Map::new());
+        if path == "/mqtt"
+            && let Some(Write { key, text }) = v1::write(query, &sheet(self))
+        {
+            let _ = self.write(key, &text, now);
+        }
+        v1::status_reply(&sheet(self))
+    }
+
     /// Keys that this charger does not have are null, as firmware 59.4 answers (`cae`).
     fn status(&self, query: &str) -> Response<Vec<u8>> {
+        let keys = self.keys();
+        let is_partial = self.quirk == Some(Quirk::PartialStatus);
         match StatusQuery::parse(query).filter {
-            None => server::json_reply(StatusCode::OK, &self.keys),
+            None if is_partial => server::json_reply(StatusCode::BAD_REQUEST, &keys),
+            None => server::json_reply(StatusCode::OK, &keys),
+            Some(names) if is_partial => {
+                let asked = names.len();
+                let there: Map<String, Value> = names
+                    .into_iter()
+                    .filter_map(|name| keys.get(&name).cloned().map(|value| (name, value)))
+                    .collect();
+                let status = if there.len() == asked {
+                    StatusCode::OK
+                } else {
+                    StatusCode::BAD_REQUEST
+                };
+                server::json_reply(status, &there)
+            }
             Some(names) => {
                 let chosen = names.into_iter().map(|name| {
-                    let value = self.keys.get(&name).cloned().unwrap_or_default();
+                    let value = keys.get(&name).cloned().unwrap_or_default();
                     (name, value)
                 });
                 server::json_reply(StatusCode::OK, &chosen.collect())
@@ -204,7 +289,7 @@ impl Charger {
     fn set(&mut self, query: &str, now: Now) -> Response<Vec<u8>> {
         let SetQuery { token, mut writes } = SetQuery::parse(query);
         // A charger in the LAN knows no token; to it the name is a key like any other.
-        writes.extend(token.map(|text| super::query::Write {
+        writes.extend(token.map(|text| Write {
             key: "token".to_owned(),
             text,
         }));
@@ -243,6 +328,53 @@ impl Charger {
             });
         }
         server::Outcome { key, value, refusal }
+    }
+
+    /// A write that came as a value.
+    ///
+    /// # Errors
+    /// The refusal, as HTTP says it.
+    fn write_value(&mut self, key: &str, value: &Value, effect: Effect, now: Now) -> Result<(), String> {
+        let pending = self.pending.len();
+        if pending >= MOST_PENDING {
+            return Err("couldn't take api lock in 3s, please try again later".to_owned());
+        }
+        let outcome = self.write(key.to_owned(), &value.to_string(), now);
+        if effect == Effect::None {
+            self.pending.truncate(pending);
+        }
+        outcome.refusal.map_or(Ok(()), Err)
+    }
+
+    /// Takes what was published for a key, and says what is published as the result.
+    pub fn take(&mut self, key: &str, payload: &str, effect: Effect, now: Now) -> String {
+        self.advance(now);
+        let taken = topics::read_set(key, payload).and_then(|value| {
+            self.write_value(key, &value, effect, now)
+                .map_err(|refusal| topics::result_text(key, payload, &refusal))
+        });
+        taken.map_or_else(|text| text, |()| topics::SUCCESS.to_owned())
+    }
+
+    /// The whole status as it is shown.
+    #[must_use]
+    pub fn keys(&self) -> Cow<'_, Map<String, Value>> {
+        let mut keys = Cow::Borrowed(&self.keys);
+        match self.quirk {
+            Some(Quirk::MissingKeys) => keys
+                .to_mut()
+                .retain(|key, _| !Quirk::MISSING.contains(&key.as_str())),
+            Some(Quirk::FirmwareSuffix) => {
+                if let Some(Value::String(version)) = keys.to_mut().get_mut("fwv") {
+                    version.push_str(" BETA");
+                }
+            }
+            Some(Quirk::CarError) => {
+                keys.to_mut().insert("err".to_owned(), CAR_ERROR.into());
+            }
+            Some(Quirk::PartialStatus) | None => {}
+        }
+        keys
     }
 
     /// Runs the logic when its second is over. A clock that went back is a restart of the process.

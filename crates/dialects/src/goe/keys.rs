@@ -69,6 +69,22 @@ pub struct Key {
     /// `Config`, `Status`, `Constant`, `Other`, `Undocumented`.
     pub category: &'static str,
     pub description: &'static str,
+    values: &'static str,
+}
+
+impl Key {
+    /// What single values mean, where the table says: the value as text, and its meaning.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        let is_text = self.kind == Kind::Text;
+        let pairs = self.values.split('|').filter_map(|pair| pair.split_once('='));
+        pairs.filter(move |(value, _)| is_text || *value == "null" || value.parse::<i64>().is_ok())
+    }
+
+    /// Whether a charger takes writes to it at all.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.access.is_writable() && !NOT_FROM_API.contains(&self.name)
+    }
 }
 
 /// The row of a key, if anybody has ever seen it.
@@ -139,6 +155,7 @@ fn parse(line: &'static str) -> Option<Key> {
         unit: next()?,
         category: next()?,
         description: next()?,
+        values: next().unwrap_or_default(),
     })
 }
 
@@ -189,5 +206,16 @@ mod tests {
         );
         assert_eq!(find("alw").unwrap().access, Access::Read);
         assert!(find("trx").unwrap().nullable);
+        let values = |name: &str| find(name).unwrap().values().collect::<Vec<_>>();
+        assert_eq!(values("frc"), [("0", "Neutral"), ("1", "Off"), ("2", "On")]);
+        assert_eq!(values("trx")[0], ("null", "none"));
+        assert_eq!(values("typ")[1], ("go-eCharger_V4", "Gemini"));
+        // What is no single value of the key is none.
+        assert_eq!(
+            (values("trx").len(), values("pha").len(), values("sch_week").len()),
+            (2, 0, 0)
+        );
+        assert!(find("amp").unwrap().is_writable() && !find("alw").unwrap().is_writable());
+        assert!(!find("ct").unwrap().is_writable());
     }
 }

@@ -11,7 +11,7 @@
 //! | `ws` | the WebSocket of a charger: frames and password |
 //! | `wire` | the typed reading of a status, one bad key at a time |
 //! | `map` | wire words to model values and back |
-//! | `client` | polls a real charger and brings it setpoints |
+//! | `client` | reads a real charger, by any of its interfaces, and brings it setpoints |
 //! | `server` | what a virtual charger answers, cloud form and local form |
 //! | `charger` | a whole charger as its wire sees it, for the simulator |
 //! | `error` | refusals of the model in this dialect's words |
@@ -33,8 +33,8 @@ pub mod value;
 pub mod wire;
 pub mod ws;
 
-pub use charger::{Charger, ChargerInputs, ChargerOutputs, Variant};
-pub use client::{Client, GoeClientSettings};
+pub use charger::{Charger, ChargerInputs, ChargerOutputs, Quirk, Variant};
+pub use client::{Client, Common, GoeClientSettings};
 
 #[cfg(test)]
 mod tests;

@@ -47,6 +47,8 @@ pub enum Secrets {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sheet {
     values: Map<String, Value>,
+    /// Names of the keys that were laid over the document.
+    ours: Box<[String]>,
     /// The unfiltered body.
     full: Vec<u8>,
 }
@@ -56,6 +58,7 @@ impl Sheet {
     /// one.
     #[must_use]
     pub fn new(mut document: Map<String, Value>, overlay: Map<String, Value>) -> Self {
+        let ours = overlay.keys().cloned().collect();
         document.extend(overlay);
         for key in keys::NEVER_NULL {
             if document.get(key).is_none_or(Value::is_null) {
@@ -65,6 +68,7 @@ impl Sheet {
         let full = bytes_of(document.iter().filter(|(key, _)| !keys::is_secret(key)));
         Self {
             values: document,
+            ours,
             full,
         }
     }
@@ -73,6 +77,18 @@ impl Sheet {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
+    }
+
+    /// Whether a value is ours, whatever the charger says.
+    #[must_use]
+    pub fn is_ours(&self, key: &str) -> bool {
+        self.ours.iter().any(|name| name == key)
+    }
+
+    /// Every value that is no secret.
+    pub fn open_values(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let all = self.values.iter().map(|(key, value)| (key.as_str(), value));
+        all.filter(|(key, _)| !keys::is_secret(key))
     }
 
     /// The body for a filter: named keys in the order asked. Of those the charger does not have, the cloud says

@@ -1,11 +1,13 @@
 //! Client and simulated charger wired together in memory, transcripts of real devices, and a virtual charger.
 
 mod charger;
+mod foreign;
 mod golden;
 mod links;
 mod pair;
 mod setpoints;
 mod shown;
+mod ways;
 
 use model::time::{Monotonic, Now, Timestamp};
 

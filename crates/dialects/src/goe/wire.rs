@@ -46,7 +46,7 @@ pub enum Frc {
 }
 
 /// The keys of a status that the model knows, each absent when it was not sent or could not be read.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Status {
     pub car: Option<Car>,
     pub err: Option<i64>,
@@ -80,6 +80,12 @@ pub struct Status {
     pub fhz: Option<f64>,
     /// ms since boot.
     pub rbt: Option<i64>,
+    /// Its own watchdog is on.
+    pub fse: Option<bool>,
+    /// A, what the watchdog falls back to.
+    pub fsi: Option<i64>,
+    /// A, what it falls back to when a group of chargers loses its head.
+    pub lof: Option<i64>,
 }
 
 /// `nrg`: voltage L1, L2, L3, N (V), current L1 to L3 (A), power L1, L2, L3, N and total (W), power factors
@@ -182,12 +188,32 @@ impl Status {
             model_status: reader.integer("modelStatus"),
             fhz: reader.number("fhz"),
             rbt: reader.integer("rbt"),
+            fse: reader.flag("fse"),
+            fsi: reader.integer("fsi"),
+            lof: reader.integer("lof"),
         };
         (this, reader.faults)
     }
 }
 
 impl Status {
+    /// What is known with what was said since: `fresh` is the reading of `object`, keys that are not in it keep
+    /// their value.
+    #[must_use]
+    pub fn updated(self, object: &Map<String, Value>, fresh: &Self) -> Self {
+        let has = |key: &str| object.contains_key(key);
+        macro_rules! newest {
+            ($($field:ident: $key:literal),* $(,)?) => {
+                Self { $($field: if has($key) { fresh.$field } else { self.$field }),* }
+            };
+        }
+        newest! {
+            car: "car", err: "err", frc: "frc", alw: "alw", amp: "amp", ama: "ama", amt: "amt", cbl: "cbl",
+            adi: "adi", var: "var", psm: "psm", fsp: "fsp", pha: "pha", nrg: "nrg", eto: "eto", wh: "wh",
+            model_status: "modelStatus", fhz: "fhz", rbt: "rbt", fse: "fse", fsi: "fsi", lof: "lof",
+        }
+    }
+
     /// What is known of the charger with what it said just now: settings may be older, what changes from
     /// second to second may not.
     #[must_use]

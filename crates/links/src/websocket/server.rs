@@ -3,26 +3,23 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
-use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::accept;
 use crate::failure::Failure;
 use crate::http::{answer, serve_connection};
 use crate::limits::ServerLimits;
+use crate::websocket::Messages;
 
 /// Serves every connection of `listener` until the shutdown: HTTP as [`crate::http::serve`] does, and WebSockets on
 /// `path`.
@@ -112,10 +109,7 @@ fn names(headers: &HeaderMap, name: &header::HeaderName, wanted: &str) -> bool {
 }
 
 /// One link to one client.
-pub struct Socket {
-    stream: WebSocketStream<TokioIo<Upgraded>>,
-    patience: Duration,
-}
+pub struct Socket(Messages<TokioIo<Upgraded>>);
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -127,10 +121,10 @@ impl Socket {
     async fn new(upgraded: Upgraded, limits: ServerLimits) -> Self {
         let config = super::config(limits.max_body);
         let io = TokioIo::new(upgraded);
-        Self {
+        Self(Messages {
             stream: WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await,
             patience: limits.idle,
-        }
+        })
     }
 
     /// The next message, text or not; `None` when the client has said goodbye. Nothing is lost when the future is
@@ -139,20 +133,7 @@ impl Socket {
     /// # Errors
     /// When the connection fails, or sends what is no message or too long a one.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Failure> {
-        loop {
-            match self.stream.next().await {
-                None => return Ok(None),
-                Some(Ok(Message::Close(_))) => {
-                    // Says goodbye as well; whether that arrives is nobody's concern.
-                    let _ = timeout(self.patience, self.stream.flush()).await;
-                    return Ok(None);
-                }
-                Some(Ok(Message::Text(text))) => return Ok(Some(text.as_bytes().to_vec())),
-                Some(Ok(Message::Binary(bytes))) => return Ok(Some(bytes.to_vec())),
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                Some(Err(error)) => return Err(failure(error)),
-            }
-        }
+        self.0.next().await
     }
 
     /// Sends a text.
@@ -160,19 +141,6 @@ impl Socket {
     /// # Errors
     /// When the connection fails or the client does not take it within the idle limit.
     pub async fn send(&mut self, text: String) -> Result<(), Failure> {
-        match timeout(self.patience, self.stream.send(Message::text(text))).await {
-            Ok(sent) => sent.map_err(failure),
-            Err(_) => Err(Failure::timed_out(self.patience)),
-        }
+        self.0.send(text).await
     }
-}
-
-fn failure(error: Error) -> Failure {
-    if let Error::Io(error) = error {
-        return error.into();
-    }
-    if matches!(error, Error::ConnectionClosed | Error::AlreadyClosed) {
-        return Failure::Closed;
-    }
-    Failure::Other(format!("the WebSocket failed: {error}"))
 }

@@ -15,4 +15,5 @@ mod outbound;
 mod peer;
 mod tls_server;
 mod trust;
+mod websocket_client;
 mod websocket_server;

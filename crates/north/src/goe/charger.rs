@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dialects::goe::client::DIALECT;
 use dialects::goe::server::LinkFacts;
 use gate::{Action, GoeDoor, Principal, Subject};
 use model::device::LinkState;
@@ -75,6 +76,12 @@ impl Charger {
             document,
             door,
         })
+    }
+
+    /// Whether the charger said something of its own; else all it shows is ours.
+    pub fn has_document(&self) -> bool {
+        let document = self.document.as_ref();
+        document.is_some_and(|document| document.dialect == DIALECT)
     }
 
     pub fn site(&self) -> &SiteId {

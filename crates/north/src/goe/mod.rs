@@ -35,7 +35,7 @@ use serde_json::json;
 use crate::State;
 use crate::address::may_write;
 use caller::Caller;
-pub use charger::Charger;
+pub use charger::{Charger, Door};
 pub use sheets::Sheets;
 pub use writes::{Writer, write_all};
 
@@ -93,7 +93,7 @@ fn cloud_body(state: &State, charger: &Charger, caller: &Caller, query: &StatusQ
     let Some(last_modified) = charger.last_data() else {
         return refuse(Refusal::Offline);
     };
-    let sheet = state.sheets.of(charger, caller);
+    let sheet = state.sheets.of(charger, caller.token.as_deref());
     status_reply(
         &sheet,
         query.filter.as_deref(),
@@ -190,7 +190,7 @@ async fn local_status_of(state: &State, caller: Option<Caller>, uri: &Uri) -> Re
     } else {
         Secrets::Never
     };
-    let sheet = state.sheets.of(&charger, &caller);
+    let sheet = state.sheets.of(&charger, caller.token.as_deref());
     status_reply(&sheet, query.filter.as_deref(), secrets, StatusForm::Local)
 }
 
@@ -255,7 +255,7 @@ async fn v1_status_of(state: &State, caller: Option<Caller>) -> Reply {
         return refuse(Refusal::Unauthorized);
     };
     match reachable(state, &caller, &Action::Read).await {
-        Ok(charger) => v1::status_reply(&state.sheets.of(&charger, &caller)),
+        Ok(charger) => v1::status_reply(&state.sheets.of(&charger, caller.token.as_deref())),
         Err(reply) => reply,
     }
 }
@@ -272,7 +272,7 @@ async fn v1_set_of(state: &State, caller: Option<Caller>, uri: &Uri, headers: &H
         Ok(charger) => charger,
         Err(reply) => return reply,
     };
-    let sheet = state.sheets.of(&charger, &caller);
+    let sheet = state.sheets.of(&charger, caller.token.as_deref());
     if let Some(write) = v1::write(uri.query().unwrap_or_default(), &sheet) {
         written(state, &charger, &caller, &[write], Reading::Lenient).await;
     }

@@ -8,13 +8,12 @@ use dialects::goe::server::Sheet;
 use model::id::EvseId;
 use model::view::SiteView;
 
-use super::caller::Caller;
 use super::charger::Charger;
 
-/// One kept answer for each charger: at most as many as there are EVSEs.
+/// Kept answers, for each charger one for callers who know its token and one for those who do not.
 #[derive(Default)]
 pub struct Sheets {
-    kept: Mutex<BTreeMap<EvseId, Kept>>,
+    kept: Mutex<BTreeMap<(EvseId, bool), Kept>>,
 }
 
 /// An answer with what it was made from. Views and documents are never changed, only replaced, so the same
@@ -28,16 +27,17 @@ struct Kept {
 }
 
 impl Sheets {
-    /// What the charger shows now.
-    pub fn of(&self, charger: &Charger, caller: &Caller) -> Arc<Sheet> {
+    /// What the charger shows now to somebody who showed its token, or to somebody else.
+    pub fn of(&self, charger: &Charger, token: Option<&str>) -> Arc<Sheet> {
+        let key = (charger.evse().id.clone(), token.is_some());
         let api_enabled = charger.door.is_enabled();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = kept.get(&caller.evse).filter(|kept| kept.is_of(charger, caller)) {
+        if let Some(kept) = kept.get(&key).filter(|kept| kept.is_of(charger, token)) {
             return Arc::clone(&kept.sheet);
         }
         let about = About {
             serial: &charger.door.settings.serial,
-            token: caller.token.as_deref(),
+            token,
             api_enabled,
             at: charger.view.at,
             time_zone: &charger.view.time_zone,
@@ -56,17 +56,17 @@ impl Sheets {
                 .document
                 .as_ref()
                 .map(|document| Arc::clone(&document.json)),
-            token: caller.token.clone(),
+            token: token.map(str::to_owned),
             api_enabled,
             sheet: Arc::clone(&made),
         };
-        kept.insert(caller.evse.clone(), entry);
+        kept.insert(key, entry);
         made
     }
 }
 
 impl Kept {
-    fn is_of(&self, charger: &Charger, caller: &Caller) -> bool {
+    fn is_of(&self, charger: &Charger, token: Option<&str>) -> bool {
         let same_document = match (&self.document, &charger.document) {
             (Some(kept), Some(now)) => Arc::ptr_eq(kept, &now.json),
             (None, None) => true,
@@ -74,7 +74,7 @@ impl Kept {
         };
         same_document
             && Arc::ptr_eq(&self.view, &charger.view)
-            && self.token == caller.token
+            && self.token.as_deref() == token
             && self.api_enabled == charger.door.is_enabled()
     }
 }

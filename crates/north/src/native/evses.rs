@@ -2,12 +2,11 @@
 
 use axum::extract::{Path, State as Shared};
 use axum::{Extension, Json};
-use gate::{Action, Denied, Principal, Subject};
+use gate::Principal;
 
-use super::audit::note;
 use super::error::{ApiError, ErrorAnswer};
 use super::sites::readable_view;
-use super::wire::{self, EvseList, EvseView, GoeView};
+use super::wire::{self, EvseList, EvseView};
 use crate::State;
 
 /// Lists the EVSEs of a site.
@@ -45,45 +44,4 @@ pub async fn show(
     let found = view.evses.iter().find(|known| known.id.as_str() == evse);
     let found = found.ok_or_else(|| ApiError::unknown("evse", &evse))?;
     Ok(Json(EvseView::of(found, wire::station_of(&view, found))))
-}
-
-/// Says how an EVSE appears to go-e clients: serial number and token. Administrators only.
-#[utoipa::path(get, path = "/sites/{site}/evses/{evse}/goe", operation_id = "show_evse_goe", tag = "evses",
-    params(("site" = String, Path), ("evse" = String, Path)), responses(
-    (status = 200, body = GoeView),
-    (status = 401, body = ErrorAnswer),
-    (status = 403, body = ErrorAnswer),
-    (status = 404, body = ErrorAnswer),
-    (status = 503, body = ErrorAnswer),
-))]
-pub async fn goe(
-    Shared(state): Shared<State>,
-    Extension(caller): Extension<Principal>,
-    Path((site, evse)): Path<(String, String)>,
-) -> Result<Json<GoeView>, ApiError> {
-    let view = readable_view(&state, &caller, &site).await?;
-    let found = view.evses.iter().find(|known| known.id.as_str() == evse);
-    let found = found.ok_or_else(|| ApiError::unknown("evse", &evse))?;
-    if !gate::may(&caller, &Action::Administer, &Subject::Evse(&view.id, &found.id)) {
-        return Err(ApiError::not_allowed("tokens are for administrators"));
-    }
-    let charger = state
-        .settings
-        .goe
-        .chargers
-        .iter()
-        .find(|charger| charger.evse == found.id);
-    let charger = charger.ok_or_else(|| ApiError::unknown("go-e serial number of evse", &evse))?;
-    let token = state
-        .gate
-        .goe_token(&found.id)
-        .await
-        .map_err(Denied::Unavailable)?;
-    let action = format!("see the go-e token of evse {}", found.id);
-    note(&state, &caller, &action, "done").await;
-    Ok(Json(GoeView {
-        serial: charger.serial.clone(),
-        token,
-        enabled: charger.enabled,
-    }))
 }

@@ -15,6 +15,7 @@ pub mod energy;
 pub mod error;
 pub mod events;
 pub mod evses;
+pub mod goe;
 pub mod history;
 pub mod intents;
 mod nouns;
@@ -63,7 +64,11 @@ fn closed() -> OpenApiRouter<State> {
         .routes(routes!(devices::show))
         .routes(routes!(evses::list))
         .routes(routes!(evses::show))
-        .routes(routes!(evses::goe))
+        .routes(routes!(goe::show, goe::change))
+        .routes(routes!(goe::renew_token))
+        .routes(routes!(goe::keys))
+        .routes(routes!(goe::values))
+        .routes(routes!(goe::write))
         .routes(routes!(intents::create))
         .routes(routes!(history::show))
         .routes(routes!(history::export))

@@ -7,6 +7,7 @@ mod cfos;
 mod energy;
 mod events;
 mod goe;
+mod goe_keys;
 mod history;
 mod month;
 mod native;

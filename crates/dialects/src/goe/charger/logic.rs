@@ -6,7 +6,7 @@ use model::time::{Millis, Monotonic, Now};
 use model::units::MilliVolts;
 use serde_json::{Value, json};
 
-use super::{Charger, clock_keys};
+use super::{Charger, Quirk, clock_keys};
 use crate::goe::wire::decimal;
 
 /// Pushed meter data are stale after this (README of the reference, 4.6).
@@ -40,6 +40,11 @@ impl Decision {
     const fn allows(self) -> bool {
         matches!(self, Self::ForcedOn | Self::Default)
     }
+}
+
+/// `c0i` to `c9i`.
+fn is_card_id(key: &str) -> bool {
+    matches!(key.as_bytes(), [b'c', b'0'..=b'9', b'i'])
 }
 
 impl Charger {
@@ -80,7 +85,12 @@ impl Charger {
             };
             match pending.key.as_str() {
                 "ids" => self.take_push(&pending.value, now),
-                // Write-only commands and card ids never read back as written.
+                // A card's id is written and never read back.
+                key if is_card_id(key) => {
+                    let is_there = pending.value.as_str().is_some_and(|id| !id.is_empty());
+                    self.put([(key, is_there.into())]);
+                }
+                // Neither are commands, which are no keys of a status.
                 key if self.keys.contains_key(key) => {
                     self.keys.insert(pending.key, pending.value);
                 }
@@ -123,7 +133,7 @@ impl Charger {
 
     fn decide(&self, now: Monotonic) -> Decision {
         let limit = self.keys.get("dwo").and_then(Value::as_f64);
-        if self.integer("err").unwrap_or(0) != 0 {
+        if self.integer("err").unwrap_or(0) != 0 || self.quirk == Some(Quirk::CarError) {
             Decision::Fault
         } else if self.integer("acs") == Some(1) && self.integer("trx").is_none() {
             Decision::WaitingForAccess
@@ -216,7 +226,7 @@ impl Charger {
         let three = closed && self.phases == Phases::Three;
         let cable = match self.variant {
             super::Variant::V3 => 20,
-            super::Variant::V4 => 32,
+            super::Variant::V4 | super::Variant::Core => 32,
         };
         let pha = [
             closed,
@@ -253,7 +263,7 @@ impl Charger {
     }
 
     /// Sets several keys; a charger that does not have one gets none.
-    fn put<const N: usize>(&mut self, values: [(&str, Value); N]) {
+    pub(super) fn put<const N: usize>(&mut self, values: [(&str, Value); N]) {
         for (key, value) in values {
             if let Some(slot) = self.keys.get_mut(key) {
                 *slot = value;

@@ -4,8 +4,12 @@ use model::phases::Phases;
 use model::setpoint::ChargeCurrent;
 use model::time::{Millis, Monotonic};
 
+use model::device::ForeignPolicy;
+use model::message::ForeignWhat;
+
 use super::MOST_REPEATS;
-use crate::goe::wire::{Frc, Status};
+use super::foreign::{Ceded, Shown};
+use crate::goe::wire::{Car, Frc, Status};
 
 /// How long a charger may take to show what was written. Its logic runs once a second.
 const SETTLE: Millis = Millis(3_000);
@@ -42,6 +46,20 @@ pub(super) struct Target {
     frc_written: Option<Written>,
     psm_written: Option<Written>,
     repeats: u32,
+    /// What the charger had when it last showed the setpoint; whatever differs from it is somebody else's.
+    settled: Option<Shown>,
+    /// What of the setpoint is left to somebody else.
+    ceded: Ceded,
+}
+
+/// What a status says of the setpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Noticed {
+    Nothing,
+    /// The charger has what it was told, all of it.
+    AsTold,
+    /// Somebody else wrote.
+    Foreign(ForeignWhat),
 }
 
 impl Target {
@@ -58,6 +76,8 @@ impl Target {
             frc_written: None,
             psm_written: None,
             repeats: 0,
+            settled: None,
+            ceded: Ceded::default(),
         }
     }
 
@@ -65,20 +85,30 @@ impl Target {
     pub(super) fn replace(&mut self, next: Self) {
         if (self.amps, self.psm) != (next.amps, next.psm) {
             (self.amps, self.psm, self.repeats) = (next.amps, next.psm, 0);
+            self.settled = None;
         }
     }
 
-    /// The keys that have to be written now, as a query.
-    pub(super) fn due(&self, status: &Status, now: Monotonic) -> Option<String> {
+    /// The keys that have to be written now, with their values.
+    pub(super) fn writes(&self, status: &Status, now: Monotonic) -> Vec<(&'static str, i64)> {
         let [psm, amp, frc] = self.differing(status, now);
-        let pairs: Vec<String> = [("psm", psm), ("amp", amp), ("frc", frc)]
+        [("psm", psm), ("amp", amp), ("frc", frc)]
             .into_iter()
-            .filter_map(|(key, value)| value.map(|value| format!("{key}={value}")))
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect()
+    }
+
+    /// The same as a query, if there is anything to write.
+    pub(super) fn due(&self, status: &Status, now: Monotonic) -> Option<String> {
+        let pairs: Vec<String> = self
+            .writes(status, now)
+            .into_iter()
+            .map(|(key, value)| format!("{key}={value}"))
             .collect();
         (!pairs.is_empty()).then(|| pairs.join("&"))
     }
 
-    /// The query of [`Self::due`] left.
+    /// What [`Self::writes`] says left.
     pub(super) fn sent(&mut self, status: &Status, now: Monotonic) {
         let [psm, amp, frc] = self.differing(status, now);
         let until = now + if self.repeats < MOST_REPEATS { SETTLE } else { SLOW };
@@ -92,21 +122,61 @@ impl Target {
         }
     }
 
-    /// The charger said something new. Once it shows the setpoint, the next difference is a new one.
-    pub(super) fn compare(&mut self, status: &Status) {
-        if self.shown(status) {
-            self.forget();
+    /// The charger said something new. Once it shows the setpoint, the next difference is a new one, and
+    /// somebody else's.
+    pub(super) fn compare(&mut self, status: &Status, policy: ForeignPolicy) -> Noticed {
+        let shown = Shown::of(status);
+        // While we want no more than what was left to somebody, their word and ours look the same.
+        let is_telling = self.ceded == Ceded::default()
+            || (self.ceded.amps(self.amps), self.ceded.phases(self.psm)) != (self.amps, self.psm);
+        if is_telling && self.is_shown(&Ceded::default(), status) {
+            self.ceded = Ceded::default();
+            self.settle(shown);
+            return Noticed::AsTold;
         }
+        if self.is_shown(&self.ceded, status) {
+            self.settle(shown);
+            return Noticed::Nothing;
+        }
+        let Some(what) = self.settled.and_then(|settled| settled.changed_to(&shown)) else {
+            return Noticed::Nothing;
+        };
+        // A forced state ends with the car, whoever set it.
+        if status.car == Some(Car::Idle) && status.frc == Some(Frc::Neutral) {
+            return Noticed::Nothing;
+        }
+        self.settled = None;
+        self.ceded = match policy {
+            ForeignPolicy::Reassert => Ceded::default(),
+            ForeignPolicy::Yield | ForeignPolicy::Ask => self.ceded.with(what, self.amps, self.psm),
+        };
+        if self.is_shown(&self.ceded, status) {
+            self.settle(shown);
+        }
+        Noticed::Foreign(what)
     }
 
-    /// After a break of the link nothing is known to be on its way.
+    fn settle(&mut self, shown: Shown) {
+        (self.amp_written, self.frc_written, self.psm_written) = (None, None, None);
+        self.repeats = 0;
+        self.settled = Some(shown);
+    }
+
+    /// After a break of the link nothing is known to be on its way, and what differs may be older than the break.
     pub(super) fn forget(&mut self) {
         (self.amp_written, self.frc_written, self.psm_written) = (None, None, None);
         self.repeats = 0;
+        self.settled = None;
     }
 
-    fn shown(&self, status: &Status) -> bool {
-        let [psm, amp, frc] = self.wanted(status.psm, status.amp, status.frc, status.alw);
+    /// Nothing is left to others any more.
+    pub(super) fn take_back(&mut self) {
+        self.ceded = Ceded::default();
+        self.forget();
+    }
+
+    fn is_shown(&self, ceded: &Ceded, status: &Status) -> bool {
+        let [psm, amp, frc] = self.wanted(ceded, status.psm, status.amp, status.frc, status.alw);
         psm.is_none() && amp.is_none() && frc.is_none()
     }
 
@@ -117,6 +187,7 @@ impl Target {
             None => status.frc,
         };
         self.wanted(
+            &self.ceded,
             Written::holds(self.psm_written, now).or(status.psm),
             Written::holds(self.amp_written, now).or(status.amp),
             frc,
@@ -127,15 +198,17 @@ impl Target {
     /// `psm`, `amp` and `frc` that differ from what the charger is believed to have.
     fn wanted(
         &self,
+        ceded: &Ceded,
         psm: Option<i64>,
         amp: Option<i64>,
         frc: Option<Frc>,
         alw: Option<bool>,
     ) -> [Option<i64>; 3] {
-        let Some(amps) = self.amps else {
+        let wished = ceded.phases(self.psm);
+        let Some(amps) = ceded.amps(self.amps) else {
             // Only a forced stop lasts: in neutral the charger's own logic may start at any time.
             return [
-                self.psm.filter(|_| psm != self.psm),
+                wished.filter(|_| psm != wished),
                 None,
                 (frc != Some(Frc::Off)).then_some(FRC_OFF),
             ];
@@ -146,7 +219,7 @@ impl Target {
             Some(Frc::Off) | None => false,
         };
         [
-            self.psm.filter(|_| psm != self.psm),
+            wished.filter(|_| psm != wished),
             (amp != Some(amps)).then_some(amps),
             (!runs).then_some(FRC_ON),
         ]

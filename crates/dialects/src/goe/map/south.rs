@@ -51,7 +51,7 @@ pub fn evse_status(status: &Status, was_complete: bool) -> Option<EvseStatus> {
         max_current: max_current(status),
         session_energy: status.wh.map(|energy| WattHours(rounded(energy).max(0))),
         current: measured(status).and_then(|measured| measured.current),
-        watchdog: None,
+        watchdog: watchdog(status),
     })
 }
 
@@ -103,6 +103,13 @@ fn max_current(status: &Status) -> Option<MilliAmps> {
         .map(|amps| MilliAmps::from_amps(amps.min(1_000)))
 }
 
+/// What the charger gives without us, by its own word: its watchdog is on and says how much.
+fn watchdog(status: &Status) -> Option<ChargeCurrent> {
+    let is_on = status.fse == Some(true);
+    let amps = status.fsi.filter(|amps| is_on && (0..=1_000).contains(amps))?;
+    Some(ChargeCurrent::at_most(MilliAmps::from_amps(amps)))
+}
+
 /// Behind the contactor while charging, otherwise what would be connected.
 fn terminals(status: &Status, car: Car) -> PhaseSet {
     let set = |flags: [bool; 3]| {
@@ -132,21 +139,56 @@ fn terminals(status: &Status, car: Car) -> PhaseSet {
     }
 }
 
-/// What the charger is: `go-e go-eCharger_V4 22 kW, firmware 59.4, serial 000001`.
+/// The words of a charger that say what it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nameplate([Option<Box<str>>; 5]);
+
+impl Nameplate {
+    const KEYS: [&str; 5] = ["oem", "typ", "var", "fwv", "sse"];
+
+    /// Reads what is said of it; says whether something is new.
+    pub fn take(&mut self, object: &Map<String, Value>) -> bool {
+        let mut is_new = false;
+        for (word, key) in self.0.iter_mut().zip(Self::KEYS) {
+            let Some(value) = object.get(key) else { continue };
+            let said: Option<Box<str>> = match value {
+                Value::String(text) => Some(text.chars().take(40).collect()),
+                Value::Number(number) => Some(number.to_string().into()),
+                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+            };
+            is_new |= *word != said;
+            *word = said;
+        }
+        is_new
+    }
+
+    /// `go-e go-eCharger_V4 22 kW, firmware 59.4, serial 000001`; nothing while the type is not known.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        let [oem, typ, var, fwv, sse] = &self.0;
+        let mut words = vec![
+            oem.as_deref().unwrap_or("go-e").to_owned(),
+            typ.as_deref()?.to_owned(),
+        ];
+        words.extend(var.as_ref().map(|power| format!("{power} kW")));
+        let said = |what: &str, word: &Option<Box<str>>| {
+            word.as_ref()
+                .map(|word| format!(", {what} {word}"))
+                .unwrap_or_default()
+        };
+        Some(format!(
+            "{}{}{}",
+            words.join(" "),
+            said("firmware", fwv),
+            said("serial", sse)
+        ))
+    }
+}
+
+/// What the charger with this document is.
 #[must_use]
 pub fn identity(document: &Map<String, Value>) -> Option<String> {
-    let text = |key: &str| match document.get(key)? {
-        Value::String(text) => Some(text.chars().take(40).collect::<String>()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    };
-    let mut words = vec![text("oem").unwrap_or_else(|| "go-e".to_owned()), text("typ")?];
-    words.extend(text("var").map(|power| format!("{power} kW")));
-    let firmware = text("fwv")
-        .map(|version| format!(", firmware {version}"))
-        .unwrap_or_default();
-    let serial = text("sse")
-        .map(|serial| format!(", serial {serial}"))
-        .unwrap_or_default();
-    Some(format!("{}{firmware}{serial}", words.join(" ")))
+    let mut nameplate = Nameplate::default();
+    nameplate.take(document);
+    nameplate.text()
 }

@@ -1,17 +1,17 @@
 //! A client, a charger and a car, with latency and loss as fields and time in steps.
 
-use model::device::LinkState;
+use model::device::{ForeignPolicy, LinkState};
 use model::document::Document;
 use model::id::EvseId;
-use model::message::Report;
+use model::message::{ForeignWhat, Report};
 use model::phases::{PerPhase, Phase, Phases};
 use model::reading::{EvseStatus, Measured};
 use model::setpoint::{Action, ChargeCurrent};
 use model::time::{Millis, Monotonic, Now};
 use model::units::{MilliAmps, MilliVolts, WattHours};
 
-use super::at;
-use crate::goe::{Charger, ChargerInputs, Client, GoeClientSettings, Variant};
+use super::{at, get};
+use crate::goe::{Charger, ChargerInputs, Client, Common, Variant};
 use crate::{Client as _, Failure, Reply, ReplyError, Request};
 
 const STEP_MS: i64 = 100;
@@ -40,12 +40,17 @@ pub struct Pair {
 
 impl Pair {
     pub fn new(variant: Variant) -> Self {
-        let client = Client::new(GoeClientSettings {
-            evse: EvseId::new("left").unwrap(),
-            url: "http://192.0.2.7/".to_owned(),
-            poll: Millis(1_000),
-            full_every: Millis(60_000),
-        });
+        Self::sharing(variant, ForeignPolicy::default(), None)
+    }
+
+    /// With what is done about foreign writers, and what the charger shall fall back to.
+    pub fn sharing(variant: Variant, foreign: ForeignPolicy, fall_back: Option<ChargeCurrent>) -> Self {
+        let common = Common {
+            foreign,
+            fall_back,
+            ..Common::new(EvseId::new("left").unwrap(), Millis(1_000))
+        };
+        let client = Client::with(common, "http://192.0.2.7/", Millis(60_000));
         Self {
             client,
             charger: Charger::new(variant, "000001"),
@@ -90,8 +95,12 @@ impl Pair {
     }
 
     pub fn write(&mut self, key: &str, value: &str) {
+        self.write_and_wait(0, key, value);
+    }
+
+    pub fn write_and_wait(&mut self, ticket: u64, key: &str, value: &str) {
         let action = Action::VendorWrite {
-            ticket: 0,
+            ticket,
             key: key.to_owned(),
             value: value.to_owned(),
         };
@@ -165,6 +174,28 @@ impl Pair {
             .iter()
             .filter_map(|uri| uri.strip_prefix("http://192.0.2.7/api/set?"))
             .collect()
+    }
+
+    /// What somebody else writes at the charger.
+    pub fn elsewhere(&mut self, query: &str) {
+        let response = self.charger.handle(&get(&format!("/api/set?{query}")), self.now);
+        assert_eq!(response.status(), 200, "{query}");
+    }
+
+    pub fn foreign(&self) -> Vec<Option<ForeignWhat>> {
+        let write = |report: &Report| match report {
+            Report::Foreign { write } => Some(write.map(|write| write.what)),
+            _ => None,
+        };
+        self.reports.iter().filter_map(write).collect()
+    }
+
+    pub fn answers(&self) -> Vec<(u64, Result<(), String>)> {
+        let answer = |report: &Report| match report {
+            Report::VendorAnswer { ticket, answer } => Some((*ticket, answer.clone())),
+            _ => None,
+        };
+        self.reports.iter().filter_map(answer).collect()
     }
 
     pub fn links(&self) -> Vec<LinkState> {

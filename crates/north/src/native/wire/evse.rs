@@ -14,17 +14,6 @@ pub struct EvseList {
     pub items: Vec<EvseView>,
 }
 
-/// How an EVSE appears to go-e clients.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
-pub struct GoeView {
-    /// Six digits, leading zeros kept.
-    pub serial: String,
-    /// What a client shows to read and steer this EVSE; null before one was made.
-    pub token: Option<String>,
-    /// Whether the cloud form answers.
-    pub enabled: bool,
-}
-
 /// The unit that charges one car.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EvseView {

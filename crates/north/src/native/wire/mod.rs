@@ -34,6 +34,7 @@ mod charge;
 mod device;
 mod event;
 mod evse;
+mod goe;
 mod history;
 mod intent;
 mod outbox;
@@ -52,8 +53,12 @@ pub use charge::{
 pub use device::{DeviceList, DeviceView, LinkStateName, LinkView, MeasuredView, MeterRole, Quality};
 pub use event::{Backfill, Patch};
 pub use evse::{
-    ChargeMode, EvseList, EvseView, Force, GoeView, Phases, PilotState, ReasonView, Wish,
-    of_site as evses_of, station_of,
+    ChargeMode, EvseList, EvseView, Force, Phases, PilotState, ReasonView, Wish, of_site as evses_of,
+    station_of,
+};
+pub use goe::{
+    GoeAccess, GoeDoorChange, GoeKey, GoeKeyList, GoeMeaning, GoeRange, GoeSource, GoeType, GoeValues,
+    GoeView, GoeWrite,
 };
 pub use history::{EnergyAnswer, EnergyRow, EnergySeries, HistoryAnswer, HistorySeries, Period};
 pub use intent::{IntentAnswer, IntentRequest};
