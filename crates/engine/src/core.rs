@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use control::snapshot::Snapshot;
-use control::{Decision, Finding, Memory};
+use control::{Decision, Finding, Memory, Verdict as Decided};
 use model::alarm::{Alarm, AlarmCode};
 use model::device::{Device, Evse, Force, LinkState, Wish};
 use model::id::{DeviceId, EvseId};
 use model::intent::Rejection;
-use model::message::{Report, Reported};
+use model::message::{ForeignWhat, ForeignWrite, Report, Reported};
 use model::reading::{Pushed, Quantity};
 use model::reason::{Cause, Reason};
 use model::session::{LedgerEntry, Session};
@@ -91,6 +91,8 @@ pub struct Core {
     pub(crate) pushed: BTreeMap<EvseId, (Pushed, Now)>,
     /// Whose pushed readings the last cycle used.
     pub(crate) leans_on: Option<EvseId>,
+    /// What somebody else changed at charging stations.
+    pub(crate) foreign: BTreeMap<EvseId, ForeignWrite>,
     /// Of the last cycle, in the order of the site.
     pub(crate) price_allows: Vec<Option<bool>>,
     pub(crate) tickets: Tickets,
@@ -143,6 +145,7 @@ impl Core {
             caps: BTreeMap::new(),
             pushed: BTreeMap::new(),
             leans_on: None,
+            foreign: BTreeMap::new(),
             price_allows: Vec::new(),
             tickets: Tickets::of_epoch(epoch),
             keys: restored
@@ -240,11 +243,35 @@ impl Core {
                 };
                 self.tickets.shown(&document.dialect, &document.json, is_its);
             }
-            Report::Measured(_)
-            | Report::Evse { .. }
-            | Report::Identity { .. }
-            | Report::Link(_)
-            | Report::Foreign { .. } => {}
+            Report::Foreign { write } => self.note_foreign(&reported.device, *write),
+            Report::Measured(_) | Report::Evse { .. } | Report::Identity { .. } | Report::Link(_) => {}
+        }
+    }
+
+    fn note_foreign(&mut self, device: &DeviceId, write: Option<ForeignWrite>) {
+        let evses = self.site.device(device).map(Device::evses).unwrap_or_default();
+        for evse in evses {
+            match write {
+                Some(write) => self.foreign.insert(evse.id.clone(), write),
+                None => self.foreign.remove(&evse.id),
+            };
+        }
+    }
+
+    /// What somebody else changed explains what a car gets, where our own decision would let it charge, or
+    /// where it charges against it.
+    fn cause(&self, station: &Device, evse: &EvseId, verdict: &Decided) -> Cause {
+        let Some(ForeignWrite { what, .. }) = self.foreign.get(evse).copied() else {
+            return verdict.cause.clone();
+        };
+        // Who is silent is not known to do anything.
+        let is_known = !matches!(verdict.cause, Cause::StationSilent { .. } | Cause::StartingUp);
+        if !is_known || verdict.told.is_paused() != matches!(what, ForeignWhat::Started) {
+            return verdict.cause.clone();
+        }
+        Cause::ChangedElsewhere {
+            what,
+            policy: station.link.foreign_policy(),
         }
     }
 
@@ -443,17 +470,12 @@ impl Core {
             let Some(verdict) = self.decision.verdicts.get(index) else {
                 continue;
             };
+            let cause = self.cause(station, &evse.id, verdict);
             let since = match self.reasons.get(&evse.id) {
-                Some(reason) if reason.cause.code() == verdict.cause.code() => reason.since,
+                Some(reason) if reason.cause.code() == cause.code() => reason.since,
                 Some(_) | None => now.wall,
             };
-            self.reasons.insert(
-                evse.id.clone(),
-                Reason {
-                    cause: verdict.cause.clone(),
-                    since,
-                },
-            );
+            self.reasons.insert(evse.id.clone(), Reason { cause, since });
             if !station.enabled {
                 continue;
             }

@@ -1,5 +1,6 @@
 //! The core without a world: wishes, restarts, reports and records.
 
+mod desk;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -7,13 +8,13 @@ use std::sync::Arc;
 
 use model::alarm::{Alarm, AlarmCode, Severity};
 use model::device::{
-    AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, Force, GoeLink, LinkSettings, LinkState,
-    MeterRole, Wish,
+    AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, Force, ForeignPolicy, GoeLink, LinkSettings,
+    LinkState, MeterRole, Wish,
 };
 use model::document::Document;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId, VehicleId};
 use model::intent::{Intent, Rejection, Wanted};
-use model::message::{Report, Reported};
+use model::message::{ForeignWhat, ForeignWrite, Report, Reported};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
 use model::reading::{EvseStatus, Measured, PilotState, Pushed};
 use model::reason::Cause;
@@ -23,6 +24,7 @@ use model::site::{Circuit, Keeper, Site};
 use model::time::{Millis, Monotonic, Now, Timestamp};
 use model::units::{MilliAmps, MilliVolts, PerMille, WattHours, Watts};
 use model::vehicle::{SocSource, StateOfCharge, Vehicle};
+use model::view::ForeignView;
 
 use crate::{Change, Core, Directory, Record, Restored};
 
@@ -580,7 +582,8 @@ fn pushed_readings_count_only_where_the_site_has_no_meter_of_its_own() {
 /// A site without any meter, where the sun is known by pushes alone.
 #[test]
 fn what_a_battery_gives_is_no_sun() {
-    for (battery, surplus) in [(None, 2_300), (Some(-1_000), 1_300), (Some(1_000), 2_300)] {
+    // Rounded down to whole milliamperes.
+    for (battery, surplus) in [(None, 2_300), (Some(-1_000), 1_299), (Some(1_000), 2_300)] {
         let mut bare = site().as_ref().clone();
         bare.circuits[0].meter = None;
         bare.devices.remove(0);
@@ -614,6 +617,61 @@ fn what_a_battery_gives_is_no_sun() {
             panic!("{cause:?}");
         };
         assert_eq!(available, Watts(surplus), "{battery:?}");
+    }
+}
+
+#[test]
+fn what_somebody_else_changed_is_shown_with_what_is_done_about_it() {
+    let write = |what| ForeignWrite {
+        what,
+        since: Timestamp(7),
+    };
+    let current = ForeignWhat::Current(MilliAmps(8_000));
+    for policy in [ForeignPolicy::Yield, ForeignPolicy::Reassert, ForeignPolicy::Ask] {
+        let mut shared = site().as_ref().clone();
+        shared.devices[1].link = LinkSettings::Goe(GoeLink {
+            foreign: policy,
+            ..GoeLink::http("http://127.0.0.1")
+        });
+        let settings = ControlSettings::default();
+        let mut core = Core::new(
+            Arc::new(shared),
+            settings,
+            3,
+            Restored::default(),
+            Millis(1_000),
+            now(0),
+        );
+        let mut at = 0;
+        let mut after = |core: &mut Core, pilot, change: Option<Option<ForeignWhat>>| {
+            if let Some(what) = change {
+                let write = what.map(write);
+                report(core, "station", Report::Foreign { write }, at);
+            }
+            for _ in 0..40 {
+                at += 1_000;
+                grid(core, 0, at);
+                car(core, pilot, ChargeCurrent::PAUSED, 0, at);
+                core.handle_timeout(now(at));
+            }
+            let evse = core.view(now(at)).evses.remove(0);
+            (evse.foreign, evse.reason.cause)
+        };
+        let (foreign, cause) = after(&mut core, PilotState::C, Some(Some(current)));
+        assert_eq!(
+            foreign,
+            Some(ForeignView {
+                write: write(current),
+                policy,
+            })
+        );
+        let what = current;
+        assert_eq!(cause, Cause::ChangedElsewhere { what, policy });
+        // Without a car nothing is decided by it.
+        assert_eq!(after(&mut core, PilotState::A, None).1, Cause::NoVehicle);
+        let (foreign, cause) = after(&mut core, PilotState::C, Some(None));
+        assert_eq!(foreign, None);
+        assert!(!matches!(cause, Cause::ChangedElsewhere { .. }), "{cause:?}");
     }
 }
 

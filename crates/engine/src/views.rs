@@ -9,7 +9,7 @@ use model::setpoint::ChargeCurrent;
 use model::time::Now;
 use model::units::Watts;
 use model::vendor::Keys;
-use model::view::{CardSlot, CircuitView, DeviceView, EvseView, Flow, PushedView, SiteView};
+use model::view::{CardSlot, CircuitView, DeviceView, EvseView, Flow, ForeignView, PushedView, SiteView};
 
 use crate::core::Core;
 use crate::cycle;
@@ -242,6 +242,10 @@ impl Core {
                 .map(|cap| (cap.current, cap.ends)),
             price_allows: self.price_allows.get(index).copied().flatten(),
             pushed: self.pushed_view(&evse.id, now),
+            foreign: self.foreign.get(&evse.id).map(|write| ForeignView {
+                write: *write,
+                policy: station.link.foreign_policy(),
+            }),
             keys: self.keys_of(&evse.id),
             dialect: station.link.dialect().map(str::to_owned),
         }

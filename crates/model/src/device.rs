@@ -110,6 +110,15 @@ impl LinkSettings {
             Self::Sunspec { .. } | Self::Modbus { .. } | Self::None => None,
         }
     }
+
+    /// What is done when somebody else changes what the device was told.
+    #[must_use]
+    pub const fn foreign_policy(&self) -> ForeignPolicy {
+        match self {
+            Self::Goe(link) => link.foreign,
+            Self::Sunspec { .. } | Self::Modbus { .. } | Self::None => ForeignPolicy::Reassert,
+        }
+    }
 }
 
 /// How a go-e charger is reached, and how we share it with others.

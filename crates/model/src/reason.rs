@@ -5,10 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::ForeignPolicy;
 use crate::id::{CircuitId, DeviceId, EvseId};
 use crate::limit::LimitSource;
+use crate::message::ForeignWhat;
 use crate::money::{Currency, PerKwh};
-use crate::phases::Phase;
+use crate::phases::{Phase, Phases};
 use crate::time::{Millis, Timestamp};
 use crate::units::{MilliAmps, PerMille, WattHours, Watts};
 
@@ -82,6 +84,11 @@ pub enum Cause {
         limit: PerKwh,
         currency: Currency,
     },
+    /// Somebody else changed what the charging station was told: its app, another manager.
+    ChangedElsewhere {
+        what: ForeignWhat,
+        policy: ForeignPolicy,
+    },
 }
 
 /// A cause with its time.
@@ -120,11 +127,12 @@ impl Cause {
             Self::ChargeLimitReached { .. } => "charge_limit_reached",
             Self::EnergyLimitReached { .. } => "energy_limit_reached",
             Self::PriceTooHigh { .. } => "price_too_high",
+            Self::ChangedElsewhere { .. } => "changed_elsewhere",
         }
     }
 
     /// Every code there is; the page's catalogue is compared with it.
-    pub const CODES: [&'static str; 22] = [
+    pub const CODES: [&'static str; 23] = [
         "no_vehicle",
         "switched_off",
         "disabled",
@@ -147,6 +155,7 @@ impl Cause {
         "charge_limit_reached",
         "energy_limit_reached",
         "price_too_high",
+        "changed_elsewhere",
     ];
 
     /// One plain English sentence, without the name of the EVSE.
@@ -236,6 +245,21 @@ impl Cause {
                 limit.to_text(),
                 price.to_text()
             ),
+            Self::ChangedElsewhere { what, policy } => {
+                let done = match what {
+                    ForeignWhat::Current(current) => format!("set {}", current.to_amps_text()),
+                    ForeignWhat::Paused => "paused it".to_owned(),
+                    ForeignWhat::Started => "started it".to_owned(),
+                    ForeignWhat::Phases(Phases::One) => "chose one phase".to_owned(),
+                    ForeignWhat::Phases(Phases::Three) => "chose three phases".to_owned(),
+                };
+                let then = match policy {
+                    ForeignPolicy::Yield => "that stands until the car leaves",
+                    ForeignPolicy::Reassert => "it is told again",
+                    ForeignPolicy::Ask => "that stands until somebody decides",
+                };
+                format!("Somebody else {done} at the charging station; {then}.")
+            }
         }
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::Alarm;
-use crate::device::{AuthorisationMode, LinkState, MeterRole, Wish};
+use crate::device::{AuthorisationMode, ForeignPolicy, LinkState, MeterRole, Wish};
 use crate::id::{CardId, CircuitId, DeviceId, EvseId, SessionId, SiteId, UserId, VehicleId};
+use crate::message::ForeignWrite;
 use crate::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
 use crate::reading::{EvseStatus, Measured, Pushed};
 use crate::reason::Reason;
@@ -116,10 +117,19 @@ pub struct EvseView {
     pub price_allows: Option<bool>,
     /// What was pushed at it in the last seconds.
     pub pushed: Option<PushedView>,
+    /// What somebody else changed at the charging station, and what is done about it.
+    pub foreign: Option<ForeignView>,
     /// Vendor keys that were written: kept ones, and what the charging station has confirmed and not yet shown.
     pub keys: Keys,
     /// The vendor's language of keys that its charging station speaks.
     pub dialect: Option<String>,
+}
+
+/// What somebody else changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignView {
+    pub write: ForeignWrite,
+    pub policy: ForeignPolicy,
 }
 
 /// Readings that somebody pushes.

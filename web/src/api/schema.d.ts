@@ -1162,6 +1162,7 @@ export interface components {
             complete: boolean;
             /** @description Draw by grid phase. */
             current_ma: components["schemas"]["PerPhase"];
+            foreign: components["schemas"]["ForeignWrite"] | null;
             /**
              * Format: int64
              * @description What the latest cycle would give it; above the setpoint while a rise waits. 0 is paused.
@@ -1195,6 +1196,7 @@ export interface components {
              *     mode does not ask, or no price is known.
              */
             price_allows: boolean | null;
+            pushed: components["schemas"]["PushedReadings"] | null;
             reason: components["schemas"]["ReasonView"];
             session: components["schemas"]["SessionNow"] | null;
             /**
@@ -1243,6 +1245,34 @@ export interface components {
          * @enum {string}
          */
         Force: "neutral" | "off" | "on";
+        /**
+         * @description What is done about it. What is above our limits is always taken back.
+         * @enum {string}
+         */
+        ForeignPolicy: "yield" | "reassert" | "ask";
+        ForeignWhat: {
+            /** Format: int64 */
+            current_ma: number;
+            /** @enum {string} */
+            kind: "current";
+        } | {
+            /** @enum {string} */
+            kind: "paused";
+        } | {
+            /** @enum {string} */
+            kind: "started";
+        } | {
+            /** @enum {string} */
+            kind: "phases";
+            phases: components["schemas"]["Phases"];
+        };
+        /** @description What somebody else changed at a charging station: its app, another manager. */
+        ForeignWrite: {
+            policy: components["schemas"]["ForeignPolicy"];
+            /** Format: int64 */
+            since_ms: number;
+            what: components["schemas"]["ForeignWhat"];
+        };
         /**
          * @description Who may read and write a key, by the vendor's table.
          * @enum {string}
@@ -1694,6 +1724,19 @@ export interface components {
             start_ms: number;
             tariff: string;
         };
+        /** @description Readings that somebody pushes at an EVSE: they count for ten seconds. Positive flows into the thing named. */
+        PushedReadings: {
+            /** Format: int64 */
+            at_ms: number;
+            /** Format: int64 */
+            battery_w: number | null;
+            /** Format: int64 */
+            grid_w: number;
+            /** @description Whether they count: the site has no fresh meter of its own at its grid connection. */
+            is_used: boolean;
+            /** Format: int64 */
+            pv_w: number | null;
+        };
         /**
          * @description How far a value may be trusted.
          * @enum {string}
@@ -1705,7 +1748,7 @@ export interface components {
          */
         ReasonView: {
             /** @enum {string} */
-            code: "no_vehicle" | "switched_off" | "disabled" | "vehicle_not_asking" | "vehicle_complete" | "as_asked" | "limited" | "circuit_full" | "no_surplus" | "waiting_for_stable_room" | "minimum_pause" | "holding_minimum" | "meter_silent" | "station_silent" | "not_following" | "starting_up" | "waiting_for_others" | "awaiting_authorisation" | "budget_used_up" | "charge_limit_reached" | "energy_limit_reached" | "price_too_high";
+            code: "no_vehicle" | "switched_off" | "disabled" | "vehicle_not_asking" | "vehicle_complete" | "as_asked" | "limited" | "circuit_full" | "no_surplus" | "waiting_for_stable_room" | "minimum_pause" | "holding_minimum" | "meter_silent" | "station_silent" | "not_following" | "starting_up" | "waiting_for_others" | "awaiting_authorisation" | "budget_used_up" | "charge_limit_reached" | "energy_limit_reached" | "price_too_high" | "changed_elsewhere";
             /** @description Currents in mA, powers in W, times in ms since 1970, ages in ms. */
             params: Record<string, unknown>;
             /**

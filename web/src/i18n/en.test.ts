@@ -18,6 +18,7 @@ const MADE = [
   "device.kind.",
   "device.role.",
   "evse.mode.",
+  "foreign.",
   "installation.tls.",
   "limit.",
   "nav.",

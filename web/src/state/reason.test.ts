@@ -115,6 +115,24 @@ const rows: [string, Record<string, unknown>, string, string][] = [
     "Waits for sun, or for grid energy at €0.200/kWh",
     "It costs €0.312/kWh now.",
   ],
+  [
+    "changed_elsewhere",
+    { what: { kind: "current", value: 8_000 }, policy: "yield" },
+    "Somebody else set 8 A",
+    "It was changed at the charging station, and stands until the car leaves.",
+  ],
+  [
+    "changed_elsewhere",
+    { what: { kind: "phases", value: "one" }, policy: "reassert" },
+    "Somebody else chose one phase",
+    "It was changed at the charging station, which is told again.",
+  ],
+  [
+    "changed_elsewhere",
+    { what: { kind: "paused" }, policy: "ask" },
+    "Somebody else paused it",
+    "It was changed at the charging station, and stands until somebody decides.",
+  ],
 ];
 
 function codes(): string[] {

@@ -27,6 +27,8 @@ function inWords(reason: Reason, site: Names, now_ms: number): Params {
     else if (name === "meter") words[name] = nameOf(site.devices, value);
     else if (name === "holders") words[name] = holders(site, value);
     else if (name === "by") words["source"] = source(site, value);
+    else if (name === "what") words[name] = changed(value);
+    else if (name === "policy") words["then"] = named(`foreign.${String(value)}`);
     else if (typeof value !== "number") continue;
     else if (name === "until") {
       words[name] = units.clock(value, site.time_zone);
@@ -56,6 +58,17 @@ function source(site: Names, by: unknown): string {
   const key = kind === "circuit" && phase ? "limit.circuit_phase" : `limit.${kind}`;
   if (!has(key)) return "";
   return t(key, { circuit: nameOf(site.circuits, id), phase: (phase ?? "").toUpperCase() });
+}
+
+/** What somebody else did at a charging station. */
+function changed(what: unknown): string {
+  const { kind, value } = (what ?? {}) as { kind?: string; value?: unknown };
+  if (kind === "phases") return named(`foreign.phases_${String(value)}`);
+  return named(`foreign.${kind}`, { current: units.shortCurrent(Number(value)) });
+}
+
+function named(key: string, params: Params = {}): string {
+  return has(key) ? t(key, params) : "";
 }
 
 /** Which detail fits: some codes say less when nobody holds anything or nothing is allowed. */

@@ -311,6 +311,7 @@ fn pause_reason(cause: &Cause) -> i64 {
         | Cause::AwaitingAuthorisation
         | Cause::BudgetUsedUp { .. }
         | Cause::EnergyLimitReached { .. }
+        | Cause::ChangedElsewhere { .. }
         | Cause::ChargeLimitReached { .. } => 1,
     }
 }

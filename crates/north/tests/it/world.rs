@@ -541,8 +541,9 @@ fn view_of(site: &Site) -> SiteView {
         cap: None,
         price_allows: None,
         pushed: None,
+        foreign: None,
         keys: Keys::new(),
-        dialect: None,
+        dialect: Some("goe".to_owned()),
     });
     SiteView {
         id: site.id.clone(),

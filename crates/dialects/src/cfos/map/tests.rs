@@ -179,6 +179,7 @@ fn view(site: &Site) -> SiteView {
         cap: None,
         price_allows: None,
         pushed: None,
+        foreign: None,
         keys: Keys::new(),
         dialect: None,
     };

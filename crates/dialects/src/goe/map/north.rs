@@ -1,11 +1,13 @@
 //! An EVSE of the model as a go-e charger.
 
-use model::device::{AuthorisationMode, ChargeMode, Force};
+use model::device::{AuthorisationMode, ChargeMode, Force, ForeignPolicy};
 use model::document::Document;
 use model::limit::LimitSource;
+use model::message::ForeignWhat;
 use model::phases::{Phase, Phases};
 use model::reading::PilotState;
 use model::reason::Cause;
+use model::setpoint::ChargeCurrent;
 use model::time::{Now, Timestamp, ZoneClock};
 use model::units::MilliAmps;
 use model::view::{CardSlot, DeviceView, EvseView, Flow, PushedView, TransactionState};
@@ -108,7 +110,15 @@ pub fn overlay(view: &EvseView, about: &About<'_>) -> Map<String, Value> {
     // Without a car nothing is granted to anybody, and nothing stands in the way either.
     let is_free = view.status.pilot == PilotState::A;
     let switched_off = wish.force == Force::Off || wish.mode == ChargeMode::Off;
-    let allowed = !view.setpoint.is_paused() || (is_free && !switched_off);
+    let is_stopped_elsewhere = view.foreign.is_some_and(|foreign| {
+        foreign.write.what == ForeignWhat::Paused && foreign.policy != ForeignPolicy::Reassert
+    });
+    let setpoint = if is_stopped_elsewhere {
+        ChargeCurrent::PAUSED
+    } else {
+        view.setpoint
+    };
+    let allowed = !setpoint.is_paused() || (is_free && !switched_off && !is_stopped_elsewhere);
     let mut keys = object(json!({
         "sse": about.serial,
         "amp": wish.current.amps_rounded_down(),
@@ -117,7 +127,7 @@ pub fn overlay(view: &EvseView, about: &About<'_>) -> Map<String, Value> {
         "lmo": if solar { 4 } else { 3 },
         "fup": solar,
         "alw": allowed,
-        "acu": view.setpoint.current().map(MilliAmps::amps_rounded_down),
+        "acu": setpoint.current().map(MilliAmps::amps_rounded_down),
         "modelStatus": match model_status(&view.reason.cause, wish.force, allowed) {
             DEFAULT | SURPLUS if allowed && view.price_allows == Some(true) => PRICE,
             status => status,
@@ -359,6 +369,11 @@ pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
             ENERGY_LIMIT
         }
         Cause::PriceTooHigh { .. } => TOO_DEAR,
+        Cause::ChangedElsewhere { what, .. } => match what {
+            ForeignWhat::Paused => FORCED_OFF,
+            ForeignWhat::Started => FORCED_ON,
+            ForeignWhat::Current(_) | ForeignWhat::Phases(_) => charging,
+        },
     }
 }
 

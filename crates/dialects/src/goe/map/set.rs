@@ -171,6 +171,10 @@ fn wanted(key: &str, text: &str, value: &Value, target: &Target) -> Result<Optio
             return Err(value::not_from_api(key, text));
         }
         ("ama" | "mca" | "var", _, _) if !target.is_own => return Err(value::not_from_api(key, text)),
+        // Nobody would use them, and secrets are not kept for nothing.
+        _ if !target.is_own && (keys::is_guarded(key) || keys::is_secret(key)) => {
+            return Err(value::not_from_api(key, text));
+        }
         // Daily trip needs a plan, which the model has no wish for.
         ("lmo", _, _) => return Err(value::not_from_api(key, text)),
         _ => Wanted::VendorWrite {

@@ -1,10 +1,11 @@
 //! A virtual charger: what an EVSE of the model looks like to a go-e client, and what a set means.
 
 use http::StatusCode;
-use model::device::{AuthorisationMode, ChargeMode, Force, LinkState, Wish};
+use model::device::{AuthorisationMode, ChargeMode, Force, ForeignPolicy, LinkState, Wish};
 use model::document::Document;
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::intent::Wanted;
+use model::message::{ForeignWhat, ForeignWrite};
 use model::money::{Currency, PerKwh};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
 use model::reading::{EvseStatus, Measured, PilotState, Pushed};
@@ -14,7 +15,9 @@ use model::setpoint::ChargeCurrent;
 use model::time::{Millis, Timestamp};
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 use model::vendor::Keys;
-use model::view::{CardSlot, DeviceView, EvseView, Flow, PushedView, SessionView, TransactionState};
+use model::view::{
+    CardSlot, DeviceView, EvseView, Flow, ForeignView, PushedView, SessionView, TransactionState,
+};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -71,6 +74,7 @@ fn view() -> EvseView {
         cap: None,
         price_allows: None,
         pushed: None,
+        foreign: None,
         keys: Keys::new(),
         dialect: None,
     }
@@ -669,6 +673,7 @@ fn writes_become_wishes() {
         let target = Target {
             mode,
             granted: ["rst".to_owned()].into(),
+            is_own: true,
             ..Target::from(&view())
         };
         let write = Write {
@@ -951,8 +956,38 @@ fn who_must_show_a_card_and_what_an_evse_can_do_is_in_the_settings() {
         check(&own, key, text, true);
         check(&view(), key, text, false);
     }
+    check(&own, "ocppck", "\"secret\"", true);
+    check(&view(), "ocppck", "\"secret\"", false);
     check(&with_cards, "ama", "16", true);
     check(&with_cards, "c0n", "\"Blue\"", false);
+}
+
+#[test]
+fn what_somebody_else_stopped_is_not_allowed_while_that_stands() {
+    let mut view = view();
+    for (what, policy, allowed, number) in [
+        (ForeignWhat::Paused, ForeignPolicy::Yield, false, 4),
+        (ForeignWhat::Paused, ForeignPolicy::Ask, false, 4),
+        (ForeignWhat::Paused, ForeignPolicy::Reassert, true, 4),
+        (
+            ForeignWhat::Current(MilliAmps(6_000)),
+            ForeignPolicy::Yield,
+            true,
+            15,
+        ),
+        (ForeignWhat::Started, ForeignPolicy::Reassert, true, 3),
+    ] {
+        let since = Timestamp(0);
+        let write = ForeignWrite { what, since };
+        view.foreign = Some(ForeignView { write, policy });
+        view.reason.cause = Cause::ChangedElsewhere { what, policy };
+        let acu = if allowed { json!(9) } else { json!(null) };
+        assert_eq!(
+            shown(&view, None, "alw,acu,modelStatus"),
+            json!({"alw": allowed, "acu": acu, "modelStatus": number}),
+            "{what:?} {policy:?}"
+        );
+    }
 }
 
 #[test]

@@ -67,6 +67,9 @@ pub struct EvseView {
     /// What was pushed at it in the last seconds.
     #[schema(required = true)]
     pub pushed: Option<PushedReadings>,
+    /// What somebody else changed at its charging station.
+    #[schema(required = true)]
+    pub foreign: Option<ForeignWrite>,
 }
 
 impl EvseView {
@@ -105,6 +108,7 @@ impl EvseView {
             }),
             price_allows: evse.price_allows,
             pushed: evse.pushed.map(Into::into),
+            foreign: evse.foreign.map(Into::into),
         }
     }
 }
@@ -143,6 +147,55 @@ pub struct Wish {
     /// What waits for the sun also takes grid energy while that costs at most so much.
     #[schema(required = true)]
     pub price_limit_micros_per_kwh: Option<i64>,
+}
+
+/// What somebody else changed at a charging station: its app, another manager.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ForeignWrite {
+    pub what: ForeignWhat,
+    pub since_ms: i64,
+    pub policy: ForeignPolicy,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ForeignWhat {
+    Current { current_ma: i64 },
+    Paused,
+    Started,
+    Phases { phases: Phases },
+}
+
+mirror!(
+    /// What is done about it. What is above our limits is always taken back.
+    ForeignPolicy = model::device::ForeignPolicy {
+        /// It stands until the car leaves.
+        Yield,
+        /// Ours is told again.
+        Reassert,
+        /// It stands until somebody has decided.
+        Ask,
+    }
+);
+
+impl From<model::view::ForeignView> for ForeignWrite {
+    fn from(foreign: model::view::ForeignView) -> Self {
+        use model::message::ForeignWhat as Theirs;
+        Self {
+            what: match foreign.write.what {
+                Theirs::Current(current) => ForeignWhat::Current {
+                    current_ma: current.0,
+                },
+                Theirs::Paused => ForeignWhat::Paused,
+                Theirs::Started => ForeignWhat::Started,
+                Theirs::Phases(phases) => ForeignWhat::Phases {
+                    phases: phases.into(),
+                },
+            },
+            since_ms: foreign.write.since.0,
+            policy: foreign.policy.into(),
+        }
+    }
 }
 
 /// Readings that somebody pushes at an EVSE: they count for ten seconds. Positive flows into the thing named.
