@@ -48,26 +48,28 @@ async function refusal(response: Response): Promise<ApiError> {
   return new ApiError(response.status, code, message, expected);
 }
 
-/** One request. A refusal is an `ApiError`. */
+/** One request; with a `tag`, an answer of 304 says that nothing has changed since. A refusal is an `ApiError`. */
 export async function call(
   method: string,
   path: string,
   body?: unknown,
-  { is_signing_in = false, is_long = false } = {},
+  { is_signing_in = false, is_long = false, tag = null as string | null } = {},
 ): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, {
       method,
       signal: AbortSignal.timeout(is_long ? LONG_TIMEOUT_MS : TIMEOUT_MS),
-      ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+      headers: {
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(tag === null ? {} : { "if-none-match": tag }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch {
     throw new ApiError(0, "unreachable", "");
   }
-  if (response.ok) return response;
+  if (response.ok || (tag !== null && response.status === 304)) return response;
   if (response.status === 401 && !is_signing_in) unauthorized();
   throw await refusal(response);
 }

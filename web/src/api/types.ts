@@ -43,6 +43,12 @@ export type Contract = Schemas["TariffContract"];
 export type Band = Schemas["TariffBand"];
 export type PriceSpan = Schemas["PriceSpan"];
 
+export type GoeDoor = Schemas["GoeView"];
+export type GoeDoorChange = Schemas["GoeDoorChange"];
+export type GoeKey = Schemas["GoeKey"];
+export type GoeKeyList = Schemas["GoeKeyList"];
+export type GoeValues = Schemas["GoeValues"];
+
 export type VehicleList = Schemas["VehicleList"];
 export type TariffList = Schemas["TariffList"];
 export type PriceList = Schemas["PriceList"];

@@ -15,6 +15,7 @@ const MADE = [
   "account.theme.",
   "alarms.",
   "budget.per.",
+  "charger.choice.",
   "device.kind.",
   "device.role.",
   "evse.mode.",

@@ -10,10 +10,13 @@ export interface Place {
   role: Role;
   /** Whether the role on the site counts; else the one everywhere. */
   is_of_site: boolean;
+  /** Not among the tabs: one comes to it from the thing that it is about. */
+  is_inner?: true;
 }
 
 export const PLACES: Place[] = [
   { page: "home", icon: "house", role: "viewer", is_of_site: true },
+  { page: "chargers", icon: "charging_station", role: "viewer", is_of_site: true, is_inner: true },
   { page: "sessions", icon: "sessions", role: "user", is_of_site: true },
   { page: "history", icon: "history", role: "viewer", is_of_site: true },
   { page: "vehicles", icon: "cars", role: "user", is_of_site: false },
