@@ -1,0 +1,10 @@
+-- Minutes and quarter-hours of a UTC day of a series, packed into one row; its start is the day's. What is in the tables
+-- `minute` and `quarter`, which had a row for each, is packed after this, and those tables are removed.
+CREATE TABLE minute_page (
+    key  INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT;
+CREATE TABLE quarter_page (
+    key  INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT;
