@@ -10,3 +10,5 @@ CREATE TABLE quarter_page (
 );
 ALTER TABLE minute_page ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE quarter_page ALTER COLUMN body SET STORAGE EXTERNAL;
+
+-- Columns of times and readings may have the form that begins with a 2 as well: steps as fixed bits.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::clock::Clocks;
-use super::column;
+use super::column::{self, Unpacker};
 use super::rollup::{self, MINUTES, QUARTERS};
 use crate::condense::END_OF_TIME_S;
 use crate::sql::{Failure, Sql, params};
@@ -115,27 +115,34 @@ fn block_end(readings: &[Reading]) -> usize {
 fn load(sql: &dyn Sql, key: i64) -> Result<Vec<Reading>, Failure> {
     let select = "SELECT coalesce(clock.times, block.times), block.readings
          FROM block LEFT JOIN clock ON clock.id = block.clock WHERE block.key = ?1";
-    let columns = sql.first(select, params![key], |row| {
-        unpack(key, row.bytes(0)?, row.bytes(1)?)
+    let readings = sql.first(select, params![key], |row| {
+        let mut block = Block::default();
+        block.unpack(key, row.bytes(0)?, row.bytes(1)?)?;
+        Ok(block.times.into_iter().zip(block.values).collect())
     })?;
-    let (times, values) =
-        columns.ok_or_else(|| Failure::Damaged(format!("block {key} of the history is missing")))?;
-    Ok(times.into_iter().zip(values).collect())
+    readings.ok_or_else(|| Failure::Damaged(format!("block {key} of the history is missing")))
 }
 
-/// The times and values of a block.
-fn unpack(key: i64, times: &[u8], values: &[u8]) -> Result<(Vec<i64>, Vec<i64>), Failure> {
-    let damaged = |cause: String| Failure::Damaged(format!("block {key} of the history is damaged: {cause}"));
-    let times = column::unpack(times).map_err(damaged)?;
-    let values = column::unpack(values).map_err(damaged)?;
-    if times.len() != values.len() {
-        return Err(damaged(format!(
-            "{} times and {} readings",
-            times.len(),
-            values.len()
-        )));
+/// A block unpacked: times, and as many values. The next one uses the same memory.
+#[derive(Default)]
+struct Block {
+    unpacker: Unpacker,
+    times: Vec<i64>,
+    values: Vec<i64>,
+}
+
+impl Block {
+    fn unpack(&mut self, key: i64, times: &[u8], values: &[u8]) -> Result<(), Failure> {
+        let damaged =
+            |cause: String| Failure::Damaged(format!("block {key} of the history is damaged: {cause}"));
+        self.unpacker.unpack(times, &mut self.times).map_err(damaged)?;
+        self.unpacker.unpack(values, &mut self.values).map_err(damaged)?;
+        let (times, values) = (self.times.len(), self.values.len());
+        if times != values {
+            return Err(damaged(format!("{times} times and {values} readings")));
+        }
+        Ok(())
     }
-    Ok((times, values))
 }
 
 /// Hands over every sealed reading of a series with `from <= at < to`, in order of time.
@@ -170,8 +177,10 @@ pub fn for_each_block(
         to_ms,
         from_ms
     ];
+    let mut block = Block::default();
     sql.each(select, span, &mut |row| {
-        let (times, values) = unpack(row.int(0)?, row.bytes(1)?, row.bytes(2)?)?;
+        block.unpack(row.int(0)?, row.bytes(1)?, row.bytes(2)?)?;
+        let Block { times, values, .. } = &block;
         let from = times.partition_point(|at| *at < from_ms);
         let to = times.partition_point(|at| *at < to_ms).max(from);
         take(
@@ -280,12 +289,15 @@ mod tests {
             column::pack_times(&times).unwrap(),
             column::pack(&values).unwrap(),
         );
-        assert_eq!(
-            unpack(1, &packed.0, &packed.1).unwrap(),
-            (times.clone(), values.clone())
-        );
-        assert!(unpack(1, &packed.0, &packed.1[..5]).is_err());
-        assert!(unpack(1, &packed.0, &column::pack(&[1, 2]).unwrap()).is_err());
-        assert!(unpack(1, b"", b"").is_err());
+        let mut block = Block::default();
+        block.unpack(1, &packed.0, &packed.1).unwrap();
+        assert_eq!((&block.times, &block.values), (&times, &values));
+        for (times, values) in [
+            (packed.0.as_slice(), &packed.1[..5]),
+            (&packed.0, &column::pack(&[1, 2]).unwrap()),
+            (b"", b""),
+        ] {
+            assert!(block.unpack(1, times, values).is_err());
+        }
     }
 }

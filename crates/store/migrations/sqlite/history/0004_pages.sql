@@ -8,3 +8,5 @@ CREATE TABLE quarter_page (
     key  INTEGER PRIMARY KEY,
     body BLOB NOT NULL
 ) STRICT;
+
+-- Columns of times and readings may have the form that begins with a 2 as well: steps as fixed bits.
