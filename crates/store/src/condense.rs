@@ -13,7 +13,7 @@ pub fn is_storable(at_ms: i64) -> bool {
 }
 
 /// What is known of a bucket of readings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
     pub start_ms: i64,
     pub count: i64,

@@ -5,7 +5,9 @@ mod clock;
 mod column;
 mod hot;
 mod open;
+mod page;
 mod recorder;
+mod rollup;
 mod varint;
 
 use async_trait::async_trait;
@@ -16,6 +18,7 @@ use model::time::Timestamp;
 use crate::StoreError;
 pub use crate::condense::Bucket;
 pub(crate) use recorder::Recorder;
+pub(crate) use rollup::to_pages;
 
 /// One series: a device, an EVSE or a site (for its house load), and a quantity.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -111,6 +111,22 @@ impl dyn Sql + '_ {
     }
 }
 
+/// A step from one schema to the next, taken in one transaction.
+pub struct Step {
+    pub statements: &'static str,
+    /// What statements alone cannot do, after them.
+    pub then: fn(&dyn Sql) -> Result<(), Failure>,
+}
+
+impl Step {
+    pub const fn of(statements: &'static str) -> Self {
+        Self {
+            statements,
+            then: |_| Ok(()),
+        }
+    }
+}
+
 /// A parameter of a statement.
 #[derive(Clone, Copy, Debug)]
 pub enum Param<'a> {

@@ -1,6 +1,7 @@
 //! What every store must do, as checks over `dyn Store`: each backend runs them all on an empty store.
 
 mod history;
+pub mod pages;
 mod records;
 
 use std::sync::Arc;

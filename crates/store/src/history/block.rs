@@ -1,4 +1,4 @@
-//! Sealed readings in the database: blocks, and the rollups written with them.
+//! Sealed readings in the database.
 //!
 //! A block holds one series over at most a day or some thousand readings, as two columns of integers; the one of times
 //! is shared by the series of a device that are read together. It is found by `series << 36 | start second`, so no two
@@ -7,19 +7,16 @@
 use std::collections::BTreeMap;
 
 use super::clock::Clocks;
-use super::column;
-use crate::condense::{Bucket, Condenser, END_OF_TIME_S};
-use crate::sql::{Failure, Param, Row, Sql, params};
+use super::column::{self, Unpacker};
+use super::rollup::{self, MINUTES, QUARTERS};
+use crate::condense::END_OF_TIME_S;
+use crate::sql::{Failure, Sql, params};
 
 pub const MINUTE_S: i64 = 60;
 pub const QUARTER_S: i64 = 900;
 pub const DAY_S: i64 = 86_400;
 /// Readings in a block at most, except that a second is never split.
 const LARGEST: usize = 4_000;
-/// What is written when readings are sealed.
-const SEALED: [Rollup; 2] = [Rollup::Quarter, Rollup::Day];
-/// Rollups that one statement writes.
-const TOGETHER: usize = 24;
 
 /// One reading: milliseconds since 1970 and its value.
 pub type Reading = (i64, i64);
@@ -37,7 +34,7 @@ pub fn write(sql: &dyn Sql, clocks: &mut Clocks, series: i64, readings: &[Readin
     let touched = touched(sql, series, *first_ms, *last_ms)?;
     if touched.is_empty() {
         insert(sql, clocks, series, readings)?;
-        return add_rollups(sql, series, readings, &SEALED);
+        return rollup::seal(sql, series, readings);
     }
     let mut merged = BTreeMap::new();
     for key in touched {
@@ -51,7 +48,7 @@ pub fn write(sql: &dyn Sql, clocks: &mut Clocks, series: i64, readings: &[Readin
         .collect();
     merged.extend(new.iter().copied());
     insert(sql, clocks, series, &merged.into_iter().collect::<Vec<_>>())?;
-    add_rollups(sql, series, &new, &SEALED)
+    rollup::seal(sql, series, &new)
 }
 
 /// Keys of the blocks that overlap a span, or that start in the same second as its first or last reading.
@@ -118,27 +115,34 @@ fn block_end(readings: &[Reading]) -> usize {
 fn load(sql: &dyn Sql, key: i64) -> Result<Vec<Reading>, Failure> {
     let select = "SELECT coalesce(clock.times, block.times), block.readings
          FROM block LEFT JOIN clock ON clock.id = block.clock WHERE block.key = ?1";
-    let columns = sql.first(select, params![key], |row| {
-        unpack(key, row.bytes(0)?, row.bytes(1)?)
+    let readings = sql.first(select, params![key], |row| {
+        let mut block = Block::default();
+        block.unpack(key, row.bytes(0)?, row.bytes(1)?)?;
+        Ok(block.times.into_iter().zip(block.values).collect())
     })?;
-    let (times, values) =
-        columns.ok_or_else(|| Failure::Damaged(format!("block {key} of the history is missing")))?;
-    Ok(times.into_iter().zip(values).collect())
+    readings.ok_or_else(|| Failure::Damaged(format!("block {key} of the history is missing")))
 }
 
-/// The times and values of a block.
-fn unpack(key: i64, times: &[u8], values: &[u8]) -> Result<(Vec<i64>, Vec<i64>), Failure> {
-    let damaged = |cause: String| Failure::Damaged(format!("block {key} of the history is damaged: {cause}"));
-    let times = column::unpack(times).map_err(damaged)?;
-    let values = column::unpack(values).map_err(damaged)?;
-    if times.len() != values.len() {
-        return Err(damaged(format!(
-            "{} times and {} readings",
-            times.len(),
-            values.len()
-        )));
+/// A block unpacked: times, and as many values. The next one uses the same memory.
+#[derive(Default)]
+struct Block {
+    unpacker: Unpacker,
+    times: Vec<i64>,
+    values: Vec<i64>,
+}
+
+impl Block {
+    fn unpack(&mut self, key: i64, times: &[u8], values: &[u8]) -> Result<(), Failure> {
+        let damaged =
+            |cause: String| Failure::Damaged(format!("block {key} of the history is damaged: {cause}"));
+        self.unpacker.unpack(times, &mut self.times).map_err(damaged)?;
+        self.unpacker.unpack(values, &mut self.values).map_err(damaged)?;
+        let (times, values) = (self.times.len(), self.values.len());
+        if times != values {
+            return Err(damaged(format!("{times} times and {values} readings")));
+        }
+        Ok(())
     }
-    Ok((times, values))
 }
 
 /// Hands over every sealed reading of a series with `from <= at < to`, in order of time.
@@ -173,8 +177,10 @@ pub fn for_each_block(
         to_ms,
         from_ms
     ];
+    let mut block = Block::default();
     sql.each(select, span, &mut |row| {
-        let (times, values) = unpack(row.int(0)?, row.bytes(1)?, row.bytes(2)?)?;
+        block.unpack(row.int(0)?, row.bytes(1)?, row.bytes(2)?)?;
+        let Block { times, values, .. } = &block;
         let from = times.partition_point(|at| *at < from_ms);
         let to = times.partition_point(|at| *at < to_ms).max(from);
         take(
@@ -196,14 +202,14 @@ pub fn count(sql: &dyn Sql, series: i64, from_ms: i64, to_ms: i64) -> Result<usi
 
 /// When the first reading of a series was taken that is or was sealed, and the last one.
 pub fn ends(sql: &dyn Sql, series: i64) -> Result<Option<(i64, Reading)>, Failure> {
-    let first = Rollup::Quarter.after(sql, series, 0)?;
+    let first = QUARTERS.after(sql, series, 0)?;
     let last = last(sql, series)?;
     Ok(first.map(|first| first.first_at_ms).zip(last))
 }
 
 /// The newest reading of a series that is or was sealed.
 pub fn last(sql: &dyn Sql, series: i64) -> Result<Option<Reading>, Failure> {
-    let last = Rollup::Quarter.before(sql, series, i64::MAX)?;
+    let last = QUARTERS.before(sql, series, i64::MAX)?;
     Ok(last.map(|last| (last.last_at_ms, last.last)))
 }
 
@@ -218,7 +224,7 @@ pub fn thin(sql: &dyn Sql, series: i64, before_ms: i64) -> Result<Option<i64>, F
     let Some((oldest, last_ms)) = oldest.filter(|(_, last_ms)| *last_ms < before_ms) else {
         return Ok(None);
     };
-    add_rollups(sql, series, &load(sql, oldest)?, &[Rollup::Minute])?;
+    rollup::thin(sql, series, &load(sql, oldest)?)?;
     sql.write("DELETE FROM block WHERE key = ?1", params![oldest])?;
     let thinned_ms = last_ms + 1;
     sql.write(
@@ -228,20 +234,13 @@ pub fn thin(sql: &dyn Sql, series: i64, before_ms: i64) -> Result<Option<i64>, F
     Ok(Some(thinned_ms))
 }
 
-/// Removes up to a day of minutes of a series, if they are older than a time. Answers whether there were some.
+/// Removes the oldest day of minutes of a series, if all of it is older than a time and nothing of it is there at full
+/// resolution. Answers whether it did.
 pub fn coarsen(sql: &dyn Sql, series: i64, before_ms: i64) -> Result<bool, Failure> {
-    let Some(oldest) = Rollup::Minute.after(sql, series, 0)? else {
+    let (thinned_ms, _) = thinned(sql, series)?;
+    let Some(until_ms) = MINUTES.remove_oldest(sql, series, before_ms.min(thinned_ms))? else {
         return Ok(false);
     };
-    let quarter = |ms: i64| ms - ms.rem_euclid(QUARTER_S * 1_000);
-    let until_ms = quarter(before_ms.min(oldest.start_ms + DAY_S * 1_000));
-    if oldest.start_ms >= until_ms {
-        return Ok(false);
-    }
-    sql.write(
-        "DELETE FROM minute WHERE key >= ?1 AND key < ?2",
-        params![key(series, 0), key(series, until_ms)],
-    )?;
     sql.write(
         "UPDATE series SET coarse_ms = ?2 WHERE id = ?1",
         params![series, until_ms],
@@ -254,178 +253,6 @@ pub fn thinned(sql: &dyn Sql, series: i64) -> Result<(i64, i64), Failure> {
     let select = "SELECT thinned_ms, coarse_ms FROM series WHERE id = ?1";
     let known = sql.first(select, params![series], |row| Ok((row.int(0)?, row.int(1)?)))?;
     Ok(known.unwrap_or_default())
-}
-
-/// Adds to the rollups of a series, of which each is a multiple of the one before. A bucket may be sealed in parts,
-/// and the parts may come in any order.
-fn add_rollups(sql: &dyn Sql, series: i64, readings: &[Reading], rollups: &[Rollup]) -> Result<(), Failure> {
-    let mut finer: Option<Vec<Bucket>> = None;
-    for rollup in rollups {
-        let mut condenser = Condenser::new(rollup.width_s());
-        match &finer {
-            Some(buckets) => buckets.iter().for_each(|bucket| condenser.bucket(bucket)),
-            None => readings
-                .iter()
-                .for_each(|(at, value)| condenser.reading(*at, *value)),
-        }
-        let new = condenser.finish();
-        let mut whole = new.clone();
-        let (Some(first), Some(last)) = (new.first(), new.last()) else {
-            continue;
-        };
-        let mut held = BTreeMap::new();
-        rollup.for_each(sql, series, first.start_ms, last.start_ms + 1_000, |bucket| {
-            held.insert(bucket.start_ms, *bucket);
-        })?;
-        for bucket in &mut whole {
-            if let Some(mut known) = held.remove(&bucket.start_ms) {
-                known.merge(bucket);
-                *bucket = known;
-            }
-        }
-        let (together, alone) = whole.as_chunks::<TOGETHER>();
-        for buckets in together {
-            rollup.put(sql, series, buckets)?;
-        }
-        for bucket in alone {
-            rollup.put(sql, series, std::slice::from_ref(bucket))?;
-        }
-        finer = Some(new);
-    }
-    Ok(())
-}
-
-/// A width that is kept ready.
-#[derive(Clone, Copy)]
-pub enum Rollup {
-    /// Only of readings that were thinned.
-    Minute,
-    Quarter,
-    Day,
-}
-
-/// Columns of a rollup.
-const COLUMNS: usize = 9;
-
-impl Rollup {
-    /// The widest that buckets of so many seconds can be made of.
-    pub fn for_width(width_s: i64) -> Option<Self> {
-        [Self::Day, Self::Quarter]
-            .into_iter()
-            .find(|rollup| width_s > 0 && width_s % rollup.width_s() == 0)
-    }
-
-    const fn width_s(self) -> i64 {
-        match self {
-            Self::Minute => MINUTE_S,
-            Self::Quarter => QUARTER_S,
-            Self::Day => DAY_S,
-        }
-    }
-
-    /// Writes buckets in place of those that have the same start.
-    fn put(self, sql: &dyn Sql, series: i64, buckets: &[Bucket]) -> Result<(), Failure> {
-        let parameters: Vec<Param<'_>> = buckets
-            .iter()
-            .flat_map(|bucket| {
-                let columns: [i64; COLUMNS] = [
-                    key(series, bucket.start_ms),
-                    bucket.count,
-                    bucket.sum,
-                    bucket.min,
-                    bucket.max,
-                    bucket.last,
-                    bucket.last_at_ms,
-                    bucket.first,
-                    bucket.first_at_ms,
-                ];
-                columns.map(Param::from)
-            })
-            .collect();
-        sql.write(&self.upsert(buckets.len()), &parameters)
-    }
-
-    fn upsert(self, rows: usize) -> String {
-        let row = |row: usize| {
-            let places: Vec<String> = (1..=COLUMNS)
-                .map(|column| format!("?{}", row * COLUMNS + column))
-                .collect();
-            format!("({})", places.join(", "))
-        };
-        let rows: Vec<String> = (0..rows).map(row).collect();
-        format!(
-            "INSERT INTO {} (key, count, sum, lowest, highest, last, last_at_ms, first, first_at_ms)
-             VALUES {}
-             ON CONFLICT (key) DO UPDATE SET count = excluded.count, sum = excluded.sum,
-             lowest = excluded.lowest, highest = excluded.highest,
-             last = excluded.last, last_at_ms = excluded.last_at_ms,
-             first = excluded.first, first_at_ms = excluded.first_at_ms",
-            self.table(),
-            rows.join(", ")
-        )
-    }
-
-    const fn table(self) -> &'static str {
-        match self {
-            Self::Minute => "minute",
-            Self::Quarter => "quarter",
-            Self::Day => "day",
-        }
-    }
-
-    /// Selects buckets whose key is in `?1..?2`.
-    fn select(self, order: &str) -> String {
-        format!(
-            "SELECT key, count, sum, lowest, highest, last, last_at_ms, first, first_at_ms FROM {}
-             WHERE key >= ?1 AND key < ?2 ORDER BY key {order}",
-            self.table()
-        )
-    }
-
-    /// Hands over the sealed part of every bucket that starts in `from..to`, in order of time.
-    pub fn for_each(
-        self,
-        sql: &dyn Sql,
-        series: i64,
-        from_ms: i64,
-        to_ms: i64,
-        mut take: impl FnMut(&Bucket),
-    ) -> Result<(), Failure> {
-        let span = params![key(series, from_ms), key(series, to_ms)];
-        sql.each(&self.select(""), span, &mut |row| {
-            take(&bucket(row)?);
-            Ok(())
-        })
-    }
-
-    /// The sealed part of the last bucket that starts before a time.
-    pub fn before(self, sql: &dyn Sql, series: i64, at_ms: i64) -> Result<Option<Bucket>, Failure> {
-        let span = params![key(series, 0), key(series, at_ms)];
-        sql.first(&self.select("DESC LIMIT 1"), span, bucket)
-    }
-
-    /// The sealed part of the first bucket that starts at a time or after it.
-    pub fn after(self, sql: &dyn Sql, series: i64, at_ms: i64) -> Result<Option<Bucket>, Failure> {
-        let span = params![key(series, at_ms), key(series + 1, 0)];
-        sql.first(&self.select("LIMIT 1"), span, bucket)
-    }
-}
-
-fn bucket(row: &Row) -> Result<Bucket, Failure> {
-    let start_ms = (row.int(0)? & (END_OF_TIME_S - 1)) * 1_000;
-    let min = row.int(3)?;
-    Ok(Bucket {
-        start_ms,
-        count: row.int(1)?,
-        sum: row.int(2)?,
-        min,
-        max: row.int(4)?,
-        last: row.int(5)?,
-        last_at_ms: row.int(6)?,
-        // Rows of the first schema do not know; a counter began at its lowest.
-        first: row.opt_int(7)?.unwrap_or(min),
-        first_at_ms: row.opt_int(8)?.unwrap_or(start_ms),
-    })
 }
 
 #[cfg(test)]
@@ -462,27 +289,15 @@ mod tests {
             column::pack_times(&times).unwrap(),
             column::pack(&values).unwrap(),
         );
-        assert_eq!(
-            unpack(1, &packed.0, &packed.1).unwrap(),
-            (times.clone(), values.clone())
-        );
-        assert!(unpack(1, &packed.0, &packed.1[..5]).is_err());
-        assert!(unpack(1, &packed.0, &column::pack(&[1, 2]).unwrap()).is_err());
-        assert!(unpack(1, b"", b"").is_err());
-    }
-
-    #[test]
-    fn a_rollup_serves_its_multiples() {
-        let widths = [1, 60, 900, 1_000, 3_600, 86_400, 90_000, 604_800].map(|width_s| {
-            Rollup::for_width(width_s).map_or("readings", |rollup| match rollup {
-                Rollup::Minute => "minutes",
-                Rollup::Quarter => "quarters",
-                Rollup::Day => "days",
-            })
-        });
-        let expected = [
-            "readings", "readings", "quarters", "readings", "quarters", "days", "quarters", "days",
-        ];
-        assert_eq!(widths, expected);
+        let mut block = Block::default();
+        block.unpack(1, &packed.0, &packed.1).unwrap();
+        assert_eq!((&block.times, &block.values), (&times, &values));
+        for (times, values) in [
+            (packed.0.as_slice(), &packed.1[..5]),
+            (&packed.0, &column::pack(&[1, 2]).unwrap()),
+            (b"", b""),
+        ] {
+            assert!(block.unpack(1, times, values).is_err());
+        }
     }
 }

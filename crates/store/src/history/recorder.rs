@@ -17,10 +17,11 @@ use model::reading::Quantity;
 use model::settings::Retention;
 use model::time::Timestamp;
 
-use super::block::{self, Reading, Rollup};
+use super::block::{self, Reading};
 use super::clock::{self, Clocks};
 use super::hot;
 use super::open::{Open, Plan};
+use super::rollup::{MINUTES, QUARTERS, Rollup};
 use crate::condense::{self, Bucket, Condenser, END_OF_TIME_S, is_storable};
 use crate::database::Database;
 use crate::keeper::{Keep, Keeper};
@@ -369,12 +370,12 @@ impl Question {
         if self.from_ms < coarse_ms {
             let to_ms = self.to_ms.min(coarse_ms);
             let (from_ms, to_ms) = condense::whole_buckets(self.from_ms, to_ms, block::QUARTER_S);
-            Rollup::Quarter.for_each(sql, self.series, from_ms, to_ms, &mut take)?;
+            QUARTERS.for_each(sql, self.series, from_ms, to_ms, &mut take)?;
         }
         if self.from_ms < thinned_ms {
             let (from_ms, to_ms) = (self.from_ms.max(coarse_ms), self.to_ms.min(thinned_ms));
             let (from_ms, to_ms) = condense::whole_buckets(from_ms, to_ms, block::MINUTE_S);
-            Rollup::Minute.for_each(sql, self.series, from_ms, to_ms, &mut take)?;
+            MINUTES.for_each(sql, self.series, from_ms, to_ms, &mut take)?;
         }
         Ok(self.from_ms.max(thinned_ms).min(self.to_ms))
     }
@@ -382,12 +383,12 @@ impl Question {
     /// Quarter-hours of the span, the last before it and the first after it, and all that are open.
     fn quarters(&self, sql: &dyn Sql) -> Result<Vec<Bucket>, Failure> {
         let mut condenser = Condenser::new(block::QUARTER_S);
-        let before = Rollup::Quarter.before(sql, self.series, self.from_ms)?;
+        let before = QUARTERS.before(sql, self.series, self.from_ms)?;
         before.iter().for_each(|bucket| condenser.bucket(bucket));
-        Rollup::Quarter.for_each(sql, self.series, self.from_ms, self.to_ms, |bucket| {
+        QUARTERS.for_each(sql, self.series, self.from_ms, self.to_ms, |bucket| {
             condenser.bucket(bucket);
         })?;
-        let after = Rollup::Quarter.after(sql, self.series, self.to_ms)?;
+        let after = QUARTERS.after(sql, self.series, self.to_ms)?;
         after.iter().for_each(|bucket| condenser.bucket(bucket));
         self.open_after(sql)?
             .for_each(|(at, value)| condenser.reading(*at, *value));
@@ -396,7 +397,11 @@ impl Question {
 
     /// Those open readings that were not sealed meanwhile.
     fn open_after(&self, sql: &dyn Sql) -> Result<impl Iterator<Item = &Reading>, Failure> {
-        let sealed_until = block::last(sql, self.series)?.map(|(last_ms, _)| last_ms);
+        let sealed_until = if self.open.is_empty() {
+            None
+        } else {
+            block::last(sql, self.series)?.map(|(last_ms, _)| last_ms)
+        };
         Ok(self
             .open
             .iter()

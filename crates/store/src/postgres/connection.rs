@@ -81,10 +81,14 @@ impl Connection {
     }
 
     fn migrate(&self) -> Result<Opening, Failure> {
+        schema::migrate(self, &self.link.name()).map(Some)
+    }
+
+    /// Runs statements without parameters, of a transaction or not.
+    pub fn run(&self, statements: &str) -> Result<(), Failure> {
+        self.send_rows()?;
         let client = self.client()?;
-        let name = self.link.name();
-        let number = self.runtime.block_on(schema::migrate(&client, &name))?;
-        Ok(Some(number))
+        self.wait(client.batch_execute(statements))
     }
 
     /// The client of the session; a new one if it does not stand any more, but never within a transaction.

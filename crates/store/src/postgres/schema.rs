@@ -1,14 +1,19 @@
 //! Making and migrating the tables.
 
-use tokio_postgres::Client;
-
-use crate::StoreError;
-use crate::sql::Failure;
+use super::connection::Connection;
+use crate::sql::{Failure, Sql, Step, params};
+use crate::{StoreError, history};
 
 /// The schema version is the number of migrations applied.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../../migrations/postgres/0001_first.sql"),
-    include_str!("../../migrations/postgres/0002_columns_in_steps.sql"),
+pub const MIGRATIONS: &[Step] = &[
+    Step::of(include_str!("../../migrations/postgres/0001_first.sql")),
+    Step::of(include_str!(
+        "../../migrations/postgres/0002_columns_in_steps.sql"
+    )),
+    Step {
+        statements: include_str!("../../migrations/postgres/0003_pages.sql"),
+        then: history::to_pages,
+    },
 ];
 
 /// What the tables of readings take, and what all others do.
@@ -18,7 +23,7 @@ macro_rules! bytes {
             "SELECT CAST(coalesce(sum(pg_total_relation_size(oid)), 0) AS BIGINT) FROM pg_class
              WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND relname ",
             $which,
-            " ('series', 'block', 'clock', 'hot', 'minute', 'quarter', 'day')"
+            " ('series', 'block', 'clock', 'hot', 'minute_page', 'quarter_page', 'day')"
         )
     };
 }
@@ -31,15 +36,17 @@ pub fn known() -> i64 {
 }
 
 /// Brings a database to the newest schema and counts this opening of it. `name` is for messages.
-pub async fn migrate(client: &Client, name: &str) -> Result<i64, Failure> {
-    let is_new = "SELECT to_regclass('schema_version') IS NULL";
-    if client.query_one(is_new, &[]).await?.try_get(0)? {
-        let create = "BEGIN; CREATE TABLE schema_version (version BIGINT NOT NULL);
-            INSERT INTO schema_version (version) VALUES (0); COMMIT";
-        client.batch_execute(create).await?;
+pub fn migrate(connection: &Connection, name: &str) -> Result<i64, Failure> {
+    let sql: &dyn Sql = connection;
+    let is_there = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('schema_version')";
+    if sql.first(is_there, &[], |row| row.int(0))? == Some(0) {
+        connection.run(
+            "BEGIN; CREATE TABLE schema_version (version BIGINT NOT NULL);
+            INSERT INTO schema_version (version) VALUES (0); COMMIT",
+        )?;
     }
-    let select = "SELECT version FROM schema_version";
-    let found: i64 = client.query_one(select, &[]).await?.try_get(0)?;
+    let found = sql.first("SELECT version FROM schema_version", &[], |row| row.int(0))?;
+    let found = found.unwrap_or(0);
     let known = known();
     if found > known {
         return Err(StoreError::TooNew {
@@ -49,10 +56,14 @@ pub async fn migrate(client: &Client, name: &str) -> Result<i64, Failure> {
         }
         .into());
     }
-    for (version, sql) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
-        let step = format!("BEGIN; {sql} ; UPDATE schema_version SET version = {version}; COMMIT");
-        client.batch_execute(&step).await?;
+    for (version, step) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
+        sql.transaction(|| {
+            connection.run(step.statements)?;
+            (step.then)(sql)?;
+            sql.write("UPDATE schema_version SET version = ?1", params![version])
+        })?;
     }
     let count = "UPDATE opened SET number = number + 1 RETURNING number";
-    Ok(client.query_one(count, &[]).await?.try_get(0)?)
+    let number = sql.first(count, &[], |row| row.int(0))?;
+    number.ok_or_else(|| Failure::Damaged("nobody counts how often the database was opened".to_owned()))
 }

@@ -78,7 +78,7 @@ async fn a_database_belongs_to_one_process_and_one_schema() {
     }
     let seen = inspect::inspect(&cluster.url()).unwrap();
     assert!(seen.is_in_use && !seen.is_encrypted, "{seen:?}");
-    assert_eq!((seen.schema, seen.known), (Some(2), 2));
+    assert_eq!((seen.schema, seen.known), (Some(3), 3));
     assert!(seen.records_bytes > 0 && seen.history_bytes > 0, "{seen:?}");
     drop(store);
     assert!(!inspect::inspect(&cluster.url()).unwrap().is_in_use);
@@ -91,7 +91,7 @@ async fn a_database_belongs_to_one_process_and_one_schema() {
             known,
         }) => {
             assert!(file.starts_with("database postgres on"), "{file}");
-            assert_eq!(known.to_string(), "2");
+            assert_eq!(known.to_string(), "3");
         }
         other => panic!("{other:?}"),
     }
@@ -300,4 +300,20 @@ async fn a_server_that_was_killed_under_load_is_found_again() {
         readings(&Postgres::open(&cluster.url()).unwrap()).await.len(),
         300
     );
+}
+
+#[tokio::test]
+async fn rollups_that_were_rows_become_pages() {
+    let cluster = Cluster::start();
+    cluster.psql("CREATE TABLE schema_version AS SELECT CAST(2 AS BIGINT) AS version");
+    for step in &schema::MIGRATIONS[..2] {
+        cluster.psql(step.statements);
+    }
+    cluster.psql(contract::pages::ROWS);
+    for _ in 0..2 {
+        let store = Postgres::open(&cluster.url()).unwrap();
+        contract::pages::check(&*store).await;
+        let left = "SELECT count(*) FROM pg_class WHERE relname IN ('minute', 'quarter')";
+        assert_eq!(cluster.psql(left).trim(), "0");
+    }
 }

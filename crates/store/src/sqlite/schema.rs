@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::StoreError;
-use crate::sql::Failure;
+use crate::sql::{Failure, Step};
+use crate::{StoreError, history};
 
 /// Everything a file needs to be opened. The schema version is the number of migrations applied.
 pub struct Schema {
     pub file: &'static str,
-    pub migrations: &'static [&'static str],
+    pub migrations: &'static [Step],
     /// `FULL` syncs every commit, `NORMAL` only checkpoints.
     pub synchronous: &'static str,
     pub page_bytes: u32,
@@ -24,8 +24,8 @@ pub struct Schema {
 pub const RECORDS: Schema = Schema {
     file: "records.db",
     migrations: &[
-        include_str!("../../migrations/sqlite/records/0001_first.sql"),
-        include_str!("../../migrations/sqlite/records/0002_sessions.sql"),
+        Step::of(include_str!("../../migrations/sqlite/records/0001_first.sql")),
+        Step::of(include_str!("../../migrations/sqlite/records/0002_sessions.sql")),
     ],
     synchronous: "FULL",
     page_bytes: 4_096,
@@ -36,9 +36,17 @@ pub const RECORDS: Schema = Schema {
 pub const HISTORY: Schema = Schema {
     file: "history.db",
     migrations: &[
-        include_str!("../../migrations/sqlite/history/0001_first.sql"),
-        include_str!("../../migrations/sqlite/history/0002_energy_and_retention.sql"),
-        include_str!("../../migrations/sqlite/history/0003_columns_in_steps.sql"),
+        Step::of(include_str!("../../migrations/sqlite/history/0001_first.sql")),
+        Step::of(include_str!(
+            "../../migrations/sqlite/history/0002_energy_and_retention.sql"
+        )),
+        Step::of(include_str!(
+            "../../migrations/sqlite/history/0003_columns_in_steps.sql"
+        )),
+        Step {
+            statements: include_str!("../../migrations/sqlite/history/0004_pages.sql"),
+            then: history::to_pages,
+        },
     ],
     synchronous: "NORMAL",
     page_bytes: 8_192,
@@ -131,12 +139,13 @@ impl Schema {
         connection.pragma_update(None, "cache_size", -1_024)?;
         connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
         connection.pragma_update_and_check(None, "wal_autocheckpoint", self.log_pages, |_| Ok(()))?;
-        for (version, sql) in (1_i64..)
+        for (version, step) in (1_i64..)
             .zip(self.migrations)
             .filter(|(version, _)| *version > found)
         {
             let transaction = connection.unchecked_transaction()?;
-            transaction.execute_batch(sql)?;
+            transaction.execute_batch(step.statements)?;
+            (step.then)(connection)?;
             transaction.pragma_update(None, "user_version", version)?;
             transaction.commit()?;
         }

@@ -198,7 +198,7 @@ fn a_directory_belongs_to_one_process_and_its_owner() {
 
 #[test]
 fn a_newer_schema_is_refused_and_left_alone() {
-    for (file, known) in [("records.db", 2), ("history.db", 3)] {
+    for (file, known) in [("records.db", 2), ("history.db", 4)] {
         let directory = directory();
         drop(Sqlite::open(directory.path()).unwrap());
         let path = directory.path().join(file);
@@ -261,14 +261,14 @@ async fn a_full_disk_refuses_and_breaks_nothing() {
 
     let pages = store.history.write(used).await.unwrap().unwrap();
     store.history.write(limit(pages)).await.unwrap();
-    append(&store, 0..60_000).await;
+    append(&store, 0..120_000).await;
     assert!(matches!(store.flush().await, Err(StoreError::Full { .. })));
     assert!(matches!(store.flush().await, Err(StoreError::Full { .. })));
-    assert_eq!(readings(&store).await, 60_000);
+    assert_eq!(readings(&store).await, 120_000);
 
     store.writer.call("test", limit(free)).await.unwrap();
     store.history.write(limit(free)).await.unwrap();
-    append(&store, 60_000..60_500).await;
+    append(&store, 120_000..120_500).await;
     store.flush().await.unwrap();
     store.record(&entry("after")).await.unwrap();
     drop(store);
@@ -280,7 +280,7 @@ async fn a_full_disk_refuses_and_breaks_nothing() {
         assert_eq!(verdict, "ok", "{file}");
     }
     let store = Sqlite::open(directory.path()).unwrap();
-    assert_eq!(readings(&store).await, 60_500);
+    assert_eq!(readings(&store).await, 120_500);
     let names: Vec<String> = store
         .recent(10)
         .await
@@ -428,29 +428,55 @@ async fn thinning_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn rollups_of_the_first_schema_have_no_first_reading() {
+async fn rollups_that_were_rows_become_pages() {
+    let directory = directory();
+    let file = rusqlite::Connection::open(directory.path().join(HISTORY.file)).unwrap();
+    for step in &HISTORY.migrations[..3] {
+        file.execute_batch(step.statements).unwrap();
+    }
+    file.pragma_update(None, "user_version", 3).unwrap();
+    file.execute_batch(contract::pages::ROWS).unwrap();
+    drop(file);
+    for _ in 0..2 {
+        let store = Sqlite::open(directory.path()).unwrap();
+        contract::pages::check(&*store).await;
+        let left = "SELECT count(*) FROM sqlite_schema WHERE name IN ('minute', 'quarter')";
+        let left = store
+            .history
+            .write(|sql| sql.first(left, &[], |row| row.int(0)))
+            .await;
+        assert_eq!(left.unwrap(), Some(0));
+    }
+}
+
+/// Minutes are not removed while readings of the same day are there, however short they are to be kept: each reading
+/// counts once.
+#[tokio::test]
+async fn minutes_that_are_kept_no_longer_than_readings_leave_no_overlap() {
     let directory = directory();
     let store = Sqlite::open(directory.path()).unwrap();
-    let counter = Series {
-        subject: "device:old".to_owned(),
-        quantity: Quantity::EnergyIn,
+    // Blocks from six in the morning to six in the morning.
+    let readings: Vec<_> = (360..360 + 5 * 1_440)
+        .map(|minute| (Timestamp(minute * 60_000), minute))
+        .collect();
+    store.import(&power(), &readings).await.unwrap();
+    let retention = Retention {
+        raw_days: 1,
+        minute_days: 1,
     };
-    let readings: Vec<_> = (0..200)
-        .map(|minute| (Timestamp(minute * 60_000), 50 + minute))
-        .collect();
-    store.import(&counter, &readings).await.unwrap();
-    store
-        .history
-        .write(|sql: &dyn Sql| sql.execute("UPDATE quarter SET first = NULL, first_at_ms = NULL", &[]))
-        .await
-        .unwrap();
-    let quarters = store
-        .quarters(&counter, Timestamp(900_000), Timestamp(1_800_000))
-        .await
-        .unwrap();
-    let firsts: Vec<_> = quarters
-        .iter()
-        .map(|quarter| (quarter.first_at_ms, quarter.first))
-        .collect();
-    assert_eq!(firsts, [(0, 50), (900_000, 65), (1_800_000, 80)]);
+    for hour in 24..=168 {
+        let now = Timestamp::from_seconds(hour * 3_600);
+        while store.thin(retention, now).await.unwrap() {}
+        let rows = store
+            .query(&power(), Timestamp(0), Timestamp(i64::MAX), Step::Raw)
+            .await
+            .unwrap();
+        let is_rising = rows.windows(2).all(|pair| pair[0].at < pair[1].at);
+        assert!(is_rising, "hour {hour}");
+        let days = store
+            .query(&power(), Timestamp(0), Timestamp(i64::MAX), Step::Seconds(86_400))
+            .await
+            .unwrap();
+        assert_eq!(days.len(), 6, "hour {hour}");
+    }
 }

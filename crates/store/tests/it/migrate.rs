@@ -16,14 +16,16 @@ const RECORDS: [&str; 2] = [
     include_str!("../../testdata/records-1.sql"),
     include_str!("../../testdata/records-2.sql"),
 ];
-const HISTORY: [&str; 3] = [
+const HISTORY: [&str; 4] = [
     include_str!("../../testdata/history-1.sql"),
     include_str!("../../testdata/history-2.sql"),
     include_str!("../../testdata/history-3.sql"),
+    include_str!("../../testdata/history-4.sql"),
 ];
-const SERVER: [&str; 2] = [
+const SERVER: [&str; 3] = [
     include_str!("../../testdata/postgres-1.sql"),
     include_str!("../../testdata/postgres-2.sql"),
+    include_str!("../../testdata/postgres-3.sql"),
 ];
 
 #[tokio::test]
@@ -118,6 +120,12 @@ async fn check(store: &dyn Store, has_session: bool) {
         (rows.len(), rows[4_799].last, rows[4_800].last),
         (4_801, 4_799 * 7 % 1_000, 5)
     );
+    let quarters = store
+        .query(&power, Timestamp(0), Timestamp(i64::MAX), Step::Seconds(900))
+        .await
+        .unwrap();
+    let means: Vec<_> = quarters.iter().map(|row| row.mean).collect();
+    assert_eq!(means, [347, 517, 483, 497, 511, 494, 469]);
 
     let sessions = store.sessions(&SessionFilter::default(), None, 9).await.unwrap();
     assert_eq!(sessions.len(), usize::from(has_session));
