@@ -15,8 +15,15 @@ use crate::history::Series;
 const SEAL_AT: usize = 1_500;
 const STAGGER: usize = 16;
 const STAGGERED: u32 = 64;
-/// A series whose open readings reach back over so many hot rows is written again, so that those rows can go.
-const HOT_ROWS: i64 = 512;
+/// Once so many readings are sealed, other subjects wait for the next time, unless so many are due that it would take
+/// very often: sealing must not keep others waiting, and must not fall behind either.
+const SEALED_AT_ONCE: usize = 15_000;
+const SEALED_SHARE: usize = 8;
+/// A series whose open readings reach back over so many hot rows is written again, so that those rows can go. One that
+/// is read every second is sealed before.
+const HOT_ROWS: i64 = 768;
+/// Readings that are written again at once; other series wait for the next time, and their rows as well.
+const AGAIN_AT_ONCE: usize = 15_000;
 
 /// The open readings of every series, by the number of the series.
 #[derive(Default)]
@@ -33,6 +40,8 @@ pub struct Open {
 #[derive(Default)]
 struct OpenSeries {
     is_known: bool,
+    /// By how much it is sealed later than others; the same for all series of a subject.
+    offset: u32,
     newest: Option<Reading>,
     /// Before this there are no readings at full resolution any more.
     thinned_ms: i64,
@@ -68,11 +77,13 @@ impl Open {
         ends: Option<(i64, Reading)>,
         thinned_ms: i64,
     ) {
+        let offset = offset(&series.subject);
         self.numbers.insert(series, number);
         self.series.insert(
             number,
             OpenSeries {
                 is_known: true,
+                offset,
                 newest: ends.map(|(_, newest)| newest),
                 thinned_ms,
                 ..OpenSeries::default()
@@ -114,7 +125,11 @@ impl Open {
         }
         let number = self.series.last_key_value().map_or(1, |(number, _)| number + 1);
         self.numbers.insert(series.clone(), number);
-        self.series.insert(number, OpenSeries::default());
+        let new = OpenSeries {
+            offset: offset(&series.subject),
+            ..OpenSeries::default()
+        };
+        self.series.insert(number, new);
         number
     }
 
@@ -231,19 +246,15 @@ impl Open {
             hot_from: self.hot_row + 1,
             ..Plan::default()
         };
-        let names: BTreeMap<i64, &Series> = self
-            .numbers
-            .iter()
-            .map(|(series, number)| (*number, series))
-            .collect();
-        let due = self.due(&names);
+        let is_new = |(_, number): &(&Series, &i64)| {
+            self.series
+                .get(number)
+                .is_some_and(|series| !series.is_known && series.newest.is_some())
+        };
+        let new = self.numbers.iter().filter(is_new);
+        plan.new_series = new.map(|(series, number)| (*number, series.clone())).collect();
+        let (due, mut again) = (self.due(), 0);
         for (number, series) in &self.series {
-            if !series.is_known
-                && series.newest.is_some()
-                && let Some(name) = names.get(number)
-            {
-                plan.new_series.push((*number, (*name).clone()));
-            }
             if series.readings.is_empty() {
                 continue;
             }
@@ -256,7 +267,9 @@ impl Open {
                 });
                 continue;
             }
-            let is_long_ago = series.hot_row.is_some_and(|row| row + HOT_ROWS <= self.hot_row);
+            let is_long_ago =
+                again < AGAIN_AT_ONCE && series.hot_row.is_some_and(|row| row + HOT_ROWS <= self.hot_row);
+            again += if is_long_ago { series.readings.len() } else { 0 };
             let from = if is_long_ago { 0 } else { series.written };
             if from < series.readings.len() {
                 let readings = series.readings.get(from..).unwrap_or_default().to_vec();
@@ -273,33 +286,36 @@ impl Open {
         plan
     }
 
-    /// The series that are to be sealed, with those of the same subject that have the same times: sealed
+    /// The series that are to be sealed now, with those of the same subject that have the same times: sealed
     /// together they share them.
-    fn due(&self, names: &BTreeMap<i64, &Series>) -> BTreeSet<i64> {
-        let named = || {
-            self.series
-                .iter()
-                .filter_map(|(number, series)| Some((*number, names.get(number)?.subject.as_str(), series)))
-        };
-        let due: Vec<(&str, &OpenSeries)> = named()
-            .filter(|(_, subject, series)| is_due(subject, &series.readings))
-            .map(|(_, subject, series)| (subject, series))
+    fn due(&self) -> BTreeSet<i64> {
+        let open: Vec<(&str, i64, &OpenSeries)> = self
+            .numbers
+            .iter()
+            .filter_map(|(series, number)| Some((series.subject.as_str(), *number, self.series.get(number)?)))
+            .filter(|(_, _, open)| !open.readings.is_empty())
             .collect();
-        let is_with = |subject: &str, series: &OpenSeries| {
-            due.iter().any(|(leader, leading)| {
-                *leader == subject
-                    && leading.readings.len() == series.readings.len()
-                    && leading
-                        .readings
-                        .iter()
-                        .zip(&series.readings)
-                        .all(|(a, b)| a.0 == b.0)
-            })
-        };
-        named()
-            .filter(|(_, subject, series)| !series.readings.is_empty() && is_with(subject, series))
-            .map(|(number, _, _)| number)
-            .collect()
+        let waiting = open.iter().filter(|(_, _, series)| series.is_due());
+        let waiting: usize = waiting.map(|(_, _, series)| series.readings.len()).sum();
+        let most = SEALED_AT_ONCE.max(waiting / SEALED_SHARE);
+        let (mut due, mut sealed) = (BTreeSet::new(), 0);
+        for of_subject in open.chunk_by(|a, b| a.0 == b.0) {
+            let all = of_subject.iter().map(|(_, number, series)| (*number, *series));
+            let leading: Vec<&OpenSeries> = all
+                .clone()
+                .filter(|(_, series)| series.is_due())
+                .map(|(_, series)| series)
+                .collect();
+            let is_with = |series: &OpenSeries| leading.iter().any(|leading| leading.has_times_of(series));
+            for (number, series) in all.filter(|(_, series)| is_with(series)) {
+                due.insert(number);
+                sealed += series.readings.len();
+            }
+            if sealed >= most {
+                break;
+            }
+        }
+        due
     }
 
     /// Takes note that a plan was written.
@@ -346,6 +362,19 @@ impl Open {
 }
 
 impl OpenSeries {
+    fn is_due(&self) -> bool {
+        let enough = SEAL_AT + STAGGER * usize::try_from(self.offset).unwrap_or(0);
+        let longest_ms = (DAY_S + i64::from(self.offset) * 60) * 1_000;
+        let ends = self.readings.first().zip(self.readings.last());
+        let span_ms = ends.map_or(0, |((first, _), (last, _))| last - first);
+        self.readings.len() >= enough || span_ms >= longest_ms
+    }
+
+    fn has_times_of(&self, other: &Self) -> bool {
+        let pairs = || self.readings.iter().zip(&other.readings);
+        self.readings.len() == other.readings.len() && pairs().all(|(a, b)| a.0 == b.0)
+    }
+
     fn note_newest(&mut self, reading: Reading) {
         if self.newest.is_none_or(|(newest_ms, _)| reading.0 >= newest_ms) {
             self.newest = Some(reading);
@@ -353,18 +382,12 @@ impl OpenSeries {
     }
 }
 
-fn is_due(subject: &str, readings: &[Reading]) -> bool {
+/// Where a subject stands among others.
+fn offset(subject: &str) -> u32 {
     let mixed = subject.bytes().fold(7_u32, |mixed, byte| {
         mixed.wrapping_mul(31).wrapping_add(byte.into())
     });
-    let offset = mixed % STAGGERED;
-    let enough = SEAL_AT + STAGGER * usize::try_from(offset).unwrap_or(0);
-    let longest_ms = (DAY_S + i64::from(offset) * 60) * 1_000;
-    let span_ms = readings
-        .first()
-        .zip(readings.last())
-        .map_or(0, |((first, _), (last, _))| last - first);
-    readings.len() >= enough || span_ms >= longest_ms
+    mixed % STAGGERED
 }
 
 #[cfg(test)]
@@ -415,7 +438,7 @@ mod tests {
             }
         }
         assert_eq!(sealed + open.total(), added);
-        assert!(table.len() <= 520, "{} hot rows", table.len());
+        assert!(table.len() <= 776, "{} hot rows", table.len());
 
         let mut restored = Open::default();
         for name in names {
@@ -434,6 +457,68 @@ mod tests {
         }
         assert_eq!(restored.total(), open.total());
         assert!(restored.plan(None).is_empty());
+    }
+
+    #[test]
+    fn of_many_that_are_due_a_few_are_sealed_at_a_time() {
+        let quantities = [Quantity::Power, Quantity::VoltageL1, Quantity::EnergyIn];
+        let (subjects, readings) = (40, 2_600);
+        let mut open = Open::default();
+        for second in 0..readings {
+            for subject in 0..subjects {
+                for quantity in quantities {
+                    let subject = format!("device:{subject}");
+                    open.add(&Series { subject, quantity }, second * 1_000, second);
+                }
+            }
+        }
+        let all = open.total();
+        let mut rounds = Vec::new();
+        while open.total() > 0 {
+            let plan = open.plan(None);
+            let sealed = plan
+                .seals
+                .iter()
+                .map(|(_, readings)| readings.len())
+                .sum::<usize>();
+            // A subject is never parted.
+            assert_eq!(plan.seals.len() % quantities.len(), 0);
+            open.done(&plan);
+            rounds.push(sealed);
+        }
+        assert_eq!(rounds.iter().sum::<usize>(), all);
+        // An eighth of all that are due, then the least there is, each up to the end of a subject.
+        assert_eq!(
+            (rounds[0], rounds[rounds.len() - 2]),
+            (39_000, 15_600),
+            "{rounds:?}"
+        );
+        assert!(rounds.is_sorted_by(|a, b| a >= b), "{rounds:?}");
+    }
+
+    #[test]
+    fn of_many_that_are_slow_a_few_are_written_again_at_a_time() {
+        let (mut open, mut table, mut sealed) = (Open::default(), BTreeMap::new(), 0);
+        let (mut most, mut least) = (0, usize::MAX);
+        for minute in 0..2_000 {
+            // Of 60 slow ones, and one that makes hot rows.
+            for subject in 0..60 {
+                open.add(&series(&format!("device:{subject}")), minute * 60_000, minute);
+            }
+            for second in 0..2 {
+                open.add(&series("site:home"), minute * 60_000 + second * 20_000, second);
+                write(&mut open, &mut table, &mut sealed);
+            }
+            let written = table.last_key_value().map_or(&[][..], |(_, entries)| entries);
+            let again = written
+                .iter()
+                .filter(|entry| entry.is_restart && !entry.readings.is_empty());
+            let again = again.map(|entry| entry.readings.len()).sum::<usize>();
+            most = most.max(again);
+            least = least.min(if again > 0 { again } else { least });
+            assert!(table.len() <= 800, "{} hot rows", table.len());
+        }
+        assert!(most > least && most < AGAIN_AT_ONCE + 1_440, "{least} to {most}");
     }
 
     #[test]
