@@ -117,7 +117,7 @@ impl Mender {
         self.next = match line {
             // Empty lines before a request are none.
             b"\r\n" | b"\n" => Next::RequestLine,
-            line if line.starts_with(b"PRI * HTTP/2") => Next::Unseen,
+            b"PRI * HTTP/2.0\r\n" => Next::Unseen,
             _ => Next::Headers,
         };
     }
@@ -306,7 +306,7 @@ mod tests {
         }
     }
 
-    const CASES: [(&[u8], &[u8]); 9] = [
+    const CASES: [(&[u8], &[u8]); 10] = [
         (
             b"GET /api/set?token=t&=3&fna=\"my go-eCharger\" HTTP/1.1\r\nHost: x\r\n\r\n",
             b"GET /api/set?token=t&=3&fna=%22my%20go-eCharger%22 HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -330,6 +330,11 @@ mod tests {
         ),
         (b"\r\nGET /?a=\xff\xc3\xbc HTTP/1.0\r\n\r\n", b"\r\nGET /?a=%FF%C3%BC HTTP/1.0\r\n\r\n"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\""),
+        // Only the whole line begins another protocol.
+        (
+            b"PRI * HTTP/2 x HTTP/1.1\r\n\r\nGET /\" HTTP/1.1\r\n\r\n",
+            b"PRI *%20HTTP/2%20x HTTP/1.1\r\n\r\nGET /%22 HTTP/1.1\r\n\r\n",
+        ),
         (b"nonsense", b"nonsense"),
         (b"GET /a b", b"GET /a b"),
     ];

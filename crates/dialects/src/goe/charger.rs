@@ -200,6 +200,11 @@ impl Charger {
     }
 
     #[must_use]
+    pub const fn quirk(&self) -> Option<Quirk> {
+        self.quirk
+    }
+
+    #[must_use]
     pub fn key(&self, key: &str) -> Option<&Value> {
         self.keys.get(key)
     }

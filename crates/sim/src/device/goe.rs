@@ -339,8 +339,13 @@ impl GoeCharger {
     }
 
     pub fn status(&self) -> EvseStatus {
+        let has_error = self.wire.quirk() == Some(Quirk::CarError);
         EvseStatus {
-            pilot: self.evse.pilot(),
+            pilot: if has_error {
+                PilotState::F
+            } else {
+                self.evse.pilot()
+            },
             complete: self.evse.is_complete(),
             obeyed: Some(self.evse.offered()),
             terminals: self.evse.connected(),

@@ -5,7 +5,7 @@ use dialects::goe::GoeClientSettings;
 use dialects::sunspec::{Role, SunspecSettings};
 use dialects::{Client, Failure};
 use model::device::LinkState;
-use model::reading::EvseStatus;
+use model::reading::{EvseStatus, PilotState};
 
 struct Wired {
     world: World,
@@ -256,6 +256,38 @@ fn a_misbehaving_device_is_offline_and_recovers() {
         for id in ["grid", "wallbox-left"] {
             assert_eq!(wired.link(id), Some(LinkState::Online), "{fault:?} of {id}");
         }
+    }
+}
+
+#[test]
+fn what_chargers_in_the_field_do_is_understood() {
+    for (fault, is_there, has_error) in [
+        (Fault::PartialStatus, true, false),
+        (Fault::MissingKeys, true, false),
+        (Fault::FirmwareSuffix, true, false),
+        (Fault::CarError, true, true),
+        (Fault::Hang { after: seconds(50) }, true, false),
+        (Fault::Hang { after: seconds(10) }, false, false),
+    ] {
+        let mut wired = Wired::new(2, WINTER);
+        wired.run(5);
+        wired.world.set_fault(&device("wallbox-left"), Some(fault));
+        wired.run(40);
+        let is_lost = matches!(wired.link("wallbox-left"), Some(LinkState::Offline { .. }));
+        assert_eq!(is_lost, !is_there, "{fault:?}");
+        if is_there {
+            let seen = wired.status("wallbox-left").pilot;
+            assert_eq!(seen == PilotState::F, has_error, "{fault:?}: {seen:?}");
+            assert_eq!(wired.drawn("left") == 0, has_error, "{fault:?}");
+        }
+        wired.world.set_fault(&device("wallbox-left"), None);
+        wired.run(60);
+        let seen = wired.status("wallbox-left").pilot;
+        assert_eq!(
+            (seen, wired.drawn("left") > 5_000),
+            (PilotState::C, true),
+            "after {fault:?}"
+        );
     }
 }
 
