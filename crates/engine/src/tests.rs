@@ -544,22 +544,18 @@ fn pushed_readings_count_only_where_the_site_has_no_meter_of_its_own() {
     let seen = |core: &mut Core, at: i64| {
         car(core, PilotState::C, ChargeCurrent::PAUSED, 0, at);
         core.handle_timeout(now(at));
-        let evse = core.view(now(at)).evses.remove(0);
-        let surplus = match evse.reason.cause {
-            Cause::NoSurplus { available, .. } => Some(available.0),
-            _ => None,
-        };
-        (evse.pushed.map(|pushed| pushed.is_used), surplus)
+        let pushed = core.view(now(at)).evses.remove(0).pushed;
+        pushed.map(|pushed| pushed.is_used)
     };
     push(&mut core, -2_300, None, 0);
     grid(&mut core, 0, 0);
-    assert_eq!(seen(&mut core, 0).0, Some(false), "its own meter is fresh");
+    assert_eq!(seen(&mut core, 0), Some(false), "its own meter is fresh");
     // That falls silent; what is pushed says what the sun leaves over.
     let mut at = 20_000;
     push(&mut core, -2_300, None, at);
-    assert_eq!(seen(&mut core, at).0, Some(true));
+    assert_eq!(seen(&mut core, at), Some(true));
     at = 31_000;
-    assert_eq!(seen(&mut core, at).0, None, "too old to be anything");
+    assert_eq!(seen(&mut core, at), None, "too old to be anything");
     assert!(
         core.poll_record()
             .is_none_or(|record| !matches!(record, Record::Wish { .. }))
