@@ -66,7 +66,9 @@ impl Alarms {
                 acknowledged: None,
             },
             // What it is about has changed: another tariff has no prices either.
-            (true, Some(text), Some(held)) if code == AlarmCode::PricesStale && held.text != text => {
+            (true, Some(text), Some(held))
+                if matches!(code, AlarmCode::PricesStale | AlarmCode::ForeignWriter) && held.text != text =>
+            {
                 Alarm { text, ..held.clone() }
             }
             // A clock that was set back does not end an alarm before it began.
@@ -130,6 +132,11 @@ impl Alarms {
         gone.into_iter().filter_map(clear).collect()
     }
 
+    pub fn is_open(&self, device: Option<&DeviceId>, code: AlarmCode) -> bool {
+        let held = self.latest.get(&(device.cloned(), code));
+        held.is_some_and(|alarm| alarm.cleared.is_none())
+    }
+
     pub fn open(&self) -> Vec<Alarm> {
         let open = self.latest.values().filter(|alarm| alarm.cleared.is_none());
         open.cloned().collect()
@@ -144,9 +151,11 @@ fn is_back(alarm: &Alarm, now: Timestamp) -> bool {
 
 fn severity(code: AlarmCode) -> Severity {
     match code {
-        AlarmCode::DeviceOffline | AlarmCode::NotFollowing | AlarmCode::SocStale | AlarmCode::PricesStale => {
-            Severity::Warning
-        }
+        AlarmCode::DeviceOffline
+        | AlarmCode::NotFollowing
+        | AlarmCode::SocStale
+        | AlarmCode::ForeignWriter
+        | AlarmCode::PricesStale => Severity::Warning,
         AlarmCode::MeterSilent
         | AlarmCode::LimitExceeded
         | AlarmCode::StoreFailing

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use control::snapshot::Snapshot;
 use control::{Decision, Finding, Memory, Verdict as Decided};
 use model::alarm::{Alarm, AlarmCode};
-use model::device::{Device, Evse, Force, LinkState, Wish};
+use model::device::{Device, Evse, Force, ForeignPolicy, LinkSettings, LinkState, Wish};
 use model::id::{DeviceId, EvseId};
 use model::intent::Rejection;
 use model::message::{ForeignWhat, ForeignWrite, Report, Reported};
+use model::phases::Phases;
 use model::reading::{Pushed, Quantity};
 use model::reason::{Cause, Reason};
 use model::session::{LedgerEntry, Session};
@@ -219,12 +220,44 @@ impl Core {
         }
         match (&reported.report, effect) {
             (Report::Link(state), _) => self.judge_link(&reported.device, state, reported.at.wall),
+            (Report::Foreign { write }, _) => self.note_foreign(&reported.device, *write, reported.at.wall),
             (_, Effect::Urgent) => self.due = reported.at.monotonic,
             (Report::Evse { evse, .. }, Effect::Unplugged) => {
                 self.due = reported.at.monotonic;
                 self.release_force(evse);
             }
             (_, Effect::Nothing | Effect::Unplugged) => {}
+        }
+    }
+
+    /// Somebody else wrote to a station, or it is as we told it again.
+    fn note_foreign(&mut self, device: &DeviceId, write: Option<ForeignWrite>, now: Timestamp) {
+        let Some(device) = self.site.device(device) else {
+            return;
+        };
+        let policy = match &device.link {
+            LinkSettings::Goe(link) => link.foreign,
+            LinkSettings::Sunspec { .. } | LinkSettings::Modbus { .. } | LinkSettings::None => {
+                ForeignPolicy::default()
+            }
+        };
+        let text = write.map(|write| foreign_text(&device.name, write.what, policy));
+        let alarm = self
+            .alarms
+            .set(Some(&device.id), AlarmCode::ForeignWriter, text, now);
+        self.records.extend(alarm.map(Record::Alarm));
+    }
+
+    /// A wish that comes after what somebody else did to the station counts more.
+    fn take_back(&mut self, evse: &EvseId) {
+        let station = self.site.evses().find(|(_, own)| own.id == *evse);
+        let Some((station, _)) = station else { return };
+        if self.alarms.is_open(Some(&station.id), AlarmCode::ForeignWriter) {
+            self.setpoints.push_back(Setpoint {
+                device: station.id.clone(),
+                epoch: self.epoch,
+                action: Action::TakeBack { evse: evse.clone() },
+            });
         }
     }
 
@@ -280,6 +313,7 @@ impl Core {
     pub fn apply(&mut self, change: Change, now: Now) -> Option<u64> {
         match change {
             Change::Wish { evse, wish } => {
+                self.take_back(&evse);
                 self.wishes.insert(evse, wish);
                 self.due = now.monotonic;
             }
@@ -511,7 +545,9 @@ impl Core {
         // Decreases leave first, also among several stations.
         let told = |s: &Setpoint| match &s.action {
             Action::Charge { current, .. } => current.or_zero(),
-            Action::BatteryPower { .. } | Action::VendorWrite { .. } => MilliAmps::ZERO,
+            Action::BatteryPower { .. } | Action::TakeBack { .. } | Action::VendorWrite { .. } => {
+                MilliAmps::ZERO
+            }
         };
         self.setpoints.make_contiguous().sort_by_key(told);
         if !changed.is_empty() {
@@ -673,6 +709,26 @@ impl Core {
     }
 }
 
+fn foreign_text(station: &str, what: ForeignWhat, policy: ForeignPolicy) -> String {
+    let what = match what {
+        ForeignWhat::Current(current) => format!("set {station} to {}", current.to_amps_text()),
+        ForeignWhat::Paused => format!("paused {station}"),
+        ForeignWhat::Started => format!("started {station}"),
+        ForeignWhat::Phases(Phases::One) => format!("set {station} to one phase"),
+        ForeignWhat::Phases(Phases::Three) => format!("set {station} to three phases"),
+    };
+    let then = match policy {
+        ForeignPolicy::Reassert => "it is told again what it shall do",
+        ForeignPolicy::Yield => {
+            "what is less than ours stands until the car leaves or somebody makes a new wish"
+        }
+        ForeignPolicy::Ask => {
+            "what is less than ours stands: acknowledge this to leave it so, or make a new wish to take it back"
+        }
+    };
+    format!("somebody else {what}; {then}")
+}
+
 /// Whether somebody will say that an alarm from before the start is over. The store has just answered.
 fn is_judged(site: &Site, alarm: &Alarm) -> bool {
     if alarm.code == AlarmCode::SocStale {
@@ -692,6 +748,7 @@ fn is_judged(site: &Site, alarm: &Alarm) -> bool {
         AlarmCode::StoreFailing
         | AlarmCode::RecordsSetAside
         | AlarmCode::PricesStale
+        | AlarmCode::ForeignWriter
         | AlarmCode::SocStale => false,
     }
 }

@@ -1300,3 +1300,57 @@ fn a_car_that_is_there_and_does_not_tell_is_an_alarm() {
     core.set_directory(again, now(limit + 2_600));
     assert!(!silent(&mut core, limit + 4_000));
 }
+
+#[test]
+fn somebody_else_is_one_alarm_and_a_new_wish_takes_back() {
+    let mut core = core(Restored::default());
+    car(
+        &mut core,
+        PilotState::C,
+        ChargeCurrent::at_most(MilliAmps(16_000)),
+        16_000,
+        0,
+    );
+    let foreign = |amps: i64| Report::Foreign {
+        write: Some(ForeignWrite {
+            what: ForeignWhat::Current(MilliAmps(amps * 1_000)),
+            since: now(0).wall,
+        }),
+    };
+    let text = |core: &Core| {
+        let open = core.view(now(2_000)).alarms;
+        let alarm = open
+            .into_iter()
+            .find(|alarm| alarm.code == AlarmCode::ForeignWriter);
+        alarm.map(|alarm| alarm.text)
+    };
+    for theirs in [8, 10] {
+        report(&mut core, "station", foreign(theirs), 1_000);
+        assert_eq!(
+            text(&core),
+            Some(format!(
+                "somebody else set station to {theirs}.0 A; it is told again what it shall do"
+            ))
+        );
+    }
+    let taken_back = |core: &mut Core| {
+        std::iter::from_fn(|| core.poll_setpoint())
+            .filter(|setpoint| matches!(&setpoint.action, Action::TakeBack { evse } if *evse == evse_id()))
+            .count()
+    };
+    let wish = |core: &mut Core| {
+        let wanted = Wanted::Current {
+            evse: evse_id(),
+            current: MilliAmps(12_000),
+        };
+        let change = weigh(core, wanted).unwrap();
+        core.apply(change, now(2_000));
+    };
+    assert_eq!(taken_back(&mut core), 0);
+    wish(&mut core);
+    assert_eq!(taken_back(&mut core), 1);
+    report(&mut core, "station", Report::Foreign { write: None }, 3_000);
+    assert_eq!(text(&core), None);
+    wish(&mut core);
+    assert_eq!(taken_back(&mut core), 0);
+}

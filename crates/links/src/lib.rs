@@ -12,6 +12,7 @@ pub mod http;
 pub mod lenient_target;
 pub mod limits;
 pub mod mail;
+pub mod mdns;
 pub mod modbus_tcp;
 pub mod mqtt;
 pub mod outbound_guard;

@@ -24,6 +24,8 @@ pub enum AlarmCode {
     SocStale,
     /// The store refuses records for good; they are kept elsewhere.
     RecordsSetAside,
+    /// Somebody else changed what a device had been told.
+    ForeignWriter,
     /// A dynamic tariff has no price, so its own fallback counts.
     PricesStale,
 }

@@ -64,6 +64,8 @@ pub enum Action {
     },
     /// Charge (positive) or discharge (negative) a battery; `None` hands it back to its own logic.
     BatteryPower { power: Option<Watts> },
+    /// Nothing is left any more to whoever else changed what the EVSE had been told.
+    TakeBack { evse: EvseId },
     /// Write a key of the device's own language that the model does not know (a display colour, a name).
     /// The value is JSON text. Who waits for the device's word finds it under the ticket
     /// ([`crate::message::Report::VendorAnswer`]); 0: nobody waits.

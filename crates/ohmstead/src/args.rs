@@ -84,6 +84,12 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
+    /// List the go-e chargers that announce themselves in the local network
+    Discover {
+        /// How long to listen
+        #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=120))]
+        seconds: u64,
+    },
     /// Certificates for clients whose host name cannot be changed
     Tls {
         #[command(subcommand)]

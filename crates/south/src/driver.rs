@@ -1,6 +1,9 @@
 //! What is needed to talk to a device: the client of its dialect and the way to it.
 
+use std::sync::Arc;
+
 use dialects::Client;
+use links::outbound_guard::SystemResolver;
 use model::device::{Device, LinkSettings};
 
 use crate::transport::Transport;
@@ -12,15 +15,34 @@ pub(crate) struct Driver {
     pub transport: Box<dyn Transport>,
 }
 
+/// What the links of one process have in common, so that ten thousand of them have one set-up of TLS.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    /// For plain HTTP to devices.
+    pub http: links::http::Client,
+    /// For WebSockets and brokers. Addresses are the administrator's own, so no guard stands in front.
+    pub way: links::Way,
+}
+
+impl Shared {
+    pub fn new() -> Result<Self, Misfit> {
+        let misfit = |failure: links::Failure| Misfit(failure.to_string());
+        Ok(Self {
+            http: links::http::Client::new(goe::LIMITS).map_err(misfit)?,
+            way: links::Way::new(None, Arc::new(SystemResolver)).map_err(misfit)?,
+        })
+    }
+}
+
 /// Why a device cannot be talked to as it is configured. Ends in what to check.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Misfit(pub String);
 
 impl Driver {
-    pub fn of(device: &Device) -> Result<Self, Misfit> {
+    pub fn of(device: &Device, shared: &Shared) -> Result<Self, Misfit> {
         match &device.link {
-            LinkSettings::Goe(link) => goe::driver(device, link),
+            LinkSettings::Goe(link) => goe::driver(device, link, shared),
             LinkSettings::Sunspec { address, unit } => modbus::sunspec(device, address, *unit),
             LinkSettings::Modbus {
                 address,

@@ -2,20 +2,18 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use dialects::goe;
 use dialects::goe::client::modbus::{self, ModbusSettings};
 use dialects::goe::client::mqtt::{self, MqttSettings};
 use dialects::goe::client::websocket::{self, WebSocketSettings};
-use links::outbound_guard::SystemResolver;
-use links::{Limits, Way};
+use links::Limits;
 use model::device::{Device, GoeLink, GoeWay};
 use model::time::Millis;
 
 use crate::broker::Broker;
-use crate::driver::{Driver, Misfit};
+use crate::driver::{Driver, Misfit, Shared};
 use crate::websocket::{WebSocket, secret};
 
 /// What control needs is polled by its keys; the rest is for clients that read the charger through us. Some
@@ -24,7 +22,7 @@ use crate::websocket::{WebSocket, secret};
 const FULL_STATUS_EVERY: Millis = Millis::from_seconds(30);
 
 /// A setpoint may have to wait for a status under way, and must still leave within the reaction bound.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     connect_timeout: Duration::from_secs(2),
     timeout: Duration::from_secs(4),
     // A complete status has 10 to 30 kB.
@@ -38,11 +36,11 @@ const CLOUD_LIMITS: Limits = Limits {
     max_body: 256 * 1024,
 };
 
-pub(crate) fn driver(device: &Device, link: &GoeLink) -> Result<Driver, Misfit> {
+pub(crate) fn driver(device: &Device, link: &GoeLink, shared: &Shared) -> Result<Driver, Misfit> {
     match &link.way {
-        GoeWay::Http { url } => local(common(device, link)?, url),
+        GoeWay::Http { url } => Ok(local(common(device, link)?, url, shared)),
         GoeWay::WebSocket { url, password_file } => {
-            followed(common(device, link)?, url, password_file.as_deref())
+            followed(common(device, link)?, url, password_file.as_deref(), shared)
         }
         GoeWay::Mqtt {
             broker,
@@ -57,7 +55,7 @@ pub(crate) fn driver(device: &Device, link: &GoeLink) -> Result<Driver, Misfit> 
                 }),
                 (None, _) => None,
             };
-            published(common(device, link)?, broker, prefix, credentials)
+            published(common(device, link)?, broker, prefix, credentials, shared)
         }
         GoeWay::Modbus { address, unit } => Ok(registers(common(device, link)?, address, *unit)),
         GoeWay::Cloud {
@@ -84,15 +82,19 @@ fn common(device: &Device, link: &GoeLink) -> Result<goe::Common, Misfit> {
     })
 }
 
-fn local(common: goe::Common, url: &str) -> Result<Driver, Misfit> {
-    let transport = links::http::Client::new(LIMITS).map_err(|failure| Misfit(failure.to_string()))?;
-    Ok(Driver {
+fn local(common: goe::Common, url: &str, shared: &Shared) -> Driver {
+    Driver {
         client: Box::new(goe::Client::with(common, url, FULL_STATUS_EVERY)),
-        transport: Box::new(transport),
-    })
+        transport: Box::new(shared.http.clone()),
+    }
 }
 
-fn followed(common: goe::Common, url: &str, password_file: Option<&Path>) -> Result<Driver, Misfit> {
+fn followed(
+    common: goe::Common,
+    url: &str,
+    password_file: Option<&Path>,
+    shared: &Shared,
+) -> Result<Driver, Misfit> {
     let password = password_file.map(secret).transpose()?;
     let settings = WebSocketSettings {
         url: url.to_owned(),
@@ -101,7 +103,7 @@ fn followed(common: goe::Common, url: &str, password_file: Option<&Path>) -> Res
     };
     Ok(Driver {
         client: Box::new(websocket::Client::new(common, settings)),
-        transport: Box::new(WebSocket::new(url, LIMITS, way()?)),
+        transport: Box::new(WebSocket::new(url, LIMITS, shared.way.clone())),
     })
 }
 
@@ -110,6 +112,7 @@ fn published(
     broker: &str,
     prefix: &str,
     credentials: Option<links::mqtt::Credentials>,
+    shared: &Shared,
 ) -> Result<Driver, Misfit> {
     let settings = MqttSettings {
         broker: broker.to_owned(),
@@ -131,7 +134,7 @@ fn published(
     };
     Ok(Driver {
         client: Box::new(mqtt::Client::new(common, settings)),
-        transport: Box::new(Broker::new(connection, way()?)),
+        transport: Box::new(Broker::new(connection, shared.way.clone())),
     })
 }
 
@@ -162,10 +165,6 @@ fn cloud(
         client: Box::new(goe::Client::of_cloud(common, url, token)),
         transport: Box::new(transport),
     })
-}
-
-fn way() -> Result<Way, Misfit> {
-    Way::new(None, Arc::new(SystemResolver)).map_err(|failure| Misfit(failure.to_string()))
 }
 
 /// A number that nobody can guess, from the keys of the standard library's hash maps.

@@ -10,6 +10,7 @@
 mod backoff;
 mod broker;
 mod complaints;
+pub mod discover;
 mod driver;
 mod epoch;
 #[cfg(test)]

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::backoff::Backoff;
-use crate::driver::{Driver, Misfit};
+use crate::driver::{Driver, Misfit, Shared};
 use crate::epoch::Epoch;
 use crate::health::Health;
 use crate::link::{Link, Post};
@@ -45,7 +45,12 @@ impl Supervisor {
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self::start_with(sites, bus, clock, shutdown, Arc::new(Driver::of)).await
+        let shared = Shared::new();
+        let make_driver = move |device: &Device| match &shared {
+            Ok(shared) => Driver::of(device, shared),
+            Err(misfit) => Err(misfit.clone()),
+        };
+        Self::start_with(sites, bus, clock, shutdown, Arc::new(make_driver)).await
     }
 
     async fn start_with(

@@ -888,7 +888,7 @@ export interface components {
             raised_ms: number;
         };
         /** @enum {string} */
-        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale" | "records_set_aside" | "prices_stale";
+        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale" | "records_set_aside" | "foreign_writer" | "prices_stale";
         /** @description Alarms of a site, the newest first. */
         AlarmList: {
             items: components["schemas"]["AlarmView"][];

@@ -2,6 +2,7 @@
 //!
 //! | file | what it knows |
 //! |---|---|
+//! | `announce` | how a charger announces itself in the local network |
 //! | `keys` | the key table: access, type, range, secrets, keys that are never null |
 //! | `query` | the query string as both interfaces read it |
 //! | `value` | the typing and checking of a written value, and the texts of a refusal |
@@ -19,6 +20,7 @@
 //! Not here: sockets, tokens being compared, host names, the choice of a charger (north), physics (sim).
 //! Where the knowledge comes from is in `docs/dialects/goe.md`.
 
+pub mod announce;
 pub mod charger;
 pub mod client;
 pub mod error;

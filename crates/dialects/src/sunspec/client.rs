@@ -359,7 +359,10 @@ impl crate::Client for Client {
             Action::BatteryPower { power } if matches!(self.role, Role::Battery { .. }) => {
                 self.order.want(*power);
             }
-            Action::BatteryPower { .. } | Action::Charge { .. } | Action::VendorWrite { .. } => {}
+            Action::BatteryPower { .. }
+            | Action::Charge { .. }
+            | Action::TakeBack { .. }
+            | Action::VendorWrite { .. } => {}
         }
     }
 

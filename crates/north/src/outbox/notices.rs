@@ -247,6 +247,7 @@ const fn code(code: AlarmCode) -> &'static str {
         AlarmCode::StoreFailing => "store_failing",
         AlarmCode::SocStale => "soc_stale",
         AlarmCode::RecordsSetAside => "records_set_aside",
+        AlarmCode::ForeignWriter => "foreign_writer",
         AlarmCode::PricesStale => "prices_stale",
     }
 }
@@ -260,6 +261,7 @@ const fn title(code: AlarmCode) -> &'static str {
         AlarmCode::StoreFailing => "cannot write to its disk",
         AlarmCode::SocStale => "does not hear how full a car is",
         AlarmCode::RecordsSetAside => "has records that its store refuses",
+        AlarmCode::ForeignWriter => "was commanded by somebody else",
         AlarmCode::PricesStale => "has no current energy prices",
     }
 }
@@ -287,6 +289,9 @@ const fn advice(code: AlarmCode) -> &'static str {
         }
         AlarmCode::RecordsSetAside => {
             "Keep the file that is named: sessions in it are not in any bill yet. It is offered to the store again at the next start; if the alarm comes back then, each line of the file says why."
+        }
+        AlarmCode::ForeignWriter => {
+            "Look for another app or energy manager that commands the same charger. A new wish for the charging point takes back what was changed."
         }
         AlarmCode::PricesStale => {
             "Check the price provider in the configuration and the connection to it. Until prices are back, the contract's own fallback price counts."

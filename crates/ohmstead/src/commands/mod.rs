@@ -4,6 +4,7 @@ mod backfill;
 mod backup;
 mod check;
 mod demo;
+mod discover;
 mod doctor;
 mod serve;
 mod sim;
@@ -33,6 +34,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         } => backup::run(config.as_deref(), data, to, with_key).await,
         Command::Restore { file, data } => backup::restore(file, data).await,
         Command::Doctor { config, data } => doctor::run(config.as_deref(), data).await,
+        Command::Discover { seconds } => discover::run(seconds).await,
         Command::Tls {
             command: TlsCommand::Init { config, data },
         } => tls::init(config.as_deref(), data),

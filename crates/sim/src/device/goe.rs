@@ -221,7 +221,7 @@ impl GoeCharger {
                     self.handle(&request, false, now);
                 }
             }
-            Action::Charge { .. } | Action::BatteryPower { .. } => {}
+            Action::Charge { .. } | Action::TakeBack { .. } | Action::BatteryPower { .. } => {}
         }
     }
 

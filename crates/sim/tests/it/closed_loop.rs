@@ -323,7 +323,7 @@ impl ClosedLoop {
             .iter()
             .map(|(_, setpoint)| match &setpoint.action {
                 Action::Charge { current, .. } => current.or_zero().0,
-                Action::BatteryPower { .. } | Action::VendorWrite { .. } => 0,
+                Action::BatteryPower { .. } | Action::TakeBack { .. } | Action::VendorWrite { .. } => 0,
             })
             .max()
             .unwrap_or(0)

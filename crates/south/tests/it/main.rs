@@ -3,6 +3,7 @@
 // What the test itself sets up cannot fail in a way worth a message.
 #![allow(clippy::unwrap_used)]
 
+mod discover;
 mod goe;
 mod goe_ways;
 #[allow(dead_code, reason = "its other users end it")]

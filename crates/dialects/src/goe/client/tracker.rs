@@ -155,8 +155,13 @@ impl Tracker {
                 }
             }
             Action::VendorWrite { ticket, key, value } => self.queue(*ticket, key, value),
+            Action::TakeBack { evse } if *evse == self.evse => {
+                if let Some(target) = &mut self.target {
+                    target.take_back();
+                }
+            }
             // Another EVSE's, or a battery's: a charger has neither.
-            Action::Charge { .. } | Action::BatteryPower { .. } => {}
+            Action::Charge { .. } | Action::TakeBack { .. } | Action::BatteryPower { .. } => {}
         }
     }
 

@@ -252,6 +252,7 @@ mirror!(
         StoreFailing,
         SocStale,
         RecordsSetAside,
+        ForeignWriter,
         PricesStale
     }
 );
