@@ -151,6 +151,17 @@ pub fn is_topic(text: &str) -> bool {
     (1..=1_024).contains(&text.len()) && text.chars().all(|c| !c.is_control() && c != '#' && c != '+')
 }
 
+/// How long the packet at the head of `bytes` is, as a client reads what its broker sends; `None` while it is not
+/// complete.
+///
+/// # Errors
+/// Why it is no packet, or longer than `limit`.
+pub fn packet_length(bytes: &[u8], limit: usize) -> Result<Option<usize>, Failure> {
+    let packet = packet::decode(bytes, limit);
+    let packet = packet.map_err(|error| Failure::Other(format!("the broker sent {error}")))?;
+    Ok(packet.map(|(_, length)| length))
+}
+
 /// What one client wants of one broker.
 #[derive(Clone, Debug)]
 pub struct Settings {
