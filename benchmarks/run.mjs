@@ -96,6 +96,20 @@ function wrk(url, headers) {
   return Number(out.match(/Requests\/sec:\s+([\d.]+)/)[1]);
 }
 
+/** How long each connection rests after an answer, when less than all is asked for. */
+const REST_MS = 4;
+
+/** Requests a second that really came, and the latency in ms of 99 of 100, when so many are asked for. */
+function wrkAt(perSecond, url, headers) {
+  const script = join(dir, "rest.lua");
+  writeFileSync(script, `function delay() return ${REST_MS} end\n`);
+  const connections = Math.ceil((perSecond * REST_MS) / 1000);
+  const args = ["-t1", `-c${connections}`, `-d${SECONDS}s`, "--latency", "-s", script, ...headers.flatMap((h) => ["-H", h]), url];
+  const out = execFileSync("wrk", args, { encoding: "utf8" });
+  const [, value, unit] = out.match(/99%\s+([\d.]+)(us|ms|s)/);
+  return { perSecond: Number(out.match(/Requests\/sec:\s+([\d.]+)/)[1]), p99Ms: Number(value) * { us: 0.001, ms: 1, s: 1000 }[unit] };
+}
+
 /** `/api/status` beside nginx, which serves a file of the same bytes. */
 async function status() {
   const demo = start(BIN, ["demo", "--listen", "127.0.0.1:0", "--data", join(dir, "demo")]);
@@ -144,6 +158,9 @@ async function status() {
       `${ratio.toFixed(2)} x nginx (${median(theirs).toFixed(0)} req/s), one core each`,
       `wrk -t1 -c16 -d${SECONDS}s, ${ROUNDS} rounds in turn, median of the ratios`,
     );
+    const half = wrkAt(median(ours) / 2, json.base_url + path, [header]);
+    const command = `wrk -t1, every connection rests ${REST_MS} ms: ${half.perSecond.toFixed(0)} req/s of ${median(ours).toFixed(0)}`;
+    limited(`/api/status ${name}: 99 of 100 at half load`, half.p99Ms, 5, "ms", command);
   }
   await stop(demo);
 }

@@ -69,6 +69,22 @@ impl GoeChargers {
         }
     }
 
+    /// The charger of a serial number whose token has that digest, or the one that such a token alone names. A
+    /// wrong token, none and an unknown serial number cost the same. Chargers that share a token cannot be told
+    /// apart by it, so there is none then.
+    fn find(&self, serial: Option<&str>, given: &TokenDigest) -> Option<(&str, &GoeCharger)> {
+        let serial = match (serial, self.by_token.get(given).map(Vec::as_slice)) {
+            (Some(serial), _) => serial,
+            (None, Some([serial])) => serial,
+            (None, Some(_) | None) => return None,
+        };
+        let charger = self.by_serial.get_key_value(serial);
+        let expected = charger.map_or([0; 32], |(_, charger)| charger.token);
+        let is_right = bool::from(expected.ct_eq(given));
+        let (serial, charger) = charger.filter(|_| is_right)?;
+        Some((serial, charger))
+    }
+
     fn holds(&self, serial: &str, evse: &EvseId, token: Option<TokenDigest>) -> bool {
         let held = self.by_serial.get(serial).filter(|held| held.evse == *evse);
         held.is_some_and(|held| token.is_none_or(|token| held.token == token))
@@ -163,29 +179,26 @@ impl Gate {
         Ok(Some(String::from_utf8_lossy(&token).into_owned()))
     }
 
-    /// Whoever knows the token of the charger with that serial number may use its EVSE. A wrong token, none
-    /// (an empty text) and an unknown serial number cost the same.
-    pub(crate) fn goe_by_serial_and_token(&self, serial: &str, token: &str) -> Option<(EvseId, Principal)> {
+    /// Whoever knows the token of a charger may use its EVSE.
+    pub(crate) fn goe_known(&self, serial: Option<&str>, token: &str) -> Option<(EvseId, Principal)> {
         let given = digest(token);
         let held = self.held();
-        let charger = held.goe.by_serial.get(serial);
-        let expected = charger.map_or([0; 32], |charger| charger.token);
-        let is_right = bool::from(expected.ct_eq(&given));
-        let charger = charger.filter(|_| is_right)?;
+        let (serial, charger) = held.goe.find(serial, &given)?;
         Some((charger.evse.clone(), Principal::goe(serial, charger.evse.clone())))
     }
 
-    /// The charger that a token alone names. Chargers that share a token cannot be told apart by it, so
-    /// there is none then.
-    pub(crate) fn goe_by_token(&self, token: &str) -> Option<(EvseId, Principal)> {
+    /// The EVSE that a caller may use by [`Self::goe_caller`], and what was decided on whether its cloud form
+    /// answers. Never waits and makes nothing: a token that is wrong here is to be asked for there.
+    #[must_use]
+    pub fn goe_at_once(&self, serial: Option<&str>, token: &str) -> Option<(EvseId, Option<bool>)> {
+        if token.is_empty() {
+            return None;
+        }
         let given = digest(token);
         let held = self.held();
-        let serial = match held.goe.by_token.get(&given).map(Vec::as_slice) {
-            Some([serial]) => serial,
-            Some(_) | None => return None,
-        };
-        let charger = held.goe.by_serial.get(serial)?;
-        Some((charger.evse.clone(), Principal::goe(serial, charger.evse.clone())))
+        let (_, charger) = held.goe.find(serial, &given)?;
+        let decided = held.goe_doors.get(&charger.evse);
+        Some((charger.evse.clone(), decided.and_then(|door| door.enabled)))
     }
 
     /// The charger that a caller means, by its serial number and token or by the token alone. A right token is
@@ -200,10 +213,7 @@ impl Gate {
         if token.is_empty() {
             return None;
         }
-        let found = match serial {
-            Some(serial) => self.goe_by_serial_and_token(serial, token),
-            None => self.goe_by_token(token),
-        };
+        let found = self.goe_known(serial, token);
         if found.is_none() {
             self.wait_out(source, TOKEN).await;
         }

@@ -957,7 +957,12 @@ async fn chargers_are_known_by_serial_and_token() {
             ("1", "myapitoken", None),
             ("", "", None),
         ] {
+            let at_once = house.gate.goe_at_once(Some(serial), token);
             let found = house.gate.goe_caller(Some(serial), token, home()).await;
+            assert_eq!(
+                at_once.map(|(evse, _)| evse),
+                found.as_ref().map(|(evse, _)| evse.clone())
+            );
             assert_eq!(
                 found.as_ref().map(|(evse, _)| evse.as_str()),
                 expected,
@@ -1051,18 +1056,18 @@ async fn serials_are_not_reused_and_shared_tokens_name_nobody() {
         .set_goe_charger(&evse("right"), "000002", Some("same"))
         .await
         .unwrap();
-    assert!(house.gate.goe_by_token("same").is_none());
-    assert!(house.gate.goe_by_serial_and_token("000002", "same").is_some());
+    assert!(house.gate.goe_known(None, "same").is_none());
+    assert!(house.gate.goe_known(Some("000002"), "same").is_some());
     house
         .gate
         .set_goe_charger(&evse("right"), "000003", None)
         .await
         .unwrap();
     assert!(
-        house.gate.goe_by_serial_and_token("000002", "same").is_none(),
+        house.gate.goe_known(Some("000002"), "same").is_none(),
         "a replaced charger"
     );
-    assert!(house.gate.goe_by_serial_and_token("000003", "same").is_some());
+    assert!(house.gate.goe_known(Some("000003"), "same").is_some());
     for (serial, token) in [
         ("", None),
         ("00 1", None),

@@ -7,6 +7,7 @@
 //! It follows the requests of a connection as far as `Content-Length` leads. After a body of unknown length, an
 //! upgrade or a line that is too long it only hands on.
 
+use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -71,8 +72,12 @@ impl Mender {
                     };
                     let line = &rest[..=end];
                     let was_held = !self.held.is_empty();
-                    self.held.extend_from_slice(line);
-                    let whole = std::mem::take(&mut self.held);
+                    let whole = if was_held {
+                        self.held.extend_from_slice(line);
+                        Cow::Owned(std::mem::take(&mut self.held))
+                    } else {
+                        Cow::Borrowed(line)
+                    };
                     let mended = mended(&whole);
                     if was_held || mended.is_some() {
                         let passed = changed.get_or_insert_with(|| bytes[..at].to_vec());
@@ -131,25 +136,34 @@ impl Mender {
         if end.is_none() {
             return used;
         }
-        let line = std::mem::take(&mut self.header);
-        if line == b"\r\n" || line == b"\n" {
+        if self.header == b"\r\n" || self.header == b"\n" {
             self.next = match self.body {
                 _ if self.unseen_after_head => Next::Unseen,
                 0 => Next::RequestLine,
                 left => Next::Body { left },
             };
-            return used;
+        } else {
+            self.note_header();
         }
-        let line = String::from_utf8_lossy(&line).to_ascii_lowercase();
-        match line.split_once(':') {
-            Some(("content-length", length)) => match length.trim().parse() {
-                Ok(length) => self.body = length,
-                Err(_) => self.unseen_after_head = true,
-            },
-            Some(("transfer-encoding" | "upgrade", _)) => self.unseen_after_head = true,
-            _ => {}
-        }
+        self.header.clear();
         used
+    }
+
+    /// What a header says about the bytes behind the head. Most say nothing, and many come each second.
+    fn note_header(&mut self) {
+        let Some(colon) = self.header.iter().position(|b| *b == b':') else {
+            return;
+        };
+        let (name, value) = self.header.split_at(colon);
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let length = std::str::from_utf8(&value[1..]).ok();
+            match length.and_then(|length| length.trim().parse().ok()) {
+                Some(length) => self.body = length,
+                None => self.unseen_after_head = true,
+            }
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") || name.eq_ignore_ascii_case(b"upgrade") {
+            self.unseen_after_head = true;
+        }
     }
 }
 

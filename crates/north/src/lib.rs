@@ -9,6 +9,7 @@ mod address;
 mod assets;
 mod cfos;
 pub mod events;
+mod front;
 mod goe;
 mod health;
 mod limits;
@@ -33,6 +34,7 @@ use model::time::Clock;
 use model::vehicle::SourceStates;
 use store::Store;
 
+pub use front::{Connection, Front};
 pub use metrics::Metrics;
 pub use readiness::Readiness;
 
@@ -120,8 +122,8 @@ impl State {
     }
 }
 
-/// Everything on the HTTP port. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: who
-/// calls decides over slowing down and over the open local form of go-e.
+/// Everything but what [`Front`] answers at once. Requests carry a `ConnectInfo<SocketAddr>`: who calls decides over
+/// slowing down and over the open local form of go-e.
 pub fn router(state: State) -> Router {
     let private = Router::new()
         .route("/metrics", get(metrics::show))

@@ -76,10 +76,26 @@ pub async fn observe(Shared(state): Shared<State>, request: Request, next: Next)
     let labels = RequestLabels {
         method,
         route,
-        status: format!("{}xx", status.as_u16() / 100),
+        status: class_of(status.as_u16()),
     };
     state.metrics.requests.get_or_create(&labels).inc();
     response
+}
+
+fn class_of(status: u16) -> String {
+    format!("{}xx", status / 100)
+}
+
+impl Metrics {
+    /// The count of requests of one kind, for who answers them without [`observe`].
+    pub(crate) fn answered(&self, method: &str, route: &str, status: u16) -> Counter {
+        let labels = RequestLabels {
+            method: method.to_owned(),
+            route: route.to_owned(),
+            status: class_of(status),
+        };
+        self.requests.get_or_create(&labels).clone()
+    }
 }
 
 /// Others are counted together, so that nobody can make up labels without end.

@@ -237,18 +237,18 @@ impl Running {
             });
         }
         tasks.spawn(feed(state.clone(), stop.clone()));
-        let router = north::router(state);
+        let front = north::Front::new(state);
         let places = listen::places();
         if let Some((listener, certificate)) = tls {
             tasks.spawn(listen::serve_tls(
                 listener,
                 certificate,
-                router.clone(),
+                front.clone(),
                 places.clone(),
                 stop.clone(),
             ));
         }
-        tasks.spawn(listen::serve(listener, router, places, stop.clone()));
+        tasks.spawn(listen::serve(listener, front, places, stop.clone()));
         Ok(Self {
             gate,
             epochs,

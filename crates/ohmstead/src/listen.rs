@@ -1,15 +1,14 @@
 //! Ports and signals.
 
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use axum::extract::Request;
-use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
 use axum::serve::{IncomingStream, Listener};
 use links::authority::{self, Authority};
 use links::lenient_target::Lenient;
@@ -17,9 +16,11 @@ use links::places::{Placed, Places};
 use links::tls_server::{self, Certificate, Port};
 use model::settings::Settings;
 use model::time::Clock;
+use north::{Connection, Front, Transport};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tower_service::Service;
 
 use crate::clock::RealClock;
 use crate::config;
@@ -52,7 +53,7 @@ pub fn places() -> Places {
 /// Answers requests until `stop`, then lets open ones end.
 pub async fn serve(
     listener: TcpListener,
-    router: axum::Router,
+    front: Front,
     places: Places,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -60,8 +61,7 @@ pub async fn serve(
         port: listener,
         places,
     };
-    let router = router.layer(from_fn(note_peer));
-    let server = axum::serve(door, router.into_make_service_with_connect_info::<Peer>())
+    let server = axum::serve(door, Fronts(front, Transport::Plain))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     until(server.into_future(), stop).await
 }
@@ -70,14 +70,13 @@ pub async fn serve(
 pub async fn serve_tls(
     listener: TcpListener,
     certificate: Arc<Certificate>,
-    router: axum::Router,
+    front: Front,
     places: Places,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let port = Port::new(listener, certificate.clone());
     let door = Door { port, places };
-    let router = router.layer(from_fn(note_tls)).layer(from_fn(note_peer));
-    let server = axum::serve(door, router.into_make_service_with_connect_info::<Peer>())
+    let server = axum::serve(door, Fronts(front, Transport::Tls))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::select! {
         ended = until(server.into_future(), stop) => ended,
@@ -114,16 +113,25 @@ fn look_again(certificate: &Certificate) {
     }
 }
 
-/// Tells the handlers who calls.
-async fn note_peer(ConnectInfo(peer): ConnectInfo<Peer>, mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(ConnectInfo(peer.0));
-    next.run(request).await
-}
+/// Tells each connection whom it answers, and whether anybody on the way reads along.
+struct Fronts(Front, Transport);
 
-/// Tells the handlers that nobody on the way reads along.
-async fn note_tls(mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(north::Transport::Tls);
-    next.run(request).await
+impl<P> Service<IncomingStream<'_, Door<P>>> for Fronts
+where
+    Door<P>: Listener<Addr = SocketAddr>,
+{
+    type Response = Connection;
+    type Error = Infallible;
+    type Future = Ready<Result<Connection, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, stream: IncomingStream<'_, Door<P>>) -> Self::Future {
+        let Self(front, transport) = self;
+        ready(Ok(front.to(*stream.remote_addr(), *transport)))
+    }
 }
 
 /// A port with a bound on its connections, whose request lines may be written as people type them.
@@ -131,9 +139,6 @@ struct Door<P> {
     port: P,
     places: Places,
 }
-
-#[derive(Clone, Copy)]
-struct Peer(SocketAddr);
 
 impl Listener for Door<TcpListener> {
     type Io = Lenient<Placed<TcpStream>>;
@@ -162,18 +167,6 @@ impl Listener for Door<Port> {
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
         self.port.local_addr()
-    }
-}
-
-impl Connected<IncomingStream<'_, Door<TcpListener>>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Door<TcpListener>>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
-
-impl Connected<IncomingStream<'_, Door<Port>>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Door<Port>>) -> Self {
-        Self(*stream.remote_addr())
     }
 }
 

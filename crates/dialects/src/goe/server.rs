@@ -25,6 +25,7 @@
 //! [`plan`](super::map::plan); what is wanted goes to the gate, refusals of the gate become
 //! [`failed_text`](super::error::failed_text); all [`Outcome`]s together make the [`set_reply`].
 
+use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use model::time::{Millis, Timestamp};
 use serde::{Serialize, Serializer};
@@ -50,7 +51,7 @@ pub struct Sheet {
     /// Names of the keys that were laid over the document.
     ours: Box<[String]>,
     /// The unfiltered body.
-    full: Vec<u8>,
+    full: Bytes,
 }
 
 impl Sheet {
@@ -65,7 +66,7 @@ impl Sheet {
                 document.insert(key.to_owned(), neutral(key));
             }
         }
-        let full = bytes_of(document.iter().filter(|(key, _)| !keys::is_secret(key)));
+        let full = bytes_of(document.iter().filter(|(key, _)| !keys::is_secret(key))).into();
         Self {
             values: document,
             ours,
@@ -77,6 +78,12 @@ impl Sheet {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
+    }
+
+    /// The body without a filter.
+    #[must_use]
+    pub fn full(&self) -> &Bytes {
+        &self.full
     }
 
     /// Whether a value is ours, whatever the charger says.
@@ -97,7 +104,7 @@ impl Sheet {
     pub fn body(&self, filter: Option<&[String]>, secrets: Secrets, form: StatusForm) -> Vec<u8> {
         const NULL: &Value = &Value::Null;
         let Some(names) = filter else {
-            return self.full.clone();
+            return self.full.to_vec();
         };
         let shown = |name: &&String| secrets == Secrets::WhenNamed || !keys::is_secret(name);
         let is_null = |name: &String| form == StatusForm::Local && keys::find(name).is_some();

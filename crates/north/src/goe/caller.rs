@@ -77,13 +77,13 @@ impl Caller {
 }
 
 /// Clients write serial numbers with and without leading zeros.
-fn six_digits(serial: &str) -> String {
+pub(super) fn six_digits(serial: &str) -> String {
     format!("{serial:0>6}")
 }
 
 /// The token of an `Authorization` header. The scheme does not matter: one client sends the raw token as
 /// `Basic`.
-fn in_header(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn in_header(headers: &HeaderMap) -> Option<&str> {
     let (_, token) = headers
         .get(header::AUTHORIZATION)?
         .to_str()

@@ -9,7 +9,7 @@ use model::device::LinkState;
 use model::document::Document;
 use model::id::{EvseId, SiteId};
 use model::settings::GoeCharger;
-use model::time::{Monotonic, Now, Timestamp};
+use model::time::{Millis, Monotonic, Now, Timestamp};
 use model::view::{DeviceView, EvseView, SiteView};
 
 use crate::State;
@@ -96,24 +96,55 @@ impl Charger {
         self.station.and_then(|at| self.view.devices.get(at))
     }
 
+    pub fn moment(&self) -> Moment<'_> {
+        Moment {
+            view: &self.view,
+            evse: self.evse(),
+            station: self.station(),
+            document: self.document.as_ref(),
+            serial: &self.door.settings.serial,
+            api_enabled: self.door.is_enabled(),
+        }
+    }
+
+    pub fn last_data(&self) -> Option<Timestamp> {
+        self.moment().last_data()
+    }
+
+    pub fn facts(&self, state: &State) -> LinkFacts {
+        self.moment().facts(state)
+    }
+}
+
+/// All that an answer is made from.
+#[derive(Clone, Copy)]
+pub struct Moment<'a> {
+    pub view: &'a Arc<SiteView>,
+    pub evse: &'a EvseView,
+    pub station: Option<&'a DeviceView>,
+    pub document: Option<&'a Document>,
+    pub serial: &'a str,
+    /// Whether the cloud form answers (`cae`).
+    pub api_enabled: bool,
+}
+
+impl Moment<'_> {
     /// When the charger was last heard from, by the wall clock: that alone is kept over a restart.
     pub fn last_data(&self) -> Option<Timestamp> {
-        let seen = self.station().and_then(|station| station.last_seen);
-        let document = self.document.as_ref().map(|document| document.at.wall);
+        let seen = self.station.and_then(|station| station.last_seen);
+        let document = self.document.map(|document| document.at.wall);
         seen.max(document)
     }
 
     /// What decides between 200, 403 and 404.
     pub fn facts(&self, state: &State) -> LinkFacts {
         let now = state.clock.now().wall;
-        let data_age = self
-            .last_data()
-            .map(|at| (now - at).max(model::time::Millis::ZERO));
+        let data_age = self.last_data().map(|at| (now - at).max(Millis::ZERO));
         let is_up = self
-            .station()
+            .station
             .is_some_and(|station| station.link == LinkState::Online);
         LinkFacts {
-            api_enabled: self.door.is_enabled(),
+            api_enabled: self.api_enabled,
             data_age,
             lost_for: data_age.filter(|_| !is_up),
             offline_after: state.settings.goe.offline_after,

@@ -8,6 +8,7 @@
 //! What is answered is the dialect's business; here a caller is recognised, and the latest view and document
 //! are fetched. A set becomes intents, one after the other.
 
+mod at_once;
 mod caller;
 mod charger;
 mod sheets;
@@ -34,6 +35,7 @@ use serde_json::json;
 
 use crate::State;
 use crate::address::may_write;
+pub use at_once::AtOnce;
 use caller::Caller;
 pub use charger::{Charger, Door};
 pub use sheets::Sheets;
@@ -93,7 +95,7 @@ fn cloud_body(state: &State, charger: &Charger, caller: &Caller, query: &StatusQ
     let Some(last_modified) = charger.last_data() else {
         return refuse(Refusal::Offline);
     };
-    let sheet = state.sheets.of(charger, caller.token.as_deref());
+    let sheet = state.sheets.of(&charger.moment(), caller.token.as_deref());
     status_reply(
         &sheet,
         query.filter.as_deref(),
@@ -190,7 +192,7 @@ async fn local_status_of(state: &State, caller: Option<Caller>, uri: &Uri) -> Re
     } else {
         Secrets::Never
     };
-    let sheet = state.sheets.of(&charger, caller.token.as_deref());
+    let sheet = state.sheets.of(&charger.moment(), caller.token.as_deref());
     status_reply(&sheet, query.filter.as_deref(), secrets, StatusForm::Local)
 }
 
@@ -255,7 +257,7 @@ async fn v1_status_of(state: &State, caller: Option<Caller>) -> Reply {
         return refuse(Refusal::Unauthorized);
     };
     match reachable(state, &caller, &Action::Read).await {
-        Ok(charger) => v1::status_reply(&state.sheets.of(&charger, caller.token.as_deref())),
+        Ok(charger) => v1::status_reply(&state.sheets.of(&charger.moment(), caller.token.as_deref())),
         Err(reply) => reply,
     }
 }
@@ -272,7 +274,7 @@ async fn v1_set_of(state: &State, caller: Option<Caller>, uri: &Uri, headers: &H
         Ok(charger) => charger,
         Err(reply) => return reply,
     };
-    let sheet = state.sheets.of(&charger, caller.token.as_deref());
+    let sheet = state.sheets.of(&charger.moment(), caller.token.as_deref());
     if let Some(write) = v1::write(uri.query().unwrap_or_default(), &sheet) {
         written(state, &charger, &caller, &[write], Reading::Lenient).await;
     }

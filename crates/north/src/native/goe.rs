@@ -135,7 +135,7 @@ pub async fn keys(
     let subject = Subject::Evse(&site, &charger.evse().id);
     let may_steer = gate::may(&caller, &Action::Steer, &subject);
     let may_guard = gate::may(&caller, &Action::Administer, &subject);
-    let sheet = state.sheets.of(&charger, None);
+    let sheet = state.sheets.of(&charger.moment(), None);
     let has_document = charger.has_document();
     let door = &charger.door;
     let items = keys::all().map(|key| {
@@ -184,7 +184,7 @@ pub async fn values(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (_, charger) = readable_charger(&state, &caller, &site, &evse).await?;
-    let sheet = state.sheets.of(&charger, None);
+    let sheet = state.sheets.of(&charger.moment(), None);
     let values = sheet.open_values();
     let values = GoeValues {
         values: values
