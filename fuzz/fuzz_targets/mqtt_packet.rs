@@ -10,7 +10,10 @@ fuzz_target!(|bytes: &[u8]| {
     while let Ok(Some(length)) = links::mqtt::packet_length(rest, LIMIT) {
         assert!(length > 0 && length <= rest.len() && length <= LIMIT + 5);
         // The same bytes, not yet all of them.
-        assert!(matches!(links::mqtt::packet_length(&rest[..length - 1], LIMIT), Ok(None)));
+        assert!(matches!(
+            links::mqtt::packet_length(&rest[..length - 1], LIMIT),
+            Ok(None)
+        ));
         rest = &rest[length..];
     }
 });

@@ -3,7 +3,7 @@
 
 use dialects::goe::query::{SetQuery, StatusQuery};
 use dialects::goe::value::{Reading, check};
-use dialects::goe::{topics, v1, server::Sheet, Variant};
+use dialects::goe::{Variant, server::Sheet, topics, v1};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|query: &str| {
@@ -12,7 +12,11 @@ fuzz_target!(|query: &str| {
     for write in SetQuery::parse(query).writes {
         for reading in [Reading::Strict, Reading::Lenient] {
             let checked = check(&write.key, &write.text, reading);
-            assert!(checked.refusal.is_none_or(|text| text.len() < write.key.len() + 800));
+            assert!(
+                checked
+                    .refusal
+                    .is_none_or(|text| text.len() < write.key.len() + 800)
+            );
         }
         let _ = topics::read_set(&write.key, &write.text);
     }

@@ -17,7 +17,11 @@ struct Pieces<'a> {
 }
 
 impl AsyncRead for Pieces<'_> {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let now = self.size.min(self.rest.len()).min(buf.remaining());
         let (piece, rest) = self.rest.split_at(now);
         buf.put_slice(piece);
@@ -28,13 +32,17 @@ impl AsyncRead for Pieces<'_> {
 
 fn passed(rest: &[u8], size: usize) -> Vec<u8> {
     let mut all = Vec::new();
-    let read = Lenient::new(Pieces { rest, size }).read_to_end(&mut all).now_or_never();
+    let read = Lenient::new(Pieces { rest, size })
+        .read_to_end(&mut all)
+        .now_or_never();
     assert!(matches!(read, Some(Ok(_))));
     all
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((&size, bytes)) = bytes.split_first() else { return };
+    let Some((&size, bytes)) = bytes.split_first() else {
+        return;
+    };
     let whole = passed(bytes, usize::MAX);
     assert_eq!(passed(bytes, usize::from(size).max(1)), whole);
     assert!(whole.len() >= bytes.len() && whole.len() <= 3 * bytes.len());

@@ -84,6 +84,10 @@ pub struct DeviceSettings {
 /// What a device is and which protocol it speaks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a world has a handful of them, read once; a box would only stand in the way of a pattern"
+)]
 pub enum DeviceKind {
     /// Measures everything behind its circuit's fuse: SunSpec model 203 over Modbus TCP.
     Meter,
