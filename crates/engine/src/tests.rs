@@ -229,7 +229,7 @@ fn write(core: &mut Core, value: &str, at: i64) -> u64 {
     let ticket = core.apply(change, now(at)).unwrap();
     let sent = std::iter::from_fn(|| core.poll_setpoint()).find_map(|setpoint| match setpoint.action {
         Action::VendorWrite { ticket, .. } => Some(ticket),
-        Action::Charge { .. } | Action::BatteryPower { .. } => None,
+        Action::Charge { .. } | Action::TakeBack { .. } | Action::BatteryPower { .. } => None,
     });
     assert_eq!(sent, Some(ticket));
     ticket

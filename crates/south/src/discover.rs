@@ -79,6 +79,6 @@ mod tests {
             );
         }
         let silent = Service::default();
-        assert_eq!(super::found(&silent), None);
+        assert_eq!(found(&silent), None);
     }
 }

@@ -9,8 +9,9 @@ const INSIDE: &str = "OHMSTEAD_TEST_IN_NAMESPACE";
 const NAME: &str = "discover::chargers_that_announce_themselves_are_found";
 
 /// Two ends of a cable: a network with nobody else in it.
-const NETWORK: &str = "PATH=$PATH:/usr/sbin:/sbin; ip link add a type veth peer name b && ip addr add 192.0.2.1/24 dev a && \
-                       ip addr add 192.0.2.2/24 dev b && ip link set a up && ip link set b up";
+const NETWORK: &str = "PATH=$PATH:/usr/sbin:/sbin; ip link add name cable0 type veth peer name cable1 && \
+                       ip addr add 192.0.2.1/24 dev cable0 && ip addr add 192.0.2.2/24 dev cable1 && \
+                       ip link set cable0 up && ip link set cable1 up";
 
 #[test]
 fn chargers_that_announce_themselves_are_found() {

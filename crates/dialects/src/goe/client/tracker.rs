@@ -100,7 +100,7 @@ impl Tracker {
             evse,
             poll,
             policy: foreign,
-            fall_back: fall_back.map(|current| amps(current)),
+            fall_back: fall_back.map(amps),
             fall_back_told: None,
             status: Status::default(),
             complete: false,
