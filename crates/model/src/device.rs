@@ -129,8 +129,13 @@ pub struct GoeLink {
     #[serde(default)]
     pub foreign: ForeignPolicy,
     /// What the charger shall fall back to without us, to be programmed. `None`: left alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
     pub fall_back: Option<ChargeCurrent>,
+}
+
+/// Whatever is there was said: null is a pause, and only what is missing is left alone.
+fn said<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<ChargeCurrent>, D::Error> {
+    ChargeCurrent::deserialize(value).map(Some)
 }
 
 impl GoeLink {
