@@ -6,7 +6,7 @@ use std::sync::Arc;
 use control::snapshot::Snapshot;
 use control::{Decision, Finding, Memory, Verdict as Decided};
 use model::alarm::{Alarm, AlarmCode};
-use model::device::{Device, Evse, Force, ForeignPolicy, LinkSettings, LinkState, Wish};
+use model::device::{Device, Evse, Force, ForeignPolicy, LinkState, Wish};
 use model::id::{DeviceId, EvseId};
 use model::intent::Rejection;
 use model::message::{ForeignWhat, ForeignWrite, Report, Reported};
@@ -235,12 +235,13 @@ impl Core {
         let Some(device) = self.site.device(device) else {
             return;
         };
-        let policy = match &device.link {
-            LinkSettings::Goe(link) => link.foreign,
-            LinkSettings::Sunspec { .. } | LinkSettings::Modbus { .. } | LinkSettings::None => {
-                ForeignPolicy::default()
-            }
-        };
+        for evse in device.evses() {
+            match write {
+                Some(write) => self.foreign.insert(evse.id.clone(), write),
+                None => self.foreign.remove(&evse.id),
+            };
+        }
+        let policy = device.link.foreign_policy();
         let text = write.map(|write| foreign_text(&device.name, write.what, policy));
         let alarm = self
             .alarms
@@ -276,18 +277,11 @@ impl Core {
                 };
                 self.tickets.shown(&document.dialect, &document.json, is_its);
             }
-            Report::Foreign { write } => self.note_foreign(&reported.device, *write),
-            Report::Measured(_) | Report::Evse { .. } | Report::Identity { .. } | Report::Link(_) => {}
-        }
-    }
-
-    fn note_foreign(&mut self, device: &DeviceId, write: Option<ForeignWrite>) {
-        let evses = self.site.device(device).map(Device::evses).unwrap_or_default();
-        for evse in evses {
-            match write {
-                Some(write) => self.foreign.insert(evse.id.clone(), write),
-                None => self.foreign.remove(&evse.id),
-            };
+            Report::Measured(_)
+            | Report::Evse { .. }
+            | Report::Identity { .. }
+            | Report::Link(_)
+            | Report::Foreign { .. } => {}
         }
     }
 

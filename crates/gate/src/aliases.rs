@@ -36,6 +36,7 @@ pub struct GoeAccess {
 #[derive(Default)]
 pub(crate) struct GoeChargers {
     by_serial: BTreeMap<String, GoeCharger>,
+    serials: BTreeMap<EvseId, String>,
     by_token: BTreeMap<TokenDigest, Vec<String>>,
 }
 
@@ -58,7 +59,9 @@ impl GoeChargers {
     }
 
     fn set(&mut self, serial: String, charger: GoeCharger) {
-        self.by_serial.retain(|_, held| held.evse != charger.evse);
+        if let Some(former) = self.serials.insert(charger.evse.clone(), serial.clone()) {
+            self.by_serial.remove(&former);
+        }
         self.by_serial.insert(serial, charger);
         self.by_token.clear();
         for (serial, charger) in &self.by_serial {
@@ -83,6 +86,10 @@ impl GoeChargers {
         let is_right = bool::from(expected.ct_eq(given));
         let (serial, charger) = charger.filter(|_| is_right)?;
         Some((serial, charger))
+    }
+
+    pub(crate) fn serial_of(&self, evse: &EvseId) -> Option<&str> {
+        self.serials.get(evse).map(String::as_str)
     }
 
     fn holds(&self, serial: &str, evse: &EvseId, token: Option<TokenDigest>) -> bool {
@@ -196,8 +203,8 @@ impl Gate {
         }
         let given = digest(token);
         let held = self.held();
-        let (_, charger) = held.goe.find(serial, &given)?;
-        let decided = held.goe_doors.get(&charger.evse);
+        let (serial, charger) = held.goe.find(serial, &given)?;
+        let decided = held.goe_doors.get(serial);
         Some((charger.evse.clone(), decided.and_then(|door| door.enabled)))
     }
 

@@ -22,9 +22,9 @@ pub struct GoeDoor {
     pub granted: BTreeSet<String>,
 }
 
-/// Of a name in a dialect: `goe:000001`.
 #[derive(Serialize, Deserialize)]
 struct Kept {
+    /// A name in a dialect: `goe:000001`.
     id: String,
     #[serde(flatten)]
     door: GoeDoor,
@@ -38,25 +38,25 @@ impl Noun for Kept {
     }
 }
 
+/// By serial number.
 pub(crate) async fn load(store: &dyn Store) -> Result<BTreeMap<String, GoeDoor>, GateError> {
     let kept = store.list::<Kept>().await?;
-    Ok(kept.into_iter().map(|kept| (kept.id, kept.door)).collect())
+    let doors = kept.into_iter().filter_map(|kept| {
+        let (dialect, serial) = kept.id.split_once(':')?;
+        (dialect == DIALECT).then(|| (serial.to_owned(), kept.door))
+    });
+    Ok(doors.collect())
 }
 
 impl Gate {
     /// What was decided about a charger; of most nothing was.
     #[must_use]
     pub fn goe_door(&self, evse: &EvseId) -> GoeDoor {
-        let name = self.goe_door_name(evse);
         let held = self.held();
-        name.and_then(|name| held.goe_doors.get(&name).cloned())
+        let serial = held.goe.serial_of(evse);
+        serial
+            .and_then(|serial| held.goe_doors.get(serial).cloned())
             .unwrap_or_default()
-    }
-
-    fn goe_door_name(&self, evse: &EvseId) -> Option<String> {
-        let mut chargers = self.goe_chargers().into_iter();
-        let charger = chargers.find(|charger| charger.evse == *evse)?;
-        Some(format!("{DIALECT}:{}", charger.serial))
     }
 
     /// Keeps what was decided about a charger, and notes what is different from now on.
@@ -64,7 +64,7 @@ impl Gate {
     /// # Errors
     /// When there is no such charger, or the store fails.
     pub async fn put_goe_door(&self, by: &By<'_>, evse: &EvseId, door: GoeDoor) -> Result<(), Denied> {
-        let Some(id) = self.goe_door_name(evse) else {
+        let Some(serial) = self.held().goe.serial_of(evse).map(str::to_owned) else {
             return Err(Denied::unknown("charger", evse.as_str()));
         };
         let _changing = self.changing.lock().await;
@@ -74,9 +74,12 @@ impl Gate {
         }
         let action = format!("go-e door of {evse}: {}", difference(&before, &door));
         self.audited(by, &action, async {
-            let kept = Kept { id, door };
+            let kept = Kept {
+                id: format!("{DIALECT}:{serial}"),
+                door,
+            };
             self.store.put(&kept).await?;
-            self.held().goe_doors.insert(kept.id, kept.door);
+            self.held().goe_doors.insert(serial, kept.door);
             Ok(())
         })
         .await
