@@ -10,6 +10,7 @@ import { Readable } from "node:stream";
 
 const BIN = "target/release/ohmstead";
 const STORE_FIGURES = "target/release/examples/history_figures";
+const GOE_FLEET = "target/release/examples/goe_fleet";
 const RESULTS = "benchmarks/results.md";
 const ROUNDS = 5;
 const SECONDS = 4;
@@ -309,12 +310,24 @@ async function peers() {
   row("a day beside peers: M readings/s in", round(f.day_readings_per_s / 1e6), `SQLite rows ${round(f.rows_readings_per_s / 1e6)}, VictoriaMetrics ${round(count / took / 1e6)} (as JSON over HTTP)`, command);
 }
 
+/** What very many go-e chargers cost, and as many WebSockets that say little. */
+function fleet() {
+  execFileSync("cargo", ["build", "--release", "--quiet", "--package", "ohmstead", "--example", "goe_fleet"], { stdio: "inherit" });
+  const figures = (what) => JSON.parse(execFileSync(GOE_FLEET, [what, "10000"], { encoding: "utf8" }));
+  const f = figures("chargers");
+  limited("10,000 go-e chargers, each told once a second", f.cores, 0.5, "cores", "goe_fleet chargers");
+  limited("the same, each beside its document", f.kb_each, 20, "kB", "goe_fleet chargers");
+  const g = figures("links");
+  if (g.online !== g.links) throw new Error(`${g.online} of ${g.links} links are online`);
+  limited("10,000 idle WebSocket links, each beside its document", g.kb_each, 16, "kB", "goe_fleet links");
+}
+
 function buildStoreFigures() {
   execFileSync("cargo", ["build", "--release", "--quiet", "--package", "store", "--example", "history_figures"], { stdio: "inherit" });
 }
 
 /** Sections by name, in the order of results.md. */
-const sections = { control, history: embedded, server, records, peers, status, serve };
+const sections = { control, fleet, history: embedded, server, records, peers, status, serve };
 
 /** The sections of results.md as they stand. */
 function written() {
