@@ -187,7 +187,7 @@ fn split_token(query: &str) -> Option<(Option<String>, Cow<'_, str>)> {
         return None;
     }
     let is_token = |pair: &str| &pair[..name_of(pair)] == "token";
-    let Some(last) = pairs().filter(|pair| is_token(pair)).next_back() else {
+    let Some(last) = pairs().rfind(|pair| is_token(pair)) else {
         return Some((None, Cow::Borrowed(query)));
     };
     let token = decode(last.get(name_of(last) + 1..).unwrap_or_default());
