@@ -172,9 +172,12 @@ async fn check(way: GoeWay) {
     for amps in [10, 0, 8] {
         home.order(1, charge(amps)).await;
         let wanted = Some(ChargeCurrent::at_most(MilliAmps(amps * 1_000)));
-        home.wait_for(|report| match report {
-            Report::Evse { status, .. } => (status.obeyed == wanted).then_some(()),
-            _ => None,
+        home.wait_for(|report| {
+            if let Report::Evse { status, .. } = report {
+                (status.obeyed == wanted).then_some(())
+            } else {
+                None
+            }
         })
         .await;
     }
@@ -186,9 +189,12 @@ async fn check(way: GoeWay) {
         };
         home.order(1, write).await;
         let answer = home
-            .wait_for(|report| match report {
-                Report::VendorAnswer { ticket: of, answer } if *of == ticket => Some(answer.clone()),
-                _ => None,
+            .wait_for(|report| {
+                if let Report::VendorAnswer { ticket: of, answer } = report {
+                    (*of == ticket).then(|| answer.clone())
+                } else {
+                    None
+                }
             })
             .await;
         assert_eq!(answer.is_ok(), expected, "{answer:?}");

@@ -52,11 +52,13 @@ fn client() -> Client {
 }
 
 fn links(reports: &[Report]) -> Vec<&LinkState> {
-    let link = |report| match report {
-        &Report::Link(ref state) => Some(state),
-        _ => None,
-    };
-    reports.iter().filter_map(link).collect()
+    let mut links = Vec::new();
+    for report in reports {
+        if let Report::Link(state) = report {
+            links.push(state);
+        }
+    }
+    links
 }
 
 #[test]

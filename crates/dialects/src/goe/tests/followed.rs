@@ -324,9 +324,12 @@ impl Pair {
     }
 
     fn links(&self) -> Vec<LinkState> {
-        let link = |report: &Report| match report {
-            Report::Link(state) => Some(state.clone()),
-            _ => None,
+        let link = |report: &Report| {
+            if let Report::Link(state) = report {
+                Some(state.clone())
+            } else {
+                None
+            }
         };
         self.reports.iter().filter_map(link).collect()
     }
@@ -339,9 +342,12 @@ impl Pair {
     }
 
     fn status(&self) -> Option<EvseStatus> {
-        let status = |report: &Report| match report {
-            Report::Evse { status, .. } => Some(*status),
-            _ => None,
+        let status = |report: &Report| {
+            if let Report::Evse { status, .. } = report {
+                Some(*status)
+            } else {
+                None
+            }
         };
         self.reports.iter().rev().find_map(status)
     }
@@ -351,18 +357,24 @@ impl Pair {
     }
 
     fn document(&self) -> Map<String, Value> {
-        let document = |report: &Report| match report {
-            Report::Document(document) => Some(document.json.clone()),
-            _ => None,
+        let document = |report: &Report| {
+            if let Report::Document(document) = report {
+                Some(document.json.clone())
+            } else {
+                None
+            }
         };
         let json = self.reports.iter().rev().find_map(document).unwrap();
         serde_json::from_str(&json).unwrap()
     }
 
     fn answers(&self) -> Vec<(u64, Result<(), String>)> {
-        let answer = |report: &Report| match report {
-            Report::VendorAnswer { ticket, answer } => Some((*ticket, answer.clone())),
-            _ => None,
+        let answer = |report: &Report| {
+            if let Report::VendorAnswer { ticket, answer } = report {
+                Some((*ticket, answer.clone()))
+            } else {
+                None
+            }
         };
         self.reports.iter().filter_map(answer).collect()
     }
@@ -392,9 +404,12 @@ fn check(mut pair: Pair) {
     let foreign: Vec<_> = pair
         .reports
         .iter()
-        .filter_map(|report| match report {
-            Report::Foreign { write } => Some(write.map(|write| write.what)),
-            _ => None,
+        .filter_map(|report| {
+            if let Report::Foreign { write } = report {
+                Some(write.map(|write| write.what))
+            } else {
+                None
+            }
         })
         .collect();
     let seven = ForeignWhat::Current(MilliAmps(7_000));
@@ -601,9 +616,12 @@ fn registers_in_any_order_and_a_device_that_is_none() {
             let _ = client.handle_reply(Reply::Modbus { pdu: answer }, at(ms));
         }
     }
-    let said = std::iter::from_fn(|| client.poll_event()).find_map(|report| match report {
-        Report::Link(LinkState::Offline { problem }) => Some(problem),
-        _ => None,
+    let said = std::iter::from_fn(|| client.poll_event()).find_map(|report| {
+        if let Report::Link(LinkState::Offline { problem }) = report {
+            Some(problem)
+        } else {
+            None
+        }
     });
     assert!(said.unwrap().contains("none of a charger"));
 }

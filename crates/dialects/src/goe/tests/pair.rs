@@ -183,17 +183,23 @@ impl Pair {
     }
 
     pub fn foreign(&self) -> Vec<Option<ForeignWhat>> {
-        let write = |report: &Report| match report {
-            Report::Foreign { write } => Some(write.map(|write| write.what)),
-            _ => None,
+        let write = |report: &Report| {
+            if let Report::Foreign { write } = report {
+                Some(write.map(|write| write.what))
+            } else {
+                None
+            }
         };
         self.reports.iter().filter_map(write).collect()
     }
 
     pub fn answers(&self) -> Vec<(u64, Result<(), String>)> {
-        let answer = |report: &Report| match report {
-            Report::VendorAnswer { ticket, answer } => Some((*ticket, answer.clone())),
-            _ => None,
+        let answer = |report: &Report| {
+            if let Report::VendorAnswer { ticket, answer } = report {
+                Some((*ticket, answer.clone()))
+            } else {
+                None
+            }
         };
         self.reports.iter().filter_map(answer).collect()
     }
