@@ -41,9 +41,11 @@ pub fn read(section: &Section<'_, '_>) -> Option<GoeLink> {
         ),
     }
     // Every key is asked for, so that one that is out of place is said in these words.
-    let url = section.parsed("url", "an address like \"http://192.168.1.50\"", |text| {
-        web_address(text, &["http://", "https://"])
-    });
+    let url = section.parsed(
+        "url",
+        "the charger's address, for example \"http://192.168.1.50\"",
+        |text| web_address(text, &["http://", "https://"]),
+    );
     let websocket = section.parsed("websocket", "an address like \"ws://192.168.1.50/ws\"", |text| {
         web_address(text, &["ws://", "wss://"])
     });
