@@ -489,11 +489,11 @@ fn a_charger_is_reached_in_one_of_five_ways() {
         ("", "has no url"),
         (
             "url = \"192.168.1.50\"",
-            "expected an address like \"http://192.168.1.50\"",
+            "expected the charger's address, for example \"http://192.168.1.50\"",
         ),
         (
             "url = \"http://me:word@192.168.1.50\"",
-            "expected an address like",
+            "expected the charger's address, for example",
         ),
         ("url = \"https://000001.api.v3.go-e.io\"", "has no token_file"),
         (
