@@ -142,9 +142,14 @@ pub async fn keys(
         let grant_needed = keys::is_guarded(key.name);
         let value = sheet.get(key.name);
         let secret = keys::is_secret(key.name);
-        let source = value.map(|_| match has_document && !sheet.is_ours(key.name) {
-            true => GoeSource::Charger,
-            false => GoeSource::Ours,
+        // The token is ours, and in no sheet that is made for nobody in particular.
+        let source = (value.is_some() || key.name == keys::TOKEN).then(|| {
+            let is_its = has_document && key.name != keys::TOKEN && !sheet.is_ours(key.name);
+            if is_its {
+                GoeSource::Charger
+            } else {
+                GoeSource::Ours
+            }
         });
         GoeKey {
             value: value.filter(|_| !secret).map(|value| masked(key.name, value)),
