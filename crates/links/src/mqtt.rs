@@ -8,7 +8,8 @@
 //! of [`PENDING`]; while it is full, also because the broker is away, [`Publisher::publish`] refuses.
 //! Of QoS 1 at most [`IN_FLIGHT`] are without an acknowledgement; after a new connection they are sent again.
 //!
-//! With a [`Guard`] the connection goes only to addresses that it lets pass, checked when it is made.
+//! With a [`Guard`](crate::outbound_guard::Guard) the connection goes only to addresses that it lets pass, checked
+//! when it is made.
 
 mod packet;
 
