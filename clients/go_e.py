@@ -12,16 +12,14 @@ import os
 import pathlib
 import socket
 import subprocess
-import sys
-import tempfile
-import time
-import traceback
 import urllib.error
 import urllib.request
 
 import goecharger
 import goecharger_api_lite
 from goechargerv2.goecharger import GoeChargerApi
+
+from cases import run, until
 
 CLOUD = "000001.api.v3.go-e.io"
 
@@ -52,14 +50,6 @@ def answers(url):
             return reply.status == 200
     except urllib.error.HTTPError:
         return False
-
-
-def until(holds, seconds=60):
-    """Waits until something holds; says so if it never does."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "not within %d s" % seconds
-        time.sleep(0.2)
 
 
 def equal(found, expected):
@@ -177,26 +167,6 @@ CASES = [
 ]
 
 
-def main():
-    lead_cloud_to_loopback()
-    failed = 0
-    with tempfile.TemporaryDirectory() as data:
-        demo, told = start(sys.argv[1], data)
-        try:
-            for case in CASES:
-                try:
-                    case(told)
-                    print("ok", case.__name__)
-                except Exception:
-                    failed += 1
-                    print("FAILED", case.__name__)
-                    traceback.print_exc(file=sys.stdout)
-        finally:
-            demo.terminate()
-            demo.wait()
-    print(f"# pass {len(CASES) - failed}\n# fail {failed}")
-    sys.exit(failed > 0)
-
-
 if __name__ == "__main__":
-    main()
+    lead_cloud_to_loopback()
+    run(CASES, start)

@@ -7,12 +7,11 @@ It is a client of Wattpilots, which speak as go-e chargers do. It knows the olde
 
 import pathlib
 import subprocess
-import sys
-import tempfile
 import time
-import traceback
 
 import wattpilot
+
+from cases import run, until
 
 PASSWORD = "correct horse"
 ROOT = pathlib.Path(__file__).parent.parent
@@ -35,14 +34,6 @@ def start(binary, folder):
         if line.startswith("cars"):
             return sim, address
     raise SystemExit("the virtual devices ended before they were ready")
-
-
-def until(holds, seconds=60):
-    """Waits until something holds; says so if it never does."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "not within %d s" % seconds
-        time.sleep(0.2)
 
 
 def connected(address, password=PASSWORD):
@@ -97,25 +88,5 @@ CASES = [
 ]
 
 
-def main():
-    failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        sim, address = start(sys.argv[1], folder)
-        try:
-            for case in CASES:
-                try:
-                    case(address)
-                    print("ok", case.__name__)
-                except Exception:
-                    failed += 1
-                    print("FAILED", case.__name__)
-                    traceback.print_exc(file=sys.stdout)
-        finally:
-            sim.terminate()
-            sim.wait()
-    print(f"# pass {len(CASES) - failed}\n# fail {failed}")
-    sys.exit(failed > 0)
-
-
 if __name__ == "__main__":
-    main()
+    run(CASES, start)

@@ -130,9 +130,3 @@ pub trait Client: Send {
     /// When [`Client::handle_timeout`] is due.
     fn poll_timeout(&self) -> Monotonic;
 }
-
-/// The server half of a dialect with something behind it: what the simulator puts on a port.
-pub trait Server: Send {
-    /// The answer, or `None` when the device would stay silent.
-    fn handle_request(&mut self, request: &Request, now: Now) -> Option<Reply>;
-}
