@@ -224,6 +224,19 @@ test("an ended session leads back to the sign-in page", async () => {
   await page.context().close();
 });
 
+test("a part of the page that does not come says so, and comes with the next load", async () => {
+  const page = await open();
+  await page.route("**/assets/Chart-*.css", (route) => route.abort());
+  await signIn(page);
+  const problem = page.getByRole("alert").filter({ hasText: "could not be loaded" });
+  await problem.waitFor();
+  await page.unroute("**/assets/Chart-*.css");
+  await problem.getByRole("button").click();
+  await page.locator(".u-wrap").waitFor();
+  assert.equal(await problem.count(), 0);
+  await page.context().close();
+});
+
 test("where motion is not wanted nothing moves by itself", async () => {
   const page = await openHome({ reducedMotion: "reduce" });
   await page.waitForTimeout(2_000);
