@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, Subscription, Topic};
-use model::device::{Device, LinkSettings, LinkState};
+use model::device::{Device, LinkState};
 use model::message::Report;
 use model::site::{Keeper, Site};
 use model::time::Clock;
@@ -111,7 +111,7 @@ impl Supervisor {
 }
 
 fn is_dialled(device: &Device) -> bool {
-    device.enabled && device.link != LinkSettings::None
+    device.enabled && device.link.is_dialled()
 }
 
 impl Post {
