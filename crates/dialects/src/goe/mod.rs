@@ -38,5 +38,8 @@ pub mod ws;
 pub use charger::{Charger, ChargerInputs, ChargerOutputs, Quirk, Variant};
 pub use client::{Client, Common, GoeClientSettings};
 
+/// What everybody calls this dialect: documents, the audit log, metrics.
+pub const NAME: &str = "goe";
+
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use dialects::goe::client::DIALECT;
-use dialects::goe::server::LinkFacts;
+use dialects::goe::NAME;
+use dialects::goe::map::{About, sheet};
+use dialects::goe::server::{LinkFacts, Sheet};
 use gate::{Action, GoeDoor, Principal, Subject};
 use model::device::LinkState;
 use model::document::Document;
@@ -84,7 +85,7 @@ impl Charger {
     /// Whether the charger said something of its own; else all it shows is ours.
     pub fn has_document(&self) -> bool {
         let document = self.document.as_ref();
-        document.is_some_and(|document| document.dialect == DIALECT)
+        document.is_some_and(|document| document.dialect == NAME)
     }
 
     pub fn site(&self) -> &SiteId {
@@ -132,6 +133,19 @@ pub struct Moment<'a> {
 }
 
 impl Moment<'_> {
+    /// What the charger shows to somebody who showed its token, or to somebody else.
+    pub fn sheet(&self, token: Option<&str>) -> Sheet {
+        let about = About {
+            serial: self.serial,
+            token,
+            api_enabled: self.api_enabled,
+            at: self.view.at,
+            time_zone: &self.view.time_zone,
+            flow: self.view.flow,
+        };
+        sheet(self.document, self.evse, self.station, &about)
+    }
+
     /// When the charger was last heard from, by the wall clock: that alone is kept over a restart.
     pub fn last_data(&self) -> Option<Timestamp> {
         let seen = self.station.and_then(|station| station.last_seen);

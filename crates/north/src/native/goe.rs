@@ -22,7 +22,7 @@ use super::sites::readable_view;
 use super::users::DOOR;
 use super::wire::{GoeDoorChange, GoeKey, GoeKeyList, GoeSource, GoeValues, GoeView, GoeWrite};
 use crate::State;
-use crate::goe::{Charger, Door, Writer, write_all};
+use crate::goe::{Charger, ChargerDoor as Door, Writer, write_all};
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -135,7 +135,7 @@ pub async fn keys(
     let subject = Subject::Evse(&site, &charger.evse().id);
     let may_steer = gate::may(&caller, &Action::Steer, &subject);
     let may_guard = gate::may(&caller, &Action::Administer, &subject);
-    let sheet = state.sheets.of(&charger.moment(), None);
+    let sheet = charger.moment().sheet(None);
     let has_document = charger.has_document();
     let door = &charger.door;
     let items = keys::all().map(|key| {
@@ -189,7 +189,7 @@ pub async fn values(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (_, charger) = readable_charger(&state, &caller, &site, &evse).await?;
-    let sheet = state.sheets.of(&charger.moment(), None);
+    let sheet = charger.moment().sheet(None);
     let values = sheet.open_values();
     let values = GoeValues {
         values: values
