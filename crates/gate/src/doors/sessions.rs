@@ -136,10 +136,9 @@ impl Gate {
             None => Denied::Ended,
         };
         let account = format!("{dialect} session");
-        match self.wait_out(Source::from(source), &account).await {
-            Denied::Wrong => Err(denied),
-            too_many => Err(too_many),
-        }
+        let waited = self.wait_out(Source::from(source), &account).await;
+        let is_answered = matches!(waited, Denied::Wrong);
+        Err(if is_answered { denied } else { waited })
     }
 
     fn session_caller(&self, dialect: &Dialect, token: &str) -> Option<DoorCaller> {
