@@ -1,6 +1,6 @@
 //! What a world is made of. Readable as TOML, so that `ohmstead sim --config FILE` can bring up any site.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::phases::PhaseRotation;
@@ -9,6 +9,7 @@ use model::time::Millis;
 use model::units::MilliAmps;
 use serde::{Deserialize, Serialize};
 
+use crate::body::charger::ChargerSettings;
 pub use crate::physics::battery::BatterySettings;
 pub use crate::physics::habit::{Days, TripHabit};
 pub use crate::physics::house::HouseSettings;
@@ -81,6 +82,13 @@ pub struct DeviceSettings {
     pub kind: DeviceKind,
 }
 
+impl DeviceSettings {
+    /// Where to listen.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    }
+}
+
 /// What a device is and which protocol it speaks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -128,6 +136,19 @@ pub struct GoeChargerSettings {
     /// The broker that it tells its keys; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mqtt: Option<GoeMqttSettings>,
+}
+
+impl GoeChargerSettings {
+    /// What is not about its wire.
+    pub(crate) fn charger(&self) -> ChargerSettings {
+        ChargerSettings {
+            evse: self.evse.clone(),
+            max: self.max,
+            rotation: self.rotation,
+            obeys_after: self.obeys_after,
+            vehicle: self.vehicle.clone(),
+        }
+    }
 }
 
 /// A broker that a go-e charger is a client of.
