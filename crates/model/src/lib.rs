@@ -7,7 +7,9 @@
 
 pub mod alarm;
 pub mod device;
+pub mod dialect;
 pub mod document;
+pub mod endpoint;
 pub mod id;
 pub mod intent;
 pub mod limit;
@@ -18,10 +20,12 @@ pub mod outbox;
 pub mod phases;
 pub mod reading;
 pub mod reason;
+pub mod secret;
 pub mod session;
 pub mod setpoint;
 pub mod settings;
 pub mod site;
+pub mod spread;
 pub mod sun;
 pub mod tariff;
 pub mod time;

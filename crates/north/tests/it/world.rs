@@ -8,7 +8,8 @@ use axum::body::Body;
 use axum::extract::connect_info::MockConnectInfo;
 use bus::Bus;
 use bus::in_process::InProcess;
-use gate::{Gate, InstallationKey};
+use dialects::goe::DIALECT;
+use gate::{Access, Gate, InstallationKey, Thing};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use model::device::{
@@ -17,10 +18,11 @@ use model::device::{
 use model::document::Document;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::intent::{Intent, Receipt, Rejection, Wanted};
-use model::message::{Answer as IntentAnswer, Message};
+use model::message::{Answer as IntentAnswer, Message, Report, Reported};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::reading::{EvseStatus, Measured, PilotState};
 use model::reason::{Cause, Reason};
+use model::secret::Secret;
 use model::setpoint::ChargeCurrent;
 use model::settings::{
     ControlSettings, Given, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings,
@@ -33,7 +35,7 @@ use model::vendor::Keys;
 use model::view::{CircuitView, CycleView, DeviceView, EvseView, Flow, Overdraft, SiteView};
 use north::{Readiness, State};
 use serde_json::Value;
-use store::{Sites, Sqlite};
+use store::Sqlite;
 use tower::ServiceExt;
 
 pub const BEGIN: Now = Now {
@@ -109,11 +111,12 @@ impl World {
         gate.set_token("owner", Role::Admin, TOKEN).await.unwrap();
         gate.set_token("viewer", Role::Viewer, VIEWER).await.unwrap();
         for (evse, serial, token) in CHARGERS {
-            gate.set_goe_charger(&evse_id(evse), serial, Some(token))
+            let access = Access::new(DIALECT, serial, charger(evse));
+            gate.settle_credential(&access, Some(&Secret::new(token)))
                 .await
                 .unwrap();
         }
-        keep_documents(&store).await;
+        show_kept_documents(&bus).await;
         let readiness = Arc::new(Readiness::default());
         let settings = Arc::new(settings());
         let state = State::new(
@@ -330,16 +333,20 @@ pub const CHARGERS: [(&str, &str, &str); 4] = [
 /// How long ago each charger of Yard said something.
 const SILENCE: [(&str, i64); 3] = [("lost", 25 * HOUR), ("barred", 0), ("quiet", 2 * HOUR)];
 
-async fn keep_documents(store: &Sqlite) {
+/// As the engine of Yard does when it starts.
+async fn show_kept_documents(bus: &InProcess) {
     for (evse, ago) in SILENCE {
         let at = Now {
             wall: BEGIN.wall - Millis(ago),
             monotonic: Monotonic(0),
         };
-        store
-            .put_document(&site_id("yard"), &device_id(evse), &document(at))
-            .await
-            .unwrap();
+        let reported = Reported {
+            site: site_id("yard"),
+            device: device_id(evse),
+            at,
+            report: Report::Document(document(at)),
+        };
+        bus.publish(Message::Reported(reported)).await;
     }
 }
 
@@ -359,6 +366,11 @@ pub fn site_id(id: &str) -> SiteId {
 
 pub fn device_id(id: &str) -> DeviceId {
     DeviceId::new(id).unwrap()
+}
+
+/// An EVSE, as the gate knows it.
+pub fn charger(id: &str) -> Thing {
+    Thing::Evse(evse_id(id))
 }
 
 pub fn evse_id(id: &str) -> EvseId {
