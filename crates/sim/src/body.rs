@@ -1,12 +1,12 @@
 //! What a device is, whatever protocol it speaks: its physics, its counters, its readings, what it keeps.
 //!
 //! A body knows no wire. A [voice](crate::voice) speaks for it, or for several at once; what a voice may do with a body
-//! beyond reading it, the body says itself ([`Body::charger`], [`Body::battery`]).
+//! beyond reading it, the body says itself ([`Body::station`], [`Body::battery`]).
 
 pub mod battery;
-pub mod charger;
 pub mod inverter;
 pub mod meter;
+pub mod station;
 
 use std::fmt::Debug;
 
@@ -18,9 +18,9 @@ use model::units::{MilliHertz, MilliVolts, Watts};
 use serde::{Deserialize, Serialize};
 
 use self::battery::{HomeBattery, HomeBatteryState};
-use self::charger::{Charger, ChargerState};
 use self::inverter::InverterState;
 use self::meter::MeterState;
+use self::station::{Station, StationState};
 use crate::fault::Fault;
 use crate::local::LocalTime;
 use crate::physics::Flow;
@@ -101,7 +101,7 @@ pub(crate) trait Body: Debug + Send {
     /// Takes over what was saved; `false` when it was saved by another kind of body.
     fn restore(&mut self, state: BodyState) -> bool;
 
-    fn charger(&mut self) -> Option<&mut Charger> {
+    fn station(&mut self) -> Option<&mut Station> {
         None
     }
 
@@ -119,5 +119,5 @@ pub(crate) enum BodyState {
     Battery(HomeBatteryState),
     /// The word is from when each kind of body had one voice.
     #[serde(rename = "goe")]
-    Charger(Box<ChargerState>),
+    Station(Box<StationState>),
 }

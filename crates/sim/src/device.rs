@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::body::battery::HomeBattery;
-use crate::body::charger::Charger;
 use crate::body::inverter::Inverter;
 use crate::body::meter::Meter;
+use crate::body::station::Station;
 use crate::body::{Body, BodyState, Placed, Surroundings};
 use crate::fault::Fault;
 use crate::physics::Flow;
@@ -73,9 +73,9 @@ impl Device {
                 Box::new(Sunspec::new(settings, BatteryRegisters::new(battery))),
             ),
             DeviceKind::GoeCharger(goe) => {
-                let mut charger = Charger::new(seed, goe.charger());
-                let voice = GoeVoice::new(seed, settings.address(), goe, &mut charger);
-                (Box::new(charger), Box::new(voice))
+                let mut station = Station::new(seed, goe.station());
+                let voice = GoeVoice::new(seed, settings.address(), goe, &mut station);
+                (Box::new(station), Box::new(voice))
             }
         };
         let placed = Placed {

@@ -9,7 +9,6 @@ use model::time::Millis;
 use model::units::MilliAmps;
 use serde::{Deserialize, Serialize};
 
-use crate::body::charger::ChargerSettings;
 pub use crate::physics::battery::BatterySettings;
 pub use crate::physics::habit::{Days, TripHabit};
 pub use crate::physics::house::HouseSettings;
@@ -136,19 +135,6 @@ pub struct GoeChargerSettings {
     /// The broker that it tells its keys; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mqtt: Option<GoeMqttSettings>,
-}
-
-impl GoeChargerSettings {
-    /// What is not about its wire.
-    pub(crate) fn charger(&self) -> ChargerSettings {
-        ChargerSettings {
-            evse: self.evse.clone(),
-            max: self.max,
-            rotation: self.rotation,
-            obeys_after: self.obeys_after,
-            vehicle: self.vehicle.clone(),
-        }
-    }
 }
 
 /// A broker that a go-e charger is a client of.

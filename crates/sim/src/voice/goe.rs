@@ -20,12 +20,25 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Link, Publication, Voice, Way};
-use crate::body::charger::Charger;
+use crate::body::station::{Station, StationSettings};
 use crate::body::{Placed, Surroundings};
 use crate::draw::Draws;
 use crate::fault::Fault;
 use crate::physics::evse::Command;
 use crate::settings::{GoeChargerSettings, GoeGeneration};
+
+impl GoeChargerSettings {
+    /// What is not about its wire.
+    pub(crate) fn station(&self) -> StationSettings {
+        StationSettings {
+            evse: self.evse.clone(),
+            max: self.max,
+            rotation: self.rotation,
+            obeys_after: self.obeys_after,
+            vehicle: self.vehicle.clone(),
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct GoeVoice {
@@ -53,7 +66,7 @@ struct Saved {
 }
 
 impl GoeVoice {
-    pub fn new(seed: u64, listen: SocketAddr, settings: &GoeChargerSettings, charger: &mut Charger) -> Self {
+    pub fn new(seed: u64, listen: SocketAddr, settings: &GoeChargerSettings, station: &mut Station) -> Self {
         let variant = match settings.generation {
             GoeGeneration::V3 => Variant::V3,
             GoeGeneration::V4 => Variant::V4,
@@ -67,7 +80,7 @@ impl GoeVoice {
         wire.set_reaction(settings.obeys_after);
         configure(&mut wire, settings);
         let amps = wire.key("amp").and_then(Value::as_i64).unwrap_or(0);
-        charger.tell(Command {
+        station.tell(Command {
             current: ChargeCurrent::at_most(MilliAmps::from_amps(amps)),
             phases: Phases::Three,
         });
@@ -88,8 +101,8 @@ impl GoeVoice {
     fn wired(&mut self, bodies: &mut [Placed]) -> &mut goe::Charger {
         if !self.is_wired {
             self.is_wired = true;
-            if let Some(charger) = charger(bodies) {
-                charger.obey_at_once();
+            if let Some(station) = station(bodies) {
+                station.obey_at_once();
             }
             self.wire.set_inputs(self.inputs);
         }
@@ -159,8 +172,8 @@ impl Voice for GoeVoice {
         }
         let outputs = self.wire.outputs();
         let amps = if outputs.allowed { outputs.amps } else { 0 };
-        if let Some(charger) = charger(bodies) {
-            charger.tell(Command {
+        if let Some(station) = station(bodies) {
+            station.tell(Command {
                 current: ChargeCurrent::at_most(MilliAmps::from_amps(amps)),
                 phases: outputs.phases,
             });
@@ -168,14 +181,14 @@ impl Voice for GoeVoice {
     }
 
     fn follow(&mut self, bodies: &mut [Placed], around: Surroundings) {
-        let Some(charger) = charger(bodies) else { return };
-        let evse = charger.evse();
+        let Some(station) = station(bodies) else { return };
+        let evse = station.evse();
         self.inputs = ChargerInputs {
             plugged: evse.pilot().is_plugged(),
-            asks: charger.asks(),
+            asks: station.asks(),
             complete: evse.is_complete(),
             drawn: evse.draw(),
-            voltages: charger.voltage(),
+            voltages: station.voltage(),
             eto: evse.state().total.energy(),
             wh: evse.session_energy(),
             time: around.now,
@@ -200,15 +213,15 @@ impl Voice for GoeVoice {
             } => {
                 let meant = bodies
                     .get_mut(index)
-                    .and_then(|placed| placed.body.charger())
-                    .filter(|charger| charger.id() == evse);
-                let Some(charger) = meant else { return };
+                    .and_then(|placed| placed.body.station())
+                    .filter(|station| station.id() == evse);
+                let Some(station) = meant else { return };
                 // This make knows whole amperes only.
                 let amps = current.or_zero().amps_rounded_down();
                 let current = ChargeCurrent::at_most(MilliAmps::from_amps(amps));
-                charger.tell(Command {
+                station.tell(Command {
                     current,
-                    phases: phases.unwrap_or(charger.command().phases),
+                    phases: phases.unwrap_or(station.command().phases),
                 });
                 self.tell_wire(current, *phases);
             }
@@ -344,17 +357,17 @@ impl Voice for GoeVoice {
         self.is_wired = saved.is_wired;
         self.inputs.rbt = saved.up;
         if self.is_wired
-            && let Some(charger) = charger(bodies)
+            && let Some(station) = station(bodies)
         {
-            charger.obey_at_once();
+            station.obey_at_once();
         }
         Ok(())
     }
 }
 
-/// It speaks for one charger.
-fn charger(bodies: &mut [Placed]) -> Option<&mut Charger> {
-    bodies.first_mut()?.body.charger()
+/// It speaks for one station.
+fn station(bodies: &mut [Placed]) -> Option<&mut Station> {
+    bodies.first_mut()?.body.station()
 }
 
 const fn effect(is_deaf: bool) -> Effect {

@@ -17,7 +17,7 @@ use crate::truth::{EvseTruth, Truth};
 
 /// How it is built.
 #[derive(Clone, Debug)]
-pub(crate) struct ChargerSettings {
+pub(crate) struct StationSettings {
     pub evse: EvseId,
     pub max: MilliAmps,
     /// How its terminals are connected to the grid.
@@ -28,9 +28,9 @@ pub(crate) struct ChargerSettings {
 }
 
 #[derive(Debug)]
-pub(crate) struct Charger {
+pub(crate) struct Station {
     seed: u64,
-    settings: ChargerSettings,
+    settings: StationSettings,
     command: Command,
     evse: Evse,
     vehicle: Vehicle,
@@ -42,14 +42,14 @@ pub(crate) struct Charger {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct ChargerState {
+pub(crate) struct StationState {
     command: Command,
     evse: EvseState,
     vehicle: VehicleState,
 }
 
-impl Charger {
-    pub fn new(seed: u64, settings: ChargerSettings) -> Self {
+impl Station {
+    pub fn new(seed: u64, settings: StationSettings) -> Self {
         let evse = EvseSettings {
             max: settings.max,
             conductors: 3,
@@ -106,7 +106,7 @@ impl Charger {
     }
 }
 
-impl Body for Charger {
+impl Body for Station {
     fn live(&mut self, around: Surroundings) -> Watts {
         self.vehicle.live(around.local);
         let command = if around.is_up {
@@ -178,7 +178,7 @@ impl Body for Charger {
     }
 
     fn state(&self) -> BodyState {
-        BodyState::Charger(Box::new(ChargerState {
+        BodyState::Station(Box::new(StationState {
             command: self.command,
             evse: self.evse.state().clone(),
             vehicle: self.vehicle.state().clone(),
@@ -186,7 +186,7 @@ impl Body for Charger {
     }
 
     fn restore(&mut self, state: BodyState) -> bool {
-        let BodyState::Charger(state) = state else {
+        let BodyState::Station(state) = state else {
             return false;
         };
         self.command = state.command;
@@ -195,7 +195,7 @@ impl Body for Charger {
         true
     }
 
-    fn charger(&mut self) -> Option<&mut Charger> {
+    fn station(&mut self) -> Option<&mut Station> {
         Some(self)
     }
 }
