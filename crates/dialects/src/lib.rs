@@ -10,6 +10,7 @@ pub mod clouds;
 pub mod goe;
 pub mod modbus;
 pub mod query;
+pub mod shinemonitor;
 pub mod sunspec;
 
 use model::message::Report;
