@@ -331,7 +331,7 @@ async fn break_the_yard(house: &House, yard: &Site) -> anyhow::Result<()> {
         let mut document = Variant::V4.document();
         document.insert("sse".to_owned(), json!(serial));
         let document = Document {
-            dialect: dialects::goe::DIALECT.name.to_owned(),
+            dialect: DIALECT.name.to_owned(),
             at: model::time::Now {
                 wall: at,
                 monotonic: now.monotonic - age,
