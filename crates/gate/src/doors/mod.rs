@@ -89,7 +89,7 @@ impl Thing {
     fn secret_name(&self) -> String {
         match self {
             Self::Evse(id) => id.to_string(),
-            other => other.to_string(),
+            Self::Device(_) | Self::Site(_) | Self::Account(_) => self.to_string(),
         }
     }
 
