@@ -19,5 +19,7 @@ mod titles;
 pub mod want;
 pub mod wire;
 
+pub use titles::Lang;
+
 #[cfg(test)]
 mod tests;

@@ -53,7 +53,7 @@ pub struct Page {
 }
 
 impl Page {
-    pub const MOST: usize = 50;
+    const MOST: i32 = 50;
 
     pub fn of<T>(self, all: &[T]) -> &[T] {
         let start = self.page.saturating_mul(self.size).min(all.len());
@@ -157,10 +157,13 @@ impl<'q> Params<'q> {
     #[must_use]
     pub fn page(self, default_size: usize) -> Page {
         let number = |name| self.opt(name).and_then(|text| text.trim().parse::<i128>().ok());
-        let size = |size: i128| usize::try_from(size.clamp(1, 50)).unwrap_or(Page::MOST);
+        let within = |number: i128, least: i32, most: i32| {
+            let number = number.clamp(least.into(), most.into());
+            usize::try_from(number).unwrap_or_default()
+        };
         Page {
-            page: number("page").map_or(0, |page| usize::try_from(page.max(0)).unwrap_or(usize::MAX)),
-            size: number("pagesize").map_or(default_size, size),
+            page: number("page").map_or(0, |page| within(page, 0, i32::MAX)),
+            size: number("pagesize").map_or(default_size, |size| within(size, 1, Page::MOST)),
         }
     }
 
@@ -254,7 +257,7 @@ mod tests {
             ("&page=x&pagesize=-1", 0, 1),
             ("&pagesize=1000000000", 0, 50),
             ("&pagesize=", 0, 1),
-            ("&page=99999999999999999999999999", usize::MAX, 1),
+            ("&page=99999999999999999999999999", 2_147_483_647, 1),
         ] {
             assert_eq!(params(tail).page(1), Page { page, size }, "{tail}");
         }

@@ -5,7 +5,8 @@
 
 use model::alarm::AlarmCode;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What titles are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lang {
     En,
     Zh,
@@ -14,7 +15,8 @@ pub enum Lang {
 }
 
 impl Lang {
-    pub const ALL: [Self; 4] = [Self::En, Self::Zh, Self::De, Self::Ko];
+    #[cfg(test)]
+    const ALL: [Self; 4] = [Self::En, Self::Zh, Self::De, Self::Ko];
 
     /// `zh_CN`, `de`, …; every other language is English.
     #[must_use]

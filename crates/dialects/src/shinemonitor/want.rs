@@ -36,6 +36,8 @@ pub enum Per {
     Year,
 }
 
+/// Of an action there are a few: where plants are summed up one for each time zone, where they are listed at most
+/// four for each of the 50 on a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Want {
     /// What the counters rose together in each period of the local days `from..to`.
@@ -137,7 +139,7 @@ pub enum Done {
     Plain,
     /// What the device answered, if it says more than yes.
     Answered(Option<Vec<u8>>),
-    Session(Session),
+    Session(Box<Session>),
 }
 
 /// A session that has been opened.
@@ -167,6 +169,10 @@ impl Fetched {
     #[must_use]
     pub fn new(got: Vec<Got>) -> Self {
         Self(got.into_iter())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.len() == 0
     }
 
     fn take<T>(&mut self, pick: impl FnOnce(Got) -> Option<T>) -> Result<T, Refusal> {

@@ -194,20 +194,41 @@ pub fn of_device_total(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched)
     energy_dat(totals(&[device(params, scene)?.0], got)?)
 }
 
+fn all_generating<'s>(scene: &Scene<'s>) -> Vec<&'s Device> {
+    let of = |plant: &Plant| scene.generating(plant.pid);
+    scene.plants.iter().flat_map(of).collect()
+}
+
 pub fn wants_plants_total(_: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Refusal> {
-    let wants = |plant: &Plant| wants_totals(&scene.generating(plant.pid));
-    Ok(scene.plants.iter().flat_map(wants).collect())
+    Ok(wants_totals(&all_generating(scene)))
 }
 
 pub fn of_plants_total(_: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -> Result<Dat, Refusal> {
     if scene.plants.is_empty() {
         return Err(Code::NoPlant.into());
     }
-    let mut sum = WattHours::ZERO;
-    for plant in scene.plants {
-        sum += plant_total(plant, scene, got)?.unwrap_or_default();
+    let total = totals(&all_generating(scene), got)?.unwrap_or_default();
+    let offsets: WattHours = scene.plants.iter().map(|plant| plant.sheet.offset).sum();
+    energy_dat(Some(total + offsets))
+}
+
+/// The series of many plants, put together where the same clock counts; each with one of its plants.
+pub fn by_zone<'s>(
+    plants: impl IntoIterator<Item = &'s Plant>,
+    of: impl Fn(&Plant) -> Vec<Series>,
+) -> Vec<(&'s Plant, Vec<Series>)> {
+    let mut zones: Vec<(&Plant, Vec<Series>)> = Vec::new();
+    for plant in plants {
+        match zones.iter_mut().find(|(first, _)| first.zone == plant.zone) {
+            Some((_, all)) => all.extend(of(plant)),
+            None => zones.push((plant, of(plant))),
+        }
     }
-    energy_dat(Some(sum))
+    zones
+}
+
+fn produced_by_zone<'s>(scene: &Scene<'s>) -> Vec<(&'s Plant, Vec<Series>)> {
+    by_zone(scene.plants, |plant| produced(scene, plant))
 }
 
 /// The days of a month, or the months of a year.
@@ -420,14 +441,14 @@ pub fn first_today(scene: &Scene<'_>) -> Result<Date, Refusal> {
 
 fn wants_plants_series(params: Params<'_>, scene: &Scene<'_>, series: Buckets) -> Result<Vec<Want>, Refusal> {
     let start = series.whole().read(params, first_today(scene)?)?;
-    let want = |plant: &Plant| series.want(plant, produced(scene, plant), start);
-    Ok(scene.plants.iter().map(want).collect())
+    let want = |(plant, of): (&Plant, Vec<Series>)| series.want(plant, of, start);
+    Ok(produced_by_zone(scene).into_iter().map(want).collect())
 }
 
 /// Sums by period over everything that was fetched.
-pub fn summed(wants: usize, got: &mut Fetched) -> Result<Vec<Option<WattHours>>, Refusal> {
+pub fn summed(got: &mut Fetched) -> Result<Vec<Option<WattHours>>, Refusal> {
     let mut sums: Vec<Option<WattHours>> = Vec::new();
-    for _ in 0..wants {
+    while !got.is_empty() {
         let energies = got.energy()?;
         sums.resize(sums.len().max(energies.len()), None);
         for (sum, energy) in sums.iter_mut().zip(energies) {
@@ -446,7 +467,7 @@ fn of_plants_series(
     series: Buckets,
 ) -> Result<Dat, Refusal> {
     let start = series.whole().read(params, first_today(scene)?)?;
-    let sums = summed(scene.plants.len(), got)?;
+    let sums = summed(got)?;
     let mut dat = json!({});
     dat[series.name()] = points(&series.starts(start), &sums).into();
     Ok(Some(dat))
@@ -470,14 +491,14 @@ pub fn of_plants_per_month(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetc
 
 pub fn wants_plants_per_year(_: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Refusal> {
     first_today(scene)?;
-    let want = |plant: &Plant| years(plant, scene, produced(scene, plant));
-    Ok(scene.plants.iter().map(want).collect())
+    let want = |(plant, of): (&Plant, Vec<Series>)| years(plant, scene, of);
+    Ok(produced_by_zone(scene).into_iter().map(want).collect())
 }
 
 /// Sums by year, in order.
-pub fn summed_years(wants: usize, got: &mut Fetched) -> Result<Vec<(i16, WattHours)>, Refusal> {
+pub fn summed_years(got: &mut Fetched) -> Result<Vec<(i16, WattHours)>, Refusal> {
     let mut sums = std::collections::BTreeMap::new();
-    for _ in 0..wants {
+    while !got.is_empty() {
         for (year, energy) in got.years()? {
             *sums.entry(year).or_insert(WattHours::ZERO) += energy;
         }
@@ -485,8 +506,8 @@ pub fn summed_years(wants: usize, got: &mut Fetched) -> Result<Vec<(i16, WattHou
     Ok(sums.into_iter().collect())
 }
 
-pub fn of_plants_per_year(_: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -> Result<Dat, Refusal> {
-    let years = summed_years(scene.plants.len(), got)?;
+pub fn of_plants_per_year(_: Params<'_>, _: &Scene<'_>, got: &mut Fetched) -> Result<Dat, Refusal> {
+    let years = summed_years(got)?;
     if years.is_empty() {
         return Err(Code::NoRecord.into());
     }

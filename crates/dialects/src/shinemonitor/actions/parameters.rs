@@ -315,8 +315,9 @@ fn of_plants<'s>(params: Params<'_>, scene: &Scene<'s>, wanted: Shape) -> Result
 pub fn wants_sp_per_day(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Refusal> {
     let OfPlants { plants, counted } = of_plants(params, scene, Shape::Today)?;
     let start = params.month("date", first_today(scene)?)?;
-    let want = |plant: &&Plant| Buckets::PerDay.want(plant, counted.of_plant(plant, scene), start);
-    Ok(plants.iter().map(want).collect())
+    let zones = energy::by_zone(plants, |plant| counted.of_plant(plant, scene));
+    let want = |(plant, of): (&Plant, Vec<Series>)| Buckets::PerDay.want(plant, of, start);
+    Ok(zones.into_iter().map(want).collect())
 }
 
 /// Days without their time.
@@ -330,21 +331,20 @@ fn options(starts: &[jiff::civil::Date], energies: &[Option<WattHours>]) -> Dat 
 }
 
 pub fn of_sp_per_day(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -> Result<Dat, Refusal> {
-    let OfPlants { plants, .. } = of_plants(params, scene, Shape::Today)?;
     let start = params.month("date", first_today(scene)?)?;
-    let sums = energy::summed(plants.len(), got)?;
+    let sums = energy::summed(got)?;
     Ok(options(&Buckets::PerDay.starts(start), &sums))
 }
 
 pub fn wants_sp_per_year(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Refusal> {
     let OfPlants { plants, counted } = of_plants(params, scene, Shape::Total)?;
-    let want = |plant: &&Plant| energy::years(plant, scene, counted.of_plant(plant, scene));
-    Ok(plants.iter().map(want).collect())
+    let zones = energy::by_zone(plants, |plant| counted.of_plant(plant, scene));
+    let want = |(plant, of): (&Plant, Vec<Series>)| energy::years(plant, scene, of);
+    Ok(zones.into_iter().map(want).collect())
 }
 
-pub fn of_sp_per_year(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -> Result<Dat, Refusal> {
-    let OfPlants { plants, .. } = of_plants(params, scene, Shape::Total)?;
-    let years = energy::summed_years(plants.len(), got)?;
+pub fn of_sp_per_year(_: Params<'_>, _: &Scene<'_>, got: &mut Fetched) -> Result<Dat, Refusal> {
+    let years = energy::summed_years(got)?;
     let option =
         |(year, energy): (i16, WattHours)| json!({"val": number::kwh(energy), "gts": format!("{year:04}")});
     let options: Vec<Value> = years.into_iter().map(option).collect();
@@ -354,39 +354,33 @@ pub fn of_sp_per_year(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) 
     Ok(Some(json!({ "option": options })))
 }
 
-/// Over all devices of one protocol. Of the plant's own energies each plant counts once.
-fn of_protocol(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<(i64, Vec<Series>)>, Refusal> {
-    let name = params.text("parameter")?;
+/// Over all devices of one protocol. What the plant counts is taken once.
+fn of_protocol<'s>(params: Params<'_>, scene: &Scene<'s>) -> Result<Vec<(&'s Plant, Vec<Series>)>, Refusal> {
+    let name = params.text("parameter")?.to_ascii_uppercase();
     let devcode = params.int("devcode")?;
-    let devices = scene
-        .devices
-        .iter()
-        .filter(|device| device.name.devcode == devcode);
-    let mut seen = BTreeSet::new();
-    let mut by_plant = Vec::new();
-    for device in devices {
-        let plant = scene.plant_of(device.pid)?;
-        let upper = name.to_ascii_uppercase();
-        let found = counted(&upper).filter(|found| found.1 == Shape::Today);
-        let (counted, _) = found.ok_or_else(|| Refusal::format("parameter"))?;
-        let of = match counted {
+    let found = counted(&name).filter(|found| found.1 == Shape::Today);
+    let (counted, _) = found.ok_or_else(|| Refusal::format("parameter"))?;
+    let of_plant = |plant: &Plant| {
+        let devices = scene.devices_of(plant.pid);
+        let devices = devices.filter(|device| device.name.devcode == devcode);
+        let series = devices.flat_map(|device| match counted {
             Counted::Own => vec![device.series(device.kind.counter())],
             Counted::Charged => vec![device.series(Quantity::EnergyIn)],
             Counted::Discharged => vec![device.series(Quantity::EnergyOut)],
             Counted::Load | Counted::ToGrid | Counted::FromGrid => counted.of_plant(plant, scene),
-        };
-        let of: Vec<Series> = of
-            .into_iter()
-            .filter(|series| seen.insert(series.clone()))
-            .collect();
-        if !of.is_empty() {
-            by_plant.push((plant.pid, of));
-        }
-    }
-    if by_plant.is_empty() {
+        });
+        let once: BTreeSet<Series> = series.collect();
+        once.into_iter().collect()
+    };
+    let has_some = |plant: &&Plant| {
+        let mut devices = scene.devices_of(plant.pid);
+        devices.any(|device| device.name.devcode == devcode)
+    };
+    let zones = energy::by_zone(scene.plants.iter().filter(has_some), of_plant);
+    if zones.is_empty() {
         return Err(Code::NoDevice.into());
     }
-    Ok(by_plant)
+    Ok(zones)
 }
 
 /// `yyyy-mm`; the vendor's own sample sends a whole day.
@@ -398,13 +392,12 @@ fn month_or_day(params: Params<'_>, scene: &Scene<'_>) -> Result<jiff::civil::Da
 
 pub fn wants_protocol_per_day(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Refusal> {
     let start = month_or_day(params, scene)?;
-    let want = |(pid, of)| Ok(Buckets::PerDay.want(scene.plant_of(pid)?, of, start));
-    of_protocol(params, scene)?.into_iter().map(want).collect()
+    let want = |(plant, of): (&Plant, Vec<Series>)| Buckets::PerDay.want(plant, of, start);
+    Ok(of_protocol(params, scene)?.into_iter().map(want).collect())
 }
 
 pub fn of_protocol_per_day(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -> Result<Dat, Refusal> {
     let start = month_or_day(params, scene)?;
-    let wants = of_protocol(params, scene)?.len();
-    let sums = energy::summed(wants, got)?;
+    let sums = energy::summed(got)?;
     Ok(options(&Buckets::PerDay.starts(start), &sums))
 }

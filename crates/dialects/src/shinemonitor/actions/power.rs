@@ -15,7 +15,7 @@ use super::super::scene::{Device, Plant, Scene};
 use super::super::time;
 use super::super::want::{Fetched, Series, Want};
 use super::super::wire::Dat;
-use super::energy::{first_today, today};
+use super::energy::{by_zone, first_today, today};
 
 /// What a plant produces; `None` where nothing has ever been heard.
 pub fn now(plant: &Plant, scene: &Scene<'_>) -> Option<Watts> {
@@ -57,16 +57,12 @@ pub fn curve(plant: &Plant, of: Vec<Series>, day: Date) -> Want {
     }
 }
 
-fn day_of_plant(plant: &Plant, scene: &Scene<'_>, day: Date) -> Want {
+fn powers_of(plant: &Plant, scene: &Scene<'_>) -> Vec<Series> {
     let devices = scene.generating(plant.pid);
-    curve(
-        plant,
-        devices
-            .iter()
-            .map(|device| device.series(Quantity::Power))
-            .collect(),
-        day,
-    )
+    devices
+        .iter()
+        .map(|device| device.series(Quantity::Power))
+        .collect()
 }
 
 /// Production by slot.
@@ -94,7 +90,7 @@ fn filled(plant: &Plant, day: Date, powers: &BTreeMap<Timestamp, Watts>) -> Vec<
 pub fn wants_plant_day(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Refusal> {
     let plant = scene.plant(params.int("plantid")?)?;
     let day = params.day("date", today(scene, plant))?;
-    Ok(vec![day_of_plant(plant, scene, day)])
+    Ok(vec![curve(plant, powers_of(plant, scene), day)])
 }
 
 pub fn of_plant_day(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -> Result<Dat, Refusal> {
@@ -112,11 +108,9 @@ pub fn of_plant_day(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) ->
 
 pub fn wants_plants_day(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Refusal> {
     let day = params.day("date", first_today(scene)?)?;
-    Ok(scene
-        .plants
-        .iter()
-        .map(|plant| day_of_plant(plant, scene, day))
-        .collect())
+    let want = |(plant, of): (&Plant, Vec<Series>)| curve(plant, of, day);
+    let zones = by_zone(scene.plants, |plant| powers_of(plant, scene));
+    Ok(zones.into_iter().map(want).collect())
 }
 
 /// Each plant's own day, slot upon slot since its midnight; the clock is that of the first.
@@ -124,7 +118,7 @@ pub fn of_plants_day(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -
     let first = scene.plants.first().ok_or(Code::NoPlant)?;
     let day = params.day("date", today(scene, first))?;
     let mut sums: BTreeMap<Timestamp, Watts> = BTreeMap::new();
-    for plant in scene.plants {
+    for (plant, _) in by_zone(scene.plants, |_| Vec::new()) {
         let ahead = time::midnight(day, &plant.zone).0 - time::midnight(day, &first.zone).0;
         for (at, power) in produced(got.curve()?) {
             *sums.entry(Timestamp(at.0 - ahead)).or_default() += power;

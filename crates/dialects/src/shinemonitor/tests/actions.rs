@@ -415,6 +415,39 @@ fn sums_are_over_what_produces() {
     );
 }
 
+/// Plants under the same clock are asked for together, others by their own.
+#[test]
+fn sums_over_plants_follow_the_clock_of_each() {
+    let mut world = world();
+    // Its history is that of any device of another name.
+    let barn = world.device("storage");
+    barn.kind = super::super::scene::DeviceType::Inverter;
+    barn.id = model::id::DeviceId::new("roof").unwrap();
+    let ask_all = |world: &World| {
+        let (days, wants) = ask(world, "&action=queryPlantsEnergyMonthPerDay&date=2026-02");
+        let (power, _) = ask(world, "&action=queryPlantsActiveOuputPowerOneDay&date=2026-06-14");
+        let (years, _) = ask(world, "&action=queryPlantsEnergyTotalPerYear");
+        let [days, power, years] = [days, power, years].map(|result| result.unwrap().unwrap());
+        let first = days["perday"][0]["val"].as_str().unwrap().to_owned();
+        let ten = power["outputPower"][120]["val"].as_str().unwrap().to_owned();
+        let year = years["peryear"][0]["val"].as_str().unwrap().to_owned();
+        (wants.len(), first, ten, year)
+    };
+    let expected = |wants| {
+        (
+            wants,
+            "20.2000".to_owned(),
+            "4.0000".to_owned(),
+            "2004.0500".to_owned(),
+        )
+    };
+    assert_eq!(ask_all(&world), expected(1));
+    world.plants[1].zone = TimeZone::get("Asia/Shanghai").unwrap();
+    assert_eq!(ask_all(&world), expected(2));
+    let total = dat(&world, "&action=queryPlantsEnergyTotal");
+    assert_eq!(total["energy"], "16846.1780");
+}
+
 #[test]
 fn titles_come_in_the_language_of_the_caller_but_the_first_two() {
     let world = world();

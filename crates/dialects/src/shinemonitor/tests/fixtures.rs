@@ -419,14 +419,10 @@ pub fn fetch(want: &Want, world: &World) -> Got {
             Got::Newest(of.iter().map(value).collect())
         }
         Want::Years { of, to, .. } => {
-            let known = of.iter().any(has_history);
-            let years = [to.year() - 1, to.year()].into_iter();
-            Got::Years(
-                years
-                    .filter(|_| known)
-                    .map(|year| (year, WattHours(1_000_000 + i64::from(year))))
-                    .collect(),
-            )
+            let count = i64::try_from(of.iter().filter(|series| has_history(series)).count()).unwrap();
+            let years = [to.year() - 1, to.year()].into_iter().filter(|_| count > 0);
+            let energy = |year: i16| WattHours(count * (1_000_000 + i64::from(year)));
+            Got::Years(years.map(|year| (year, energy(year))).collect())
         }
         Want::Curve { of, from, to, step } => {
             let curve = |series: &Series| {
@@ -456,7 +452,7 @@ pub fn fetch(want: &Want, world: &World) -> Got {
             Got::Alarms(alarms)
         }
         Want::Do(deed) => Got::Done(Ok(match deed {
-            Deed::Renew => Done::Session(session(world)),
+            Deed::Renew => Done::Session(Box::new(session(world))),
             Deed::Command { .. } => Done::Answered(Some(b"(230.7\r".to_vec())),
             Deed::Control { .. } => Done::Answered(Some(vec![0x01, 0x10, 0xAB])),
             Deed::Wanted { .. } => Done::Answered(None),
