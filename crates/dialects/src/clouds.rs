@@ -8,6 +8,17 @@ pub struct Cloud {
     pub domains: &'static [&'static str],
     /// What stands in the certificate, with one label in place of the star.
     pub certificate: &'static [&'static str],
+    /// What must lead here in the name service of a network.
+    pub leads: &'static [Lead],
+}
+
+/// A name, and all below it.
+#[derive(Clone, Copy, Debug)]
+pub struct Lead {
+    pub domain: &'static str,
+    /// A host that one client alone calls, and what is to be put in place of what in it.
+    pub host: &'static str,
+    pub in_it: &'static str,
 }
 
 /// In order of dialects.
@@ -15,11 +26,17 @@ pub const CLOUDS: [Cloud; 2] = [
     Cloud {
         domains: &["go-e.io", "go-e.com"],
         certificate: &["*.api.v3.go-e.io", "*.api.v3.go-e.com"],
+        leads: &[Lead {
+            domain: "api.v3.go-e.io",
+            host: "000001.api.v3.go-e.io",
+            in_it: "the serial number in place of 000001",
+        }],
     },
     // `android.` for readings, `web.` and `api.` for browsers. Not answered yet.
     Cloud {
         domains: &["shinemonitor.com", "dessmonitor.com"],
         certificate: &[],
+        leads: &[],
     },
 ];
 
@@ -33,6 +50,11 @@ pub fn certificate() -> impl Iterator<Item = &'static str> {
     CLOUDS.iter().flat_map(|cloud| cloud.certificate).copied()
 }
 
+/// All that must lead here.
+pub fn leads() -> impl Iterator<Item = &'static Lead> {
+    CLOUDS.iter().flat_map(|cloud| cloud.leads)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +66,15 @@ mod tests {
                 domains().any(|domain| name.ends_with(&format!(".{domain}"))),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn what_leads_here_is_signed() {
+        for lead in leads() {
+            assert!(lead.host.ends_with(&format!(".{}", lead.domain)), "{lead:?}");
+            let of_all = format!("*.{}", lead.domain);
+            assert!(certificate().any(|name| name == of_all), "{lead:?}");
         }
     }
 }

@@ -104,7 +104,7 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum TlsCommand {
-    /// Make a certificate authority of your own and a certificate for *.api.v3.go-e.io, and say what to do with them
+    /// Make a certificate authority of your own and a certificate for the clouds of vendors, and say what to do with them
     Init {
         /// Says where the data is and which names this machine has
         #[arg(long, value_name = "FILE")]

@@ -208,7 +208,7 @@ impl Running {
         });
         let (states, sources) = watch::channel(SourceStates::new());
         state = state.with_sources(sources);
-        let keeper = vehicles::Keeper {
+        let follower = vehicles::Follower {
             store: store.clone(),
             gate: gate.clone(),
             bus: state.bus.clone(),
@@ -224,9 +224,9 @@ impl Running {
             guard: state.guard.clone(),
             resolver: Arc::new(SystemResolver),
         };
-        let stop_keeper = stop.clone();
+        let stop_follower = stop.clone();
         tasks.spawn(async move {
-            keeper.run(way, stop_keeper).await;
+            follower.run(way, stop_follower).await;
             Ok(())
         });
         if let Some(data) = data {

@@ -56,11 +56,11 @@ pub async fn serve(
     places: Places,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let door = Door {
+    let mouth = Mouth {
         port: listener,
         places,
     };
-    let server = axum::serve(door, Fronts(front, Transport::Plain))
+    let server = axum::serve(mouth, Fronts(front, Transport::Plain))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     until(server.into_future(), stop).await
 }
@@ -74,8 +74,8 @@ pub async fn serve_tls(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let port = Port::new(listener, certificate.clone());
-    let door = Door { port, places };
-    let server = axum::serve(door, Fronts(front, Transport::Tls))
+    let mouth = Mouth { port, places };
+    let server = axum::serve(mouth, Fronts(front, Transport::Tls))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::select! {
         ended = until(server.into_future(), stop) => ended,
@@ -115,9 +115,9 @@ fn look_again(certificate: &Certificate) {
 /// Tells each connection whom it answers, and whether anybody on the way reads along.
 struct Fronts(Front, Transport);
 
-impl<P> Service<IncomingStream<'_, Door<P>>> for Fronts
+impl<P> Service<IncomingStream<'_, Mouth<P>>> for Fronts
 where
-    Door<P>: Listener<Addr = SocketAddr>,
+    Mouth<P>: Listener<Addr = SocketAddr>,
 {
     type Response = Connection;
     type Error = Infallible;
@@ -127,19 +127,19 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, stream: IncomingStream<'_, Door<P>>) -> Self::Future {
+    fn call(&mut self, stream: IncomingStream<'_, Mouth<P>>) -> Self::Future {
         let Self(front, transport) = self;
         ready(Ok(front.to(*stream.remote_addr(), *transport)))
     }
 }
 
 /// A port with a bound on its connections, whose request lines may be written as people type them.
-struct Door<P> {
+struct Mouth<P> {
     port: P,
     places: Places,
 }
 
-impl Listener for Door<TcpListener> {
+impl Listener for Mouth<TcpListener> {
     type Io = Lenient<Placed<TcpStream>>;
     type Addr = SocketAddr;
 
@@ -154,7 +154,7 @@ impl Listener for Door<TcpListener> {
     }
 }
 
-impl Listener for Door<Port> {
+impl Listener for Mouth<Port> {
     type Io = Lenient<Placed<tls_server::Stream>>;
     type Addr = SocketAddr;
 

@@ -26,7 +26,7 @@ const AT_MOST_EVERY: Millis = Millis(5_000);
 const LOOK_EVERY: Millis = Millis(60_000);
 
 /// What the task needs.
-pub struct Keeper {
+pub struct Follower {
     pub store: Arc<dyn Store>,
     pub gate: Arc<Gate>,
     pub bus: Arc<dyn Bus>,
@@ -36,7 +36,7 @@ pub struct Keeper {
     pub states: watch::Sender<SourceStates>,
 }
 
-impl Keeper {
+impl Follower {
     /// Keeps what vehicles tell of themselves up to date until `stop`.
     pub async fn run(self, way: Way, stop: CancellationToken) {
         let mut nouns = self.bus.subscribe(Topic::Nouns).await;

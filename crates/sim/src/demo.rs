@@ -174,7 +174,13 @@ fn trip(
 /// address is known and not dialled.
 #[must_use]
 pub fn home_site(world: &WorldSettings, addresses: &BTreeMap<DeviceId, SocketAddr>) -> Site {
-    let circuits = world.circuits.iter().map(|circuit| {
+    let devices: Vec<Device> = world
+        .devices
+        .iter()
+        .map(|device| modelled(device, addresses.get(&device.id)))
+        .collect();
+    let is_meter = |device: &&Device| matches!(device.kind, DeviceKind::Meter { .. });
+    let circuit = |circuit: &CircuitSettings| {
         let is_root = circuit.parent.is_none();
         Circuit {
             id: circuit.id.clone(),
@@ -183,14 +189,18 @@ pub fn home_site(world: &WorldSettings, addresses: &BTreeMap<DeviceId, SocketAdd
             limit: PerPhase::all(circuit.limit),
             power_limit: None,
             reserve: MilliAmps(if is_root { 1_000 } else { 0 }),
-            credit: if is_root { credit(world) } else { MilliAmps::ZERO },
-            meter: world
-                .devices
+            credit: if is_root {
+                credit(&devices)
+            } else {
+                MilliAmps::ZERO
+            },
+            meter: devices
                 .iter()
-                .find(|device| device.circuit == circuit.id && device.kind == Simulated::Meter)
+                .filter(is_meter)
+                .find(|device| device.circuit == circuit.id)
                 .map(|device| device.id.clone()),
         }
-    });
+    };
     Site {
         id: site_id("home"),
         name: "Home".to_owned(),
@@ -198,20 +208,18 @@ pub fn home_site(world: &WorldSettings, addresses: &BTreeMap<DeviceId, SocketAdd
         time_zone: world.time_zone.clone(),
         position: Some(world.position),
         nominal_voltage: MilliVolts(230_000),
-        circuits: circuits.collect(),
-        devices: world
-            .devices
-            .iter()
-            .map(|device| modelled(device, addresses.get(&device.id)))
-            .collect(),
+        circuits: world.circuits.iter().map(circuit).collect(),
+        devices,
     }
 }
 
 /// What all inverters feed in per phase, as far as it may count as room for cars.
-fn credit(world: &WorldSettings) -> MilliAmps {
-    let rated = world.devices.iter().map(|device| match &device.kind {
-        Simulated::Inverter(pv) => pv.rated,
-        Simulated::Meter | Simulated::Battery(_) | Simulated::GoeCharger(_) => Watts::ZERO,
+fn credit(devices: &[Device]) -> MilliAmps {
+    let rated = devices.iter().map(|device| match device.kind {
+        DeviceKind::Inverter { rated_power } => rated_power.unwrap_or_default(),
+        DeviceKind::Meter { .. } | DeviceKind::Battery { .. } | DeviceKind::ChargingStation { .. } => {
+            Watts::ZERO
+        }
     });
     rated.sum::<Watts>().current_rounded_down(MilliVolts(230_000), 3)
 }
@@ -299,18 +307,13 @@ fn evse(id: &str, name: &str) -> Evse {
     }
 }
 
-/// What is broken in site *Yard*, with its go-e serial number. Ids of stations are `wallbox-<word>`, of EVSEs
-/// the word itself.
-pub const YARD_CHARGERS: [(&str, &str); 3] = [
-    ("offline", "000003"),
-    ("disabled", "000004"),
-    ("silent", "000005"),
-];
+/// What is broken in site *Yard*. Ids of stations are `wallbox-<word>`, of EVSEs the word itself.
+const YARD: [&str; 3] = ["offline", "disabled", "silent"];
 
 /// Site *Yard*: chargers that are known and not connected.
 #[must_use]
 pub fn yard_site() -> Site {
-    let stations = YARD_CHARGERS.map(|(word, _)| {
+    let stations = YARD.map(|word| {
         let name = format!("{}{}", word[..1].to_uppercase(), &word[1..]);
         Device {
             id: device_id(&format!("wallbox-{word}")),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use dialects::clouds;
 use links::authority::Authority;
 
 use super::print;
@@ -45,19 +46,28 @@ fn advice(authority: &Path, own: &[String], without_port: bool) -> String {
     } else {
         ""
     };
+    let leads: String = clouds::leads().map(|lead| lead_to(lead, address)).collect();
     format!(
         "
 1. Answer TLS on port 443, the one that such clients call.{port}
 2. Let the names of the vendor's cloud lead to this machine, for the clients that shall come here:
-     dnsmasq, Pi-hole:  address=/api.v3.go-e.io/{address}
-     Unbound:           local-zone: \"api.v3.go-e.io\" redirect
-                        local-data: \"api.v3.go-e.io A {address}\"
-     one client alone:  {address} 000001.api.v3.go-e.io   in its hosts file, with the serial number in place of 000001
-3. Let those clients trust {authority}:
+{leads}3. Let those clients trust {authority}:
      Debian:            copy it to /usr/local/share/ca-certificates/ohmstead.crt, then update-ca-certificates
      Python:            REQUESTS_CA_BUNDLE={authority} (requests), SSL_CERT_FILE={authority} (others)
      Node.js:           NODE_EXTRA_CA_CERTS={authority}
      Home Assistant:    in a container, mount it and set both of Python's variables
 Keep ca.key beside it to yourself. Clients with a free host name need none of this: see docs/dialects/goe.md."
+    )
+}
+
+/// How a name is led to an address by what people have for it.
+fn lead_to(lead: &clouds::Lead, address: &str) -> String {
+    let clouds::Lead { domain, host, in_it } = lead;
+    format!(
+        "     dnsmasq, Pi-hole:  address=/{domain}/{address}
+     Unbound:           local-zone: \"{domain}\" redirect
+                        local-data: \"{domain} A {address}\"
+     one client alone:  {address} {host}   in its hosts file, with {in_it}
+"
     )
 }
