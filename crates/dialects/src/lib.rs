@@ -12,6 +12,7 @@ pub mod modbus;
 pub mod query;
 pub mod sunspec;
 
+use model::gateway::Unit;
 use model::message::Report;
 use model::setpoint::Action;
 use model::time::{Monotonic, Now};
@@ -103,15 +104,46 @@ pub struct ReplyError {
     pub expected: String,
 }
 
-/// The client half of a dialect: polls one device and brings it setpoints.
+/// What a client has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A device behind the link says something.
+    Report { unit: Unit, report: Report },
+    /// A device is there, whether or not anybody has named it to us.
+    Found { unit: Unit, identity: String },
+}
+
+impl Event {
+    /// What a device says of itself, whichever it is.
+    #[must_use]
+    pub fn into_report(self) -> Option<Report> {
+        match self {
+            Self::Report { report, .. } => Some(report),
+            Self::Found { .. } => None,
+        }
+    }
+}
+
+/// Of a link with a single device.
+impl From<Report> for Event {
+    fn from(report: Report) -> Self {
+        Self::Report {
+            unit: Unit::only(),
+            report,
+        }
+    }
+}
+
+/// The client half of a dialect: polls what is behind one link and brings it setpoints. Mostly that is one
+/// device ([`Unit::only`]); behind a gateway or an account there may be several.
 ///
 /// At most one request is under way: after [`Client::poll_request`] gave one, the owner of the socket calls
 /// [`Client::handle_reply`] or [`Client::handle_failure`] before it polls again.
 pub trait Client: Send {
     /// Time has come: queue what is due.
     fn handle_timeout(&mut self, now: Now);
-    /// Queue a setpoint, in front of any polling. A newer one replaces an older one that has not left.
-    fn handle_action(&mut self, action: &Action, now: Now);
+    /// Queue a setpoint for a device, in front of any polling. A newer one replaces an older one that has not left.
+    fn handle_action(&mut self, unit: &Unit, action: &Action, now: Now);
     /// # Errors
     /// When the answer makes no sense; the client has already drawn its conclusions (link state, back-off).
     fn handle_reply(&mut self, reply: Reply, now: Now) -> Result<(), ReplyError>;
@@ -127,7 +159,7 @@ pub trait Client: Send {
         let _ = (incoming, now);
         Ok(())
     }
-    fn poll_event(&mut self) -> Option<Report>;
+    fn poll_event(&mut self) -> Option<Event>;
     /// When [`Client::handle_timeout`] is due.
     fn poll_timeout(&self) -> Monotonic;
 }

@@ -87,7 +87,10 @@ impl Image {
                 device.identity = Some(text.clone());
                 Effect::Nothing
             }
-            Report::Document(_) | Report::VendorAnswer { .. } | Report::Foreign { .. } => Effect::Nothing,
+            Report::Document(_)
+            | Report::VendorAnswer { .. }
+            | Report::Foreign { .. }
+            | Report::Past { .. } => Effect::Nothing,
             Report::Measured(measured) => {
                 device.last_seen = Some(reported.at.wall);
                 let rose = self.meters.contains(&reported.device)

@@ -1,6 +1,7 @@
 //! The core without a world: wishes, restarts, reports and records.
 
 mod desk;
+mod past;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -1171,6 +1172,7 @@ fn charges(core: &mut Core) -> Vec<(StateOfCharge, Option<StateOfCharge>)> {
     let charges = records.filter_map(|record| match record {
         Record::Charge { charge, since } => Some((charge.known, since)),
         Record::Samples(_)
+        | Record::Past(_)
         | Record::Setpoints(_)
         | Record::Wish { .. }
         | Record::Alarm(_)

@@ -197,7 +197,7 @@ impl Fleet {
         for (device, client) in &mut self.clients {
             client.handle_incoming(incoming.clone(), now).unwrap();
             let mut published = 0;
-            while let Some(report) = client.poll_event() {
+            while let Some(dialects::Event::Report { report, .. }) = client.poll_event() {
                 published += 1;
                 let reported = Reported {
                     site: self.site.clone(),

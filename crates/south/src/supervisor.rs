@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, Subscription, Topic};
+use bus::{Bus, Subscription};
 use links::Backoff;
 use model::device::{Device, LinkSettings, LinkState};
-use model::message::Report;
+use model::gateway::Unit;
+use model::id::SiteId;
 use model::site::{Keeper, Site};
 use model::time::Clock;
 use tokio::sync::watch;
@@ -20,7 +21,7 @@ use tracing::Instrument;
 use crate::driver::{Driver, Misfit, Shared};
 use crate::epoch::Epoch;
 use crate::health::Health;
-use crate::link::{Link, Post};
+use crate::link::{Link, Place, Post};
 
 /// How long links have to end after a shutdown before they are cut.
 const GRACE: Duration = Duration::from_secs(5);
@@ -70,18 +71,18 @@ impl Supervisor {
         };
         for site in sites.iter().filter(|site| site.keeper == Keeper::Ours) {
             for device in site.devices.iter().filter(|device| is_dialled(device)) {
-                let (health, watched) = watch::channel(Health::new(site.id.clone(), device.id.clone()));
-                let post = Post {
+                let place = Place {
+                    unit: Unit::only(),
                     site: site.id.clone(),
                     device: device.id.clone(),
-                    bus: Arc::clone(&bus),
-                    clock: Arc::clone(&clock),
-                    epoch: Arc::new(Epoch::default()),
-                    health: Arc::new(health),
+                    epoch: Epoch::default(),
                 };
+                let post = Post::new(vec![place], Arc::clone(&bus), Arc::clone(&clock));
                 let setpoints = post.subscribe().await;
+                supervisor.health.push(post.health.subscribe());
                 let seat = Seat {
                     post: Arc::new(post),
+                    site: site.id.clone(),
                     device: device.clone(),
                     make_driver: Arc::clone(&make_driver),
                 };
@@ -90,7 +91,6 @@ impl Supervisor {
                 supervisor
                     .links
                     .spawn(seat.keep(setpoints, shutdown).instrument(span));
-                supervisor.health.push(watched);
             }
         }
         supervisor
@@ -119,15 +119,14 @@ fn is_dialled(device: &Device) -> bool {
 
 impl Post {
     async fn subscribe(&self) -> Box<dyn Subscription> {
-        self.bus
-            .subscribe(Topic::Setpoints(self.site.clone(), self.device.clone()))
-            .await
+        self.bus.subscribe(self.topic()).await
     }
 }
 
 /// One device and how its link is made.
 struct Seat {
     post: Arc<Post>,
+    site: SiteId,
     device: Device,
     make_driver: MakeDriver,
 }
@@ -135,7 +134,7 @@ struct Seat {
 impl Seat {
     /// Runs the link again and again until the shutdown.
     async fn keep(self, mut setpoints: Box<dyn Subscription>, shutdown: CancellationToken) {
-        let mut backoff = Backoff::new(&format!("{}/{}", self.post.site, self.post.device), RECOVERED);
+        let mut backoff = Backoff::new(&format!("{}/{}", self.site, self.device.id), RECOVERED);
         loop {
             let began = self.post.clock.now().monotonic;
             match (self.make_driver)(&self.device) {
@@ -181,11 +180,10 @@ impl Seat {
         let state = LinkState::Offline {
             problem: misfit.to_string(),
         };
-        let is_news = self.post.health.borrow().link != state;
-        if is_news {
-            self.post.note(&state);
+        for place in &self.post.places {
+            self.post.note(place, &state);
         }
-        self.post.report(self.post.clock.now(), Report::Link(state)).await;
+        self.post.report_all(&state).await;
     }
 
     async fn note_end(&self, ended: Result<(), JoinError>) {
@@ -197,9 +195,11 @@ impl Seat {
         let state = LinkState::Offline { problem };
         self.post.health.send_modify(|health| {
             health.restarts += 1;
-            health.link = state.clone();
+            for device in &mut health.devices {
+                device.link.clone_from(&state);
+            }
         });
-        self.post.report(self.post.clock.now(), Report::Link(state)).await;
+        self.post.report_all(&state).await;
     }
 }
 

@@ -41,7 +41,10 @@ fn states(supervisor: &Supervisor) -> Vec<(String, LinkState, u64)> {
     supervisor
         .health()
         .into_iter()
-        .map(|h| (h.device.to_string(), h.link, h.restarts))
+        .flat_map(|h| {
+            let devices = h.devices.into_iter();
+            devices.map(move |device| (device.device.to_string(), device.link, h.restarts))
+        })
         .collect()
 }
 
