@@ -1,9 +1,10 @@
 //! The bus of one process.
 //!
-//! Each topic is one ring, setpoints are one for each subscriber: publishing never waits, a subscriber that falls behind loses the oldest messages
-//! and hears how many. Rings are made by their first subscriber; before that, messages of the topic go
-//! nowhere. Nothing survives the process, and nothing is looked at on the way through except to remember the
-//! latest view of a site and the latest vendor document of a device.
+//! Each topic is one ring, and one for each subscriber to setpoints: publishing never waits, a subscriber that
+//! falls behind loses the oldest messages and hears how many. Rings are made by their first subscriber; before
+//! that, messages of the topic go nowhere. A place in a ring is as large as a pointer: there is a ring for each
+//! link, and most are empty most of the time. Nothing survives the process, and nothing is looked at on the way
+//! through except to remember the latest view of a site and the latest vendor document of a device.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,19 +36,21 @@ const INTENTS: usize = 128;
 /// How long an ask waits for its answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+type Ring = broadcast::Sender<Arc<Message>>;
+
 /// Carries messages between the tasks of one process.
 pub struct InProcess {
     rooms: Mutex<Rooms>,
-    views: broadcast::Sender<Message>,
-    nouns: broadcast::Sender<Message>,
+    views: Ring,
+    nouns: Ring,
     answer_within: Duration,
 }
 
 #[derive(Default)]
 struct Rooms {
-    reports: BTreeMap<SiteId, broadcast::Sender<Message>>,
+    reports: BTreeMap<SiteId, Ring>,
     /// The rings of those who hold a link to the device.
-    setpoints: BTreeMap<(SiteId, DeviceId), Vec<broadcast::Sender<Message>>>,
+    setpoints: BTreeMap<(SiteId, DeviceId), Vec<Ring>>,
     desks: BTreeMap<SiteId, mpsc::Sender<(Intent, Reply)>>,
     latest_views: BTreeMap<SiteId, Arc<SiteView>>,
     documents: BTreeMap<(SiteId, DeviceId), Document>,
@@ -108,10 +111,11 @@ impl Bus for InProcess {
                 }
                 Message::Setpoint { site, setpoint } => {
                     let rings = rooms.setpoints.get(&(site.clone(), setpoint.device.clone()));
+                    let message = Arc::new(message);
                     for ring in rings.into_iter().flatten() {
-                        let _ = ring.send(message.clone());
+                        let _ = ring.send(Arc::clone(&message));
                     }
-                    None
+                    return;
                 }
                 Message::View(view) => {
                     rooms.latest_views.insert(view.id.clone(), Arc::clone(view));
@@ -122,7 +126,7 @@ impl Bus for InProcess {
         };
         if let Some(ring) = ring {
             // Fails only when nobody listens any more, which is nobody's loss.
-            let _ = ring.send(message);
+            let _ = ring.send(Arc::new(message));
         }
     }
 
@@ -199,14 +203,15 @@ impl Bus for InProcess {
 }
 
 struct Listener {
-    receiver: broadcast::Receiver<Message>,
+    receiver: broadcast::Receiver<Arc<Message>>,
 }
 
 #[async_trait]
 impl Subscription for Listener {
     async fn next(&mut self) -> Option<Received> {
         match self.receiver.recv().await {
-            Ok(message) => Some(Received::Message(message)),
+            // Whoever hears it last has it alone.
+            Ok(message) => Some(Received::Message(Arc::unwrap_or_clone(message))),
             Err(RecvError::Lagged(count)) => Some(Received::Missed(count)),
             Err(RecvError::Closed) => None,
         }

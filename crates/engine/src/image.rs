@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::device::{Device, LinkSettings, LinkState};
+use model::device::{Device, LinkState};
 use model::id::{DeviceId, EvseId};
 use model::message::{Report, Reported};
 use model::reading::{EvseStatus, Measured, Reading};
@@ -146,12 +146,11 @@ impl Image {
 
 /// Links report before long; a device without one stays as it is.
 fn first_state(device: &Device) -> LinkState {
-    match &device.link {
-        LinkSettings::None => LinkState::Offline {
+    if device.link.is_dialled() {
+        LinkState::Connecting
+    } else {
+        LinkState::Offline {
             problem: "no link is configured".to_owned(),
-        },
-        LinkSettings::Goe(_) | LinkSettings::Sunspec { .. } | LinkSettings::Modbus { .. } => {
-            LinkState::Connecting
         }
     }
 }

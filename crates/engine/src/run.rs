@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use bus::{Bus, Desk, Received, Reply, Subscription, Topic};
 use model::device::Wish;
+use model::document::Document;
 use model::id::UserId;
 use model::intent::{Intent, Receipt, Rejection, Wanted};
-use model::message::Message;
+use model::message::{Message, Report, Reported};
 use model::money::PerKwh;
 use model::settings::ControlSettings;
 use model::site::Site;
-use model::time::{Clock, Millis, Now};
+use model::time::{Clock, Millis, Monotonic, Now};
 use model::units::MilliAmps;
 use store::{AuditEntry, Store, StoreError, Typed};
 use tokio_util::sync::CancellationToken;
@@ -50,12 +51,14 @@ pub struct Engine {
 
 impl Engine {
     /// Subscribes, opens the desk and fetches what was before. Links may be started after this: no report
-    /// of theirs gets lost.
+    /// of theirs gets lost. What devices had said before is on the bus from now on.
     ///
     /// # Errors
     /// When the store cannot say what was before: starting blind could forget a wish somebody made.
     pub async fn open(self) -> Result<Opened, StoreError> {
         let site = self.site.id.clone();
+        // It is no news to this engine, so it subscribes after it.
+        self.publish_kept_documents().await?;
         let reports = self.bus.subscribe(Topic::Reports(site.clone())).await;
         let nouns = self.bus.subscribe(Topic::Nouns).await;
         let desk = self.bus.open_desk(&site).await;
@@ -105,6 +108,29 @@ impl Engine {
             nouns,
             desk,
         })
+    }
+
+    /// A device that is off still has what it last said, with the wall time of that; its monotonic time died
+    /// with the process that heard it.
+    async fn publish_kept_documents(&self) -> Result<(), StoreError> {
+        for (device, kept) in self.store.documents(&self.site.id).await? {
+            let at = Now {
+                wall: kept.at,
+                monotonic: Monotonic(0),
+            };
+            let reported = Reported {
+                site: self.site.id.clone(),
+                device,
+                at,
+                report: Report::Document(Document {
+                    dialect: kept.dialect,
+                    at,
+                    json: kept.json.into(),
+                }),
+            };
+            self.bus.publish(Message::Reported(reported)).await;
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,16 @@
 //!
 //! With a [`Guard`](crate::outbound_guard::Guard) the connection goes only to addresses that it lets pass, checked
 //! when it is made.
+//!
+//! It is our own because the libraries at hand cannot do two of these things (looked at in November 2026; worth
+//! another look when that changes):
+//! - `rumqttc` 0.25 forgets what was not acknowledged, and what waits in its queue, whenever the broker has no session
+//!   of ours, which is after every clean start and after every restart of a broker (bytebeamio/rumqtt#923, open); it
+//!   resolves and dials by itself, so no guard can look, and brings a second, older verifier of certificates. Sessions
+//!   that the broker keeps are no way out: retained messages do not come again with them, and they stay for ever
+//!   under the name of each process that ended.
+//! - `rumqttc-v4-next` 0.34, its fork, and `mqtt-protocol-core` 0.7 let us dial, and forget the same. The second would
+//!   then do what `packet` does here, with fifty crates behind it.
 
 mod packet;
 

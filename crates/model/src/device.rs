@@ -1,9 +1,10 @@
 //! Devices of a site: meters, inverters, batteries, charging stations.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::Endpoint;
 use crate::id::{CircuitId, DeviceId, EvseId};
 use crate::money::PerKwh;
 use crate::phases::{PhaseRotation, PhaseSet, Phases};
@@ -102,6 +103,57 @@ pub enum LinkSettings {
 }
 
 impl LinkSettings {
+    /// What `driver` may say.
+    pub const DRIVERS: [&'static str; 4] = ["goe", "sunspec", "modbus", "none"];
+
+    /// Which of [`Self::DRIVERS`] it is.
+    #[must_use]
+    pub const fn driver(&self) -> &'static str {
+        match self {
+            Self::Goe(_) => "goe",
+            Self::Sunspec { .. } => "sunspec",
+            Self::Modbus { .. } => "modbus",
+            Self::None => "none",
+        }
+    }
+
+    /// Whether there is anything to dial.
+    #[must_use]
+    pub const fn is_dialled(&self) -> bool {
+        match self {
+            Self::Goe(_) | Self::Sunspec { .. } | Self::Modbus { .. } => true,
+            Self::None => false,
+        }
+    }
+
+    /// Where the device is dialled.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        match self {
+            Self::Goe(link) => Some(Endpoint::of(link.way.address())),
+            Self::Sunspec { address, .. } | Self::Modbus { address, .. } => Some(Endpoint::of(address)),
+            Self::None => None,
+        }
+    }
+
+    /// The files that must be there to dial it.
+    #[must_use]
+    pub fn files(&self) -> Vec<&Path> {
+        match self {
+            Self::Goe(link) => link.way.files(),
+            Self::Sunspec { .. } | Self::Modbus { .. } | Self::None => Vec::new(),
+        }
+    }
+
+    /// How often the device may be heard, when nobody says it.
+    #[must_use]
+    pub const fn usual_period(&self) -> Millis {
+        match self {
+            Self::Goe(link) => link.way.usual_period(),
+            Self::Sunspec { .. } | Self::Modbus { .. } | Self::None => Millis(1_000),
+        }
+    }
+
     /// The vendor's language of keys that the device speaks, by the name its documents have.
     #[must_use]
     pub const fn dialect(&self) -> Option<&'static str> {
@@ -206,6 +258,30 @@ impl GoeWay {
             Self::Cloud { url, .. } | Self::WebSocket { url, .. } | Self::Http { url } => url,
             Self::Mqtt { broker, .. } => broker,
             Self::Modbus { address, .. } => address,
+        }
+    }
+
+    fn files(&self) -> Vec<&Path> {
+        match self {
+            Self::Http { .. } | Self::Modbus { .. } => Vec::new(),
+            Self::WebSocket { password_file, .. } | Self::Mqtt { password_file, .. } => {
+                password_file.as_deref().into_iter().collect()
+            }
+            Self::Cloud {
+                token_file, ca_file, ..
+            } => std::iter::once(token_file.as_path())
+                .chain(ca_file.as_deref())
+                .collect(),
+        }
+    }
+
+    /// The vendor's cloud is asked twice a minute while no car charges.
+    const fn usual_period(&self) -> Millis {
+        match self {
+            Self::Cloud { .. } => Millis(30_000),
+            Self::WebSocket { .. } | Self::Mqtt { .. } | Self::Modbus { .. } | Self::Http { .. } => {
+                Millis(1_000)
+            }
         }
     }
 }
@@ -353,6 +429,30 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<LinkSettings>(text).unwrap();
         let old = r#"{"driver":"goe","url":"http://192.168.1.50"}"#;
         assert_eq!(read(old), LinkSettings::Goe(GoeLink::http("http://192.168.1.50")));
+    }
+
+    #[test]
+    fn a_link_is_stored_under_the_name_of_its_driver() {
+        let address = "192.168.1.20:502".to_owned();
+        let links = [
+            LinkSettings::Goe(GoeLink::http("http://192.168.1.50")),
+            LinkSettings::Sunspec {
+                address: address.clone(),
+                unit: 1,
+            },
+            LinkSettings::Modbus {
+                address,
+                unit: 1,
+                definition: "sdm630".to_owned(),
+            },
+            LinkSettings::None,
+        ];
+        assert_eq!(links.each_ref().map(LinkSettings::driver), LinkSettings::DRIVERS);
+        for link in links {
+            let stored = serde_json::to_value(&link).unwrap();
+            assert_eq!(stored["driver"], link.driver());
+            assert_eq!(link.is_dialled(), link.endpoint().is_some(), "{link:?}");
+        }
     }
 
     #[test]

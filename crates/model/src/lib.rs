@@ -8,6 +8,7 @@
 pub mod alarm;
 pub mod device;
 pub mod document;
+pub mod endpoint;
 pub mod gateway;
 pub mod id;
 pub mod intent;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bus::{Bus, Subscription};
 use links::Backoff;
-use model::device::{Device, LinkSettings, LinkState};
+use model::device::{Device, LinkState};
 use model::gateway::Unit;
 use model::id::SiteId;
 use model::site::{Keeper, Site};
@@ -114,7 +114,7 @@ impl Supervisor {
 }
 
 fn is_dialled(device: &Device) -> bool {
-    device.enabled && device.link != LinkSettings::None
+    device.enabled && device.link.is_dialled()
 }
 
 impl Post {

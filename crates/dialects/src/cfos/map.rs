@@ -5,7 +5,7 @@
 //!
 //! Signs: a grid meter and a battery count as ours do; production is positive here and negative with us.
 
-use model::device::{ChargeMode, Force, LinkSettings, LinkState, MeterRole};
+use model::device::{ChargeMode, Force, LinkState, MeterRole};
 use model::phases::PerPhase;
 use model::reading::PilotState;
 use model::reason::Cause;
@@ -134,7 +134,8 @@ fn common(context: &Context<'_>, device: Option<&DeviceView>, kind: Kind<'_>) ->
     let offline = matches!(link, Some(LinkState::Offline { .. }));
     let address = device
         .and_then(|device| context.site.device(&device.id))
-        .map(|device| address(&device.link))
+        .and_then(|device| device.link.endpoint())
+        .map(|endpoint| endpoint.to_string())
         .unwrap_or_default();
     Common {
         dev_type: kind.dev_type.to_owned(),
@@ -372,23 +373,6 @@ fn meter(context: &Context<'_>, device: &DeviceView, role: Role, number: i64, id
         role,
         soc: measured.soc.map(|soc| soc.0 / 10),
     }
-}
-
-/// Host and port, without anything that could hold a secret.
-fn address(link: &LinkSettings) -> String {
-    match link {
-        LinkSettings::Goe(goe) => host_of(goe.way.address()).to_owned(),
-        LinkSettings::Sunspec { address, .. } | LinkSettings::Modbus { address, .. } => {
-            host_of(address).to_owned()
-        }
-        LinkSettings::None => String::new(),
-    }
-}
-
-fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
 fn lowest(values: PerPhase<MilliAmps>) -> i64 {

@@ -3,7 +3,7 @@
 use bus::{Bus, InProcess, Received, Topic};
 use model::message::{Answer, Message};
 use model::time::Clock;
-use store::{Audit, Sqlite};
+use store::{Audit, Sites, Sqlite};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +74,19 @@ impl Running {
         let site = SiteId::new("home").unwrap();
         let view = self.bus.latest_view(&site).await.unwrap();
         view.evses[0].keys.get("goe")?.get(key).cloned()
+    }
+
+    /// Until the engine has heard that the station answers, and so whatever was reported before that.
+    async fn until_online(&self) {
+        let site = SiteId::new("home").unwrap();
+        loop {
+            let (evse, mode) = (evse_id(), ChargeMode::Fast);
+            self.ask(Wanted::Mode { evse, mode }).await.unwrap().unwrap();
+            let view = self.bus.latest_view(&site).await.unwrap();
+            if view.devices.iter().any(|device| device.link == LinkState::Online) {
+                return;
+            }
+        }
     }
 
     pub async fn end(self) -> Arc<Sqlite> {
@@ -180,4 +193,28 @@ async fn what_only_we_keep_survives_a_restart() {
         audited.iter().all(|entry| !entry.action.contains("pushed")),
         "{audited:?}"
     );
+}
+
+#[tokio::test]
+async fn what_a_device_said_before_a_restart_is_on_the_bus_and_not_recorded_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::in_memory().unwrap();
+    let (home, station) = (SiteId::new("home").unwrap(), DeviceId::new("station").unwrap());
+    let said = |second: i64| Document {
+        dialect: "goe".to_owned(),
+        at: now(second * 1_000),
+        json: format!(r#"{{"rbt":{second}}}"#).into(),
+    };
+    store.put_document(&home, &station, &said(-3_600)).await.unwrap();
+    let running = Running::start(site().as_ref().clone(), store, directory.path()).await;
+    let latest = running.bus.latest_document(&home, &station).await.unwrap();
+    assert_eq!(latest.at.wall, said(-3_600).at.wall);
+    assert_eq!(latest.json, said(-3_600).json);
+    // Documents are recorded once a minute: had the engine taken the old one for news, this would not be.
+    running.report(Report::Document(said(1))).await;
+    running.report(Report::Link(LinkState::Online)).await;
+    running.until_online().await;
+    let store = running.end().await;
+    let kept = store.documents(&home).await.unwrap();
+    assert_eq!(kept[0].1.json, said(1).json.as_ref());
 }

@@ -9,7 +9,7 @@ use model::device::LinkState;
 use model::document::Document;
 use model::id::{EvseId, SiteId};
 use model::settings::GoeCharger;
-use model::time::{Millis, Monotonic, Now, Timestamp};
+use model::time::{Millis, Timestamp};
 use model::view::{DeviceView, EvseView, SiteView};
 
 use crate::State;
@@ -68,7 +68,10 @@ impl Charger {
             .devices
             .iter()
             .position(|device| device.id == view.evses[evse].station);
-        let document = document(state, &view, evse).await;
+        let document = state
+            .bus
+            .latest_document(&site.id, &view.evses[evse].station)
+            .await;
         Some(Self {
             view,
             evse,
@@ -150,29 +153,4 @@ impl Moment<'_> {
             offline_after: state.settings.goe.offline_after,
         }
     }
-}
-
-/// The document of the charger's link, or the one that was kept when there is no link.
-async fn document(state: &State, view: &SiteView, evse: usize) -> Option<Document> {
-    let station = &view.evses[evse].station;
-    if let Some(document) = state.bus.latest_document(&view.id, station).await {
-        return Some(document);
-    }
-    let kept = match state.store.documents(&view.id).await {
-        Ok(kept) => kept,
-        Err(error) => {
-            tracing::error!(%error, site.id = %view.id, "cannot read kept documents");
-            return None;
-        }
-    };
-    let (_, kept) = kept.into_iter().find(|(device, _)| device == station)?;
-    let at = Now {
-        wall: kept.at,
-        monotonic: Monotonic(0),
-    };
-    Some(Document {
-        dialect: kept.dialect,
-        at,
-        json: kept.json.into(),
-    })
 }

@@ -12,6 +12,7 @@ use model::time::Clock;
 use north::Front;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use store::Sites;
 use tower::ServiceExt;
 
 use crate::world::{TOKEN, World, device_id, document, evse_id, site_id};
@@ -211,6 +212,32 @@ async fn nothing_old_is_answered() {
         .unwrap();
     let target = format!("/api/status?filter=cak&token={token}");
     assert!(check(&world, &front, &|| request("GET", &target, &headers[..1])).await);
+}
+
+/// What a device said before a start is put on the bus by the engine of its site; no answer waits for the store.
+#[tokio::test]
+async fn what_is_in_the_store_alone_is_not_shown() {
+    let world = World::new().await;
+    let mut kept = document(world.clock.now());
+    kept.json = r#"{"fna":"out of the store"}"#.into();
+    let (home, station) = (site_id("home"), device_id("left-station"));
+    world.store.put_document(&home, &station, &kept).await.unwrap();
+    let target = "/api/status?filter=fna&token=myapitoken";
+    let shown = async || {
+        let request = request("GET", target, &[("host", "127.0.0.1:8080")]);
+        let (status, _, body) = whole(world.app.clone().oneshot(request).await.unwrap()).await;
+        assert_eq!(status, 200);
+        String::from_utf8(body).unwrap()
+    };
+    assert!(!shown().await.contains("out of the store"));
+    let reported = Reported {
+        site: home,
+        device: station,
+        at: kept.at,
+        report: Report::Document(kept),
+    };
+    world.bus.publish(Message::Reported(reported)).await;
+    assert!(shown().await.contains("out of the store"));
 }
 
 /// More queries than are kept.

@@ -17,7 +17,7 @@ use model::device::{
 use model::document::Document;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::intent::{Intent, Receipt, Rejection, Wanted};
-use model::message::{Answer as IntentAnswer, Message};
+use model::message::{Answer as IntentAnswer, Message, Report, Reported};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::reading::{EvseStatus, Measured, PilotState};
 use model::reason::{Cause, Reason};
@@ -33,7 +33,7 @@ use model::vendor::Keys;
 use model::view::{CircuitView, CycleView, DeviceView, EvseView, Flow, Overdraft, SiteView};
 use north::{Readiness, State};
 use serde_json::Value;
-use store::{Sites, Sqlite};
+use store::Sqlite;
 use tower::ServiceExt;
 
 pub const BEGIN: Now = Now {
@@ -113,7 +113,7 @@ impl World {
                 .await
                 .unwrap();
         }
-        keep_documents(&store).await;
+        show_kept_documents(&bus).await;
         let readiness = Arc::new(Readiness::default());
         let settings = Arc::new(settings());
         let state = State::new(
@@ -330,16 +330,20 @@ pub const CHARGERS: [(&str, &str, &str); 4] = [
 /// How long ago each charger of Yard said something.
 const SILENCE: [(&str, i64); 3] = [("lost", 25 * HOUR), ("barred", 0), ("quiet", 2 * HOUR)];
 
-async fn keep_documents(store: &Sqlite) {
+/// As the engine of Yard does when it starts.
+async fn show_kept_documents(bus: &InProcess) {
     for (evse, ago) in SILENCE {
         let at = Now {
             wall: BEGIN.wall - Millis(ago),
             monotonic: Monotonic(0),
         };
-        store
-            .put_document(&site_id("yard"), &device_id(evse), &document(at))
-            .await
-            .unwrap();
+        let reported = Reported {
+            site: site_id("yard"),
+            device: device_id(evse),
+            at,
+            report: Report::Document(document(at)),
+        };
+        bus.publish(Message::Reported(reported)).await;
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use jiff::tz::TimeZone;
-use model::device::{GoeWay, LinkSettings};
+use model::device::LinkSettings;
 use model::id::DeviceId;
 use model::settings::Settings;
 use model::tariff::{Named, Tariff, problems};
@@ -284,38 +284,9 @@ async fn port(settings: &Settings, found: &mut Findings) {
     }
 }
 
-/// Host and port behind an address as it is configured.
-fn socket_address(address: &str) -> String {
-    let (port, rest) = match address.split_once("://") {
-        Some(("https" | "wss", rest)) => (443, rest),
-        Some(("mqtt", rest)) => (1_883, rest),
-        Some(("mqtts", rest)) => (8_883, rest),
-        Some((_, rest)) => (80, rest),
-        None => (502, address),
-    };
-    let host = rest.split('/').next().unwrap_or(rest);
-    let has_port = host
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if has_port {
-        host.to_owned()
-    } else {
-        format!("{host}:{port}")
-    }
-}
-
-/// The files that a link to a charger needs.
-fn charger_secrets(device: &DeviceId, way: &GoeWay, found: &mut Findings) {
-    let files = match way {
-        GoeWay::Http { .. } | GoeWay::Modbus { .. } => Vec::new(),
-        GoeWay::WebSocket { password_file, .. } | GoeWay::Mqtt { password_file, .. } => {
-            password_file.iter().collect()
-        }
-        GoeWay::Cloud {
-            token_file, ca_file, ..
-        } => std::iter::once(token_file).chain(ca_file).collect(),
-    };
-    for file in files {
+/// The files that a link needs.
+fn link_files(device: &DeviceId, link: &LinkSettings, found: &mut Findings) {
+    for file in link.files() {
         if let Err(error) = std::fs::read_to_string(file) {
             found.wrong(format!(
                 "device `{device}` needs {}, which cannot be read: {error}",
@@ -328,14 +299,11 @@ fn charger_secrets(device: &DeviceId, way: &GoeWay, found: &mut Findings) {
 async fn devices(settings: &Settings, found: &mut Findings) {
     let devices = settings.sites.iter().flat_map(|site| &site.devices);
     for device in devices {
-        let address = match &device.link {
-            LinkSettings::Goe(link) => {
-                charger_secrets(&device.id, &link.way, found);
-                socket_address(link.way.address())
-            }
-            LinkSettings::Sunspec { address, .. } | LinkSettings::Modbus { address, .. } => address.clone(),
-            LinkSettings::None => continue,
+        let Some(endpoint) = device.link.endpoint() else {
+            continue;
         };
+        link_files(&device.id, &device.link, found);
+        let address = endpoint.socket();
         let connected = tokio::time::timeout(ANSWER_WITHIN, tokio::net::TcpStream::connect(&address)).await;
         let cause = match connected {
             Ok(Ok(_)) => {
@@ -354,6 +322,8 @@ async fn devices(settings: &Settings, found: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use model::device::{GoeLink, GoeWay};
+
     use super::*;
 
     const BASE: &str = "[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n";
@@ -427,29 +397,14 @@ mod tests {
     }
 
     #[test]
-    fn every_address_of_a_charger_can_be_dialled() {
-        for (address, expected) in [
-            ("http://192.168.1.50", "192.168.1.50:80"),
-            ("http://192.168.1.50:8080/goe", "192.168.1.50:8080"),
-            ("https://000001.api.v3.go-e.io", "000001.api.v3.go-e.io:443"),
-            ("ws://charger.lan/ws", "charger.lan:80"),
-            ("mqtts://broker", "broker:8883"),
-            ("mqtt://[::1]", "[::1]:1883"),
-            ("192.168.1.50:502", "192.168.1.50:502"),
-        ] {
-            assert_eq!(socket_address(address), expected);
-        }
-    }
-
-    #[test]
     fn a_file_of_a_charger_that_is_not_there_is_wrong() {
         let mut found = Findings::default();
-        let way = GoeWay::Cloud {
+        let link = LinkSettings::Goe(GoeLink::from(GoeWay::Cloud {
             url: "https://000001.api.v3.go-e.io".to_owned(),
             token_file: "/nowhere/token".into(),
             ca_file: None,
-        };
-        charger_secrets(&"left".parse().unwrap(), &way, &mut found);
+        }));
+        link_files(&"left".parse().unwrap(), &link, &mut found);
         assert_eq!(found.wrong, 1, "{found:?}");
         assert!(found.lines[0].contains("/nowhere/token"), "{found:?}");
     }

@@ -355,6 +355,14 @@ fn scale(text: &str, digits: u32) -> Option<i64> {
     Some(if negative { -number } else { number })
 }
 
+/// `a, b or c`.
+pub fn one_of(known: &[&str]) -> String {
+    match known {
+        [most @ .., last] if !most.is_empty() => format!("{} or {last}", most.join(", ")),
+        few => few.concat(),
+    }
+}
+
 /// The known word with the smallest edit distance, if that is small enough to be a slip.
 pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let limit = (word.chars().count() / 3).max(1) + 1;

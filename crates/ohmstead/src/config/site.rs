@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use model::device::{
-    AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, GoeLink, GoeWay, LinkSettings, MeterRole,
-};
+use model::device::{AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, LinkSettings, MeterRole};
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::setpoint::ChargeCurrent;
@@ -14,7 +12,7 @@ use model::time::Millis;
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 
 use super::charger;
-use super::section::{Section, nearest};
+use super::section::{Section, nearest, one_of};
 
 const ID: &str = "an id of a-z, 0-9, - and _";
 const AMPS: &str = "amperes, 0 to 6300, at most three decimals";
@@ -252,7 +250,7 @@ fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut See
     };
     let link = read_link(&section);
     let kind = kind.and_then(|kind| read_kind(&kind, &section, id.as_ref(), name.as_deref(), seen));
-    let usual = link.as_ref().map_or(Millis(1_000), usual_period);
+    let usual = link.as_ref().map_or(Millis(1_000), LinkSettings::usual_period);
     let period = section
         .scaled("poll_s", 3, 500..=3_600_000, "seconds, 0.5 to 3600")
         .map_or(usual, Millis);
@@ -270,22 +268,9 @@ fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut See
     })
 }
 
-/// How often something may be heard. The vendor's cloud is asked twice a minute while no car charges.
-fn usual_period(link: &LinkSettings) -> Millis {
-    match link {
-        LinkSettings::Goe(GoeLink {
-            way: GoeWay::Cloud { .. },
-            ..
-        }) => Millis(30_000),
-        LinkSettings::Goe(_)
-        | LinkSettings::Sunspec { .. }
-        | LinkSettings::Modbus { .. }
-        | LinkSettings::None => Millis(1_000),
-    }
-}
-
 fn read_link(section: &Section<'_, '_>) -> Option<LinkSettings> {
-    let driver = section.required_text("driver", "goe, sunspec, modbus or none")?;
+    let drivers = one_of(&LinkSettings::DRIVERS);
+    let driver = section.required_text("driver", &drivers)?;
     let address = || {
         let expected = "a host and a port, for example \"192.168.1.20:502\"";
         if !section.has("address") {
@@ -335,11 +320,11 @@ fn read_link(section: &Section<'_, '_>) -> Option<LinkSettings> {
         }
         "none" => Some(LinkSettings::None),
         other => {
-            let hint = nearest(other, &["goe", "sunspec", "modbus", "none"])
+            let hint = nearest(other, &LinkSettings::DRIVERS)
                 .map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
             section.problem(
                 "driver",
-                format!("there is no driver `{other}`, expected goe, sunspec, modbus or none{hint}"),
+                format!("there is no driver `{other}`, expected {drivers}{hint}"),
             );
             None
         }

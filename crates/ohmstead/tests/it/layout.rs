@@ -1,6 +1,9 @@
-//! Which way dependencies point. The same table stands in `ARCHITECTURE.md`.
+//! Which way dependencies point, and where dialects may be named. The table of the former stands in
+//! `ARCHITECTURE.md`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::metadata::Metadata;
 
@@ -79,4 +82,180 @@ fn the_architecture_page_shows_the_same_table() {
         };
         assert!(page.contains(&row), "ARCHITECTURE.md misses the row {row}");
     }
+}
+
+/// Names of dialects. Under its name a dialect has one file or folder in each room that speaks it.
+const DIALECTS: [&str; 6] = ["goe", "cfos", "sunspec", "shinemonitor", "eybond", "supervision"];
+
+/// Where dialects are registered, a line or an arm for each.
+const REGISTRIES: [&str; 4] = [
+    "dialects/src/clouds.rs",
+    "dialects/src/lib.rs",
+    "model/src/device.rs",
+    "south/src/driver.rs",
+];
+
+/// Lines elsewhere that name a dialect. A new dialect would have to add to them, so their number may only
+/// shrink, and no file may be added.
+const NAMED: &[(&str, usize)] = &[
+    ("dialects/src/modbus/catalogue.rs", 2),
+    ("dialects/src/modbus/mod.rs", 1),
+    ("gate/src/address.rs", 3),
+    ("gate/src/aliases.rs", 51),
+    ("gate/src/gate.rs", 6),
+    ("gate/src/goe_door.rs", 14),
+    ("gate/src/lib.rs", 2),
+    ("gate/src/principal.rs", 3),
+    ("gate/src/secrets.rs", 2),
+    ("model/src/document.rs", 2),
+    ("model/src/intent.rs", 1),
+    ("model/src/settings.rs", 10),
+    ("north/src/address.rs", 3),
+    ("north/src/assets.rs", 1),
+    ("north/src/front.rs", 1),
+    ("north/src/lib.rs", 6),
+    ("north/src/limits.rs", 1),
+    ("north/src/native/mod.rs", 5),
+    ("north/src/native/settings.rs", 11),
+    ("north/src/native/wire/mod.rs", 3),
+    ("north/src/native/wire/settings.rs", 6),
+    ("north/src/native/wire/user.rs", 1),
+    ("ohmstead/src/args.rs", 2),
+    ("ohmstead/src/commands/demo.rs", 17),
+    ("ohmstead/src/commands/serve.rs", 3),
+    ("ohmstead/src/commands/tls.rs", 5),
+    ("ohmstead/src/config/charger.rs", 11),
+    ("ohmstead/src/config/mod.rs", 25),
+    ("ohmstead/src/config/section.rs", 1),
+    ("ohmstead/src/config/site.rs", 3),
+    ("sim/src/demo.rs", 20),
+    ("sim/src/device/battery.rs", 6),
+    ("sim/src/device/inverter.rs", 4),
+    ("sim/src/device/meter.rs", 4),
+    ("sim/src/device/mod.rs", 19),
+    ("sim/src/fault.rs", 6),
+    ("sim/src/listen/charger.rs", 5),
+    ("sim/src/listen.rs", 7),
+    ("sim/src/settings.rs", 11),
+    ("sim/src/world.rs", 7),
+    ("south/src/discover.rs", 1),
+    ("south/src/fake.rs", 1),
+    ("south/src/modbus.rs", 4),
+    ("store/src/lib.rs", 2),
+];
+
+#[test]
+fn a_dialect_is_named_only_where_it_is_registered() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&crates).unwrap() {
+        sources(&entry.unwrap().path().join("src"), &mut files);
+    }
+    let found: BTreeMap<String, usize> = files
+        .iter()
+        .map(|file| (file.strip_prefix(&crates).unwrap().to_str().unwrap(), file))
+        .filter(|(name, _)| !is_registered(name))
+        .map(|(name, file)| {
+            (
+                name.to_owned(),
+                lines_that_name(&fs::read_to_string(file).unwrap()),
+            )
+        })
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    let listed: BTreeMap<String, usize> = NAMED.iter().map(|(file, n)| ((*file).to_owned(), *n)).collect();
+    let mut wrong = Vec::new();
+    for name in found.keys().chain(listed.keys()).collect::<BTreeSet<_>>() {
+        let count = |of: &BTreeMap<String, usize>| of.get(name).copied().unwrap_or_default();
+        match (count(&found), count(&listed)) {
+            (found, listed) if found > listed => wrong.push(format!(
+                "{name} names a dialect in {found} lines, not {listed}: give the dialect a file of its own there"
+            )),
+            (found, listed) if found < listed => wrong.push(format!(
+                "{name} names a dialect in {found} lines only: shrink its row to that"
+            )),
+            _ => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn words_of_dialects_are_found_in_names_of_ours() {
+    for (line, is_named) in [
+        ("use crate::goe::Sheets;", true),
+        ("Wanted::Goe(GoeLink::http(url))", true),
+        ("let goe_token = 1;", true),
+        ("const GOE_TOKEN: &str = \"t\";", true),
+        ("/// The `go-eCharger`.", true),
+        ("it goes on and foregoes nothing", false),
+        ("let category = ego_energy;", false),
+        ("pub mod goe;", false),
+        ("mod goe { use x; }", true),
+    ] {
+        assert_eq!(lines_that_name(line), usize::from(is_named), "{line}");
+    }
+    for (name, expected) in [
+        ("north/src/goe/caller.rs", true),
+        ("north/src/native/goe.rs", true),
+        ("dialects/src/lib.rs", true),
+        ("engine/src/tests.rs", true),
+        ("gate/src/goe_door.rs", false),
+        ("north/src/lib.rs", false),
+    ] {
+        assert_eq!(is_registered(name), expected, "{name}");
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Files of a dialect, registries, and tests.
+fn is_registered(name: &str) -> bool {
+    let is_its = |part: &str| {
+        let stem = part.trim_end_matches(".rs");
+        DIALECTS.contains(&stem) || stem == "tests" || stem == "contract"
+    };
+    REGISTRIES.contains(&name) || name.split('/').any(is_its)
+}
+
+/// Not counting those that only say where a dialect's own file is.
+fn lines_that_name(text: &str) -> usize {
+    let production = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let is_declaration = |line: &str| {
+        let line = line.trim();
+        line.ends_with(';') && (line.starts_with("mod ") || line.starts_with("pub mod "))
+    };
+    production
+        .lines()
+        .filter(|line| !is_declaration(line))
+        .filter(|line| {
+            line.to_lowercase().contains("go-e") || words(line).any(|word| DIALECTS.contains(&&*word))
+        })
+        .count()
+}
+
+/// The words that names are made of: `goe` and `link` of `GoeLink`.
+fn words(line: &str) -> impl Iterator<Item = String> {
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for letter in line.chars() {
+        let begins = letter.is_uppercase() && before.is_lowercase();
+        if begins || !letter.is_alphanumeric() {
+            words.push(String::new());
+        }
+        if letter.is_alphanumeric() {
+            words.last_mut().unwrap().extend(letter.to_lowercase());
+        }
+        before = letter;
+    }
+    words.into_iter()
 }

@@ -1,6 +1,7 @@
 use model::device::{
-    AuthorisationMode, Device as Configured, DeviceKind, Evse as ConfiguredEvse, GoeLink, Wish,
+    AuthorisationMode, Device as Configured, DeviceKind, Evse as ConfiguredEvse, GoeLink, LinkSettings, Wish,
 };
+use model::endpoint::Endpoint;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::phases::{PhaseRotation, PhaseSet};
 use model::reading::{EvseStatus, Measured};
@@ -310,7 +311,7 @@ fn an_address_shows_host_and_port_only() {
         ("10.0.0.1:502", "10.0.0.1:502"),
         ("me:secret@10.0.0.1:502", "10.0.0.1:502"),
     ] {
-        assert_eq!(host_of(url), expected, "{url}");
+        assert_eq!(Endpoint::of(url).to_string(), expected, "{url}");
     }
     assert!(!answer(&view(&site())).to_string().contains("secret"));
 }
