@@ -8,9 +8,12 @@ mod attempts;
 pub mod cfos;
 pub mod clouds;
 pub mod goe;
+mod line;
 pub mod modbus;
 pub mod query;
 pub mod sunspec;
+
+pub use line::Line;
 
 use model::gateway::Unit;
 use model::message::Report;
@@ -38,6 +41,8 @@ pub enum Outgoing {
     /// Open the connection: [`Incoming::Opened`] or [`Incoming::Closed`] tells.
     Open,
     Close,
+    /// Bytes of a bare connection.
+    Bytes(Vec<u8>),
     /// A message of a WebSocket.
     Text(String),
     /// A message to a broker.
@@ -62,7 +67,7 @@ impl std::fmt::Debug for Work {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
     Opened,
-    /// A message of a WebSocket, text or binary.
+    /// A message of a WebSocket, text or binary; of a bare connection, what has come of it.
     Message(Vec<u8>),
     /// A message of a broker. Retained: it had been kept, nobody knows how long.
     Published {
@@ -102,6 +107,30 @@ pub struct ReplyError {
     pub asked: String,
     pub came: String,
     pub expected: String,
+}
+
+/// The first words on a connection that a device made to us: who is it? Like [`Client`] without sockets: send
+/// what [`Greeter::poll_bytes`] gives, feed what arrives, sleep until [`Greeter::poll_timeout`].
+pub trait Greeter: Send {
+    /// Something has come.
+    fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Greeting;
+    /// Time has come: some devices say nothing until they are asked in the right way.
+    fn handle_timeout(&mut self, now: Now) -> Greeting;
+    /// What is to be sent; fetched until there is nothing more.
+    fn poll_bytes(&mut self) -> Option<Vec<u8>>;
+    /// When [`Greeter::handle_timeout`] is due.
+    fn poll_timeout(&self) -> Monotonic;
+}
+
+/// What is known of whoever connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// Nothing yet.
+    More,
+    /// Its name, and what came behind that already.
+    Is { name: String, rest: Vec<u8> },
+    /// Nobody who belongs here.
+    Nonsense(ReplyError),
 }
 
 /// What a client has to say.

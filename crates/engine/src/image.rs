@@ -146,7 +146,7 @@ impl Image {
 
 /// Links report before long; a device without one stays as it is.
 fn first_state(device: &Device) -> LinkState {
-    if device.link.is_dialled() {
+    if device.link.is_linked() {
         LinkState::Connecting
     } else {
         LinkState::Offline {

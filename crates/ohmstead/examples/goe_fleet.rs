@@ -329,7 +329,8 @@ async fn links(count: usize) {
     let bus: Arc<dyn Bus> = InProcess::new();
     let clock = Arc::new(RealClock(tokio::time::Instant::now()));
     let (before, _) = cost();
-    let links = south::Supervisor::start(&[site], Arc::clone(&bus), clock, CancellationToken::new()).await;
+    let links =
+        south::Supervisor::start(&[site], &[], Arc::clone(&bus), clock, CancellationToken::new()).await;
     let online = || {
         let health = links.health();
         health

@@ -28,6 +28,8 @@ pub struct Health {
 pub struct DeviceHealth {
     pub site: SiteId,
     pub device: DeviceId,
+    /// How it is reached, [`model::device::LinkSettings::driver`].
+    pub driver: &'static str,
     /// As the dialect judges it.
     pub link: LinkState,
 }
@@ -46,6 +48,7 @@ impl Health {
         let devices = places.iter().map(|place| DeviceHealth {
             site: place.site.clone(),
             device: place.device.clone(),
+            driver: place.driver,
             link: LinkState::Connecting,
         });
         Self {

@@ -7,6 +7,7 @@
 //! Ten devices asked once a second are ten requests of some kilobytes a second; a link waits for almost all
 //! of its life and holds one answer at a time.
 
+pub mod arrivals;
 mod broker;
 mod complaints;
 pub mod discover;

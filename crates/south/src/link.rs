@@ -39,6 +39,7 @@ pub(crate) struct Place {
     pub unit: Unit,
     pub site: SiteId,
     pub device: DeviceId,
+    pub driver: &'static str,
     pub epoch: Epoch,
 }
 
@@ -208,6 +209,12 @@ impl Post {
             bus,
             clock,
         }
+    }
+
+    /// Its first device, by which it differs from other links.
+    pub fn name(&self) -> String {
+        let first = self.places.first();
+        first.map_or_else(String::new, |place| format!("{}/{}", place.site, place.device))
     }
 
     /// The topic of setpoints for the devices behind this link.

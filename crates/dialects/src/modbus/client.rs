@@ -60,7 +60,8 @@ impl Client {
 
 impl crate::Client for Client {
     fn handle_timeout(&mut self, now: Now) {
-        if self.conversation.begin_round(now) && !self.conversation.is_busy() {
+        // A round that takes longer than its period is read to its end.
+        if self.conversation.begin_round(now) && self.read.is_none() {
             self.read = Some(Vec::new());
         }
     }

@@ -77,7 +77,7 @@ impl Running {
     }
 
     /// Until the engine has heard that the station answers, and so whatever was reported before that.
-    async fn until_online(&self) {
+    pub async fn until_online(&self) {
         let site = SiteId::new("home").unwrap();
         loop {
             let (evse, mode) = (evse_id(), ChargeMode::Fast);

@@ -34,6 +34,8 @@ async fn rows_of_the_past_land_in_the_history_and_nowhere_else() {
         ])
         .collect();
     home.report(Report::Past { samples }).await;
+    home.report(Report::Link(LinkState::Online)).await;
+    home.until_online().await;
 
     let series = |quantity| Series {
         subject: "device:station".to_owned(),

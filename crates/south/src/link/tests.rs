@@ -39,6 +39,7 @@ async fn check(
         unit: Unit::only(),
         site: site.clone(),
         device: device.clone(),
+        driver: "none",
         epoch: Epoch::default(),
     };
     let post = Arc::new(Post::new(vec![place], bus.clone(), clock.clone()));
@@ -268,6 +269,7 @@ async fn several_devices_behind_one_link_are_told_apart() {
         unit: Unit::named(unit),
         site: site.parse().unwrap(),
         device: device.parse().unwrap(),
+        driver: "none",
         epoch: Epoch::default(),
     };
     let places = vec![place("2", "roof", "pv"), place("1", "home", "pv")];
