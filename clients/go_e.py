@@ -1,69 +1,21 @@
-"""Runs other people's go-e clients, unmodified, against the demo.
-
-usage: go_e.py BINARY
+"""Other people's go-e clients against the demo.
 
 Each case uses a client as its own documentation shows it. Where a client insists on the vendor's host name, the
-name is led to the demo in place of DNS, and the demo's own authority is trusted in place of the vendor's.
+demo's own authority is trusted in place of the vendor's.
 """
 
 import asyncio
-import json
 import os
-import pathlib
-import socket
-import subprocess
-import urllib.error
-import urllib.request
 
 import goecharger
 import goecharger_api_lite
 from goechargerv2.goecharger import GoeChargerApi
 
-from cases import run, until
+from harness import demo, equal, until
 
+START = demo
+LED = ["api.v3.go-e.io"]
 CLOUD = "000001.api.v3.go-e.io"
-
-
-def start(binary, data):
-    """Starts the demo; answers the process and its demo.json."""
-    demo = subprocess.Popen(
-        [binary, "demo", "--listen", "127.0.0.1:0", "--data", data],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    for line in demo.stdout:
-        if "demo.json" in line:
-            break
-    else:
-        raise SystemExit("the demo ended before it was ready")
-    told = json.loads((pathlib.Path(data) / "demo.json").read_text())
-    for charger in told["goe"]["chargers"]:
-        if charger["state"] == "live":
-            until(lambda url=f"{told['base_url']}/api/status?token={charger['token']}": answers(url))
-    return demo, told
-
-
-def answers(url):
-    try:
-        with urllib.request.urlopen(url) as reply:
-            return reply.status == 200
-    except urllib.error.HTTPError:
-        return False
-
-
-def equal(found, expected):
-    assert found == expected, f"found {found!r}, expected {expected!r}"
-
-
-def lead_cloud_to_loopback():
-    """What an entry in DNS does for a whole network."""
-    real = socket.getaddrinfo
-
-    def lead(host, *rest, **named):
-        return real("127.0.0.1" if str(host).endswith(".api.v3.go-e.io") else host, *rest, **named)
-
-    socket.getaddrinfo = lead
 
 
 def goechargerv2_steers(base, token):
@@ -165,8 +117,3 @@ CASES = [
     api_lite_steers_in_the_lan,
     the_first_api_steers,
 ]
-
-
-if __name__ == "__main__":
-    lead_cloud_to_loopback()
-    run(CASES, start)

@@ -1,6 +1,4 @@
-"""Runs somebody else's client of the charger's WebSocket, unmodified, against a simulated charger.
-
-usage: socket_of_charger.py BINARY
+"""Somebody else's client of the charger's WebSocket against a simulated charger.
 
 It is a client of Wattpilots, which speak as go-e chargers do. It knows the older of the two password functions only.
 """
@@ -11,8 +9,9 @@ import time
 
 import wattpilot
 
-from cases import run, until
+from harness import until
 
+LED = []
 PASSWORD = "correct horse"
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -87,6 +86,4 @@ CASES = [
     a_wrong_password_opens_nothing,
 ]
 
-
-if __name__ == "__main__":
-    run(CASES, start)
+START = start

@@ -11,6 +11,7 @@ pub mod goe;
 mod line;
 pub mod modbus;
 pub mod query;
+pub mod shinemonitor;
 pub mod sunspec;
 
 pub use line::Line;

@@ -17,9 +17,14 @@ pub fn pairs(query: &str) -> Vec<(String, String)> {
 /// Percent-decoding; `+` is a space, as form encoders of many clients write it.
 #[must_use]
 pub fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
+    String::from_utf8_lossy(&decode_bytes(text, b' ')).into_owned()
+}
+
+/// Percent-decoding to bytes; `plus` is what a `+` stands for.
+#[must_use]
+pub fn decode_bytes(text: &str, plus: u8) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
         rest = tail;
         match (first, tail) {
@@ -30,11 +35,11 @@ pub fn decode(text: &str) -> String {
                 }
                 _ => out.push(first),
             },
-            (b'+', _) => out.push(b' '),
+            (b'+', _) => out.push(plus),
             _ => out.push(first),
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    out
 }
 
 /// Percent-encoding of everything but letters, digits and `-._~`.

@@ -39,12 +39,43 @@ pub fn past(device: &DeviceId, samples: &[(Timestamp, Quantity, i64)], now: Time
     columns.into_iter().map(column).collect()
 }
 
+impl Sum {
+    fn add(&mut self, value: i64) {
+        self.count += 1;
+        self.sum = self.sum.saturating_add(value);
+        self.last = value;
+    }
+
+    /// What stands for an interval.
+    fn of(self, quantity: Quantity) -> i64 {
+        match quantity {
+            Quantity::EnergyIn
+            | Quantity::EnergyOut
+            | Quantity::Soc
+            | Quantity::Pilot
+            | Quantity::Setpoint => self.last,
+            Quantity::Power
+            | Quantity::PowerL1
+            | Quantity::PowerL2
+            | Quantity::PowerL3
+            | Quantity::CurrentL1
+            | Quantity::CurrentL2
+            | Quantity::CurrentL3
+            | Quantity::VoltageL1
+            | Quantity::VoltageL2
+            | Quantity::VoltageL3
+            | Quantity::Frequency => self.sum / self.count.max(1),
+        }
+    }
+}
+
 /// Collects values and gives them back interval by interval.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     interval: Millis,
     bucket: Timestamp,
-    open: BTreeMap<Series, Sum>,
+    /// By subject: a report brings a dozen values of one.
+    open: BTreeMap<String, BTreeMap<Quantity, Sum>>,
 }
 
 impl Recorder {
@@ -60,9 +91,9 @@ impl Recorder {
     pub fn take(&mut self, reported: &Reported) {
         match &reported.report {
             Report::Measured(measured) => {
-                let subject = format!("device:{}", reported.device);
+                let open = self.subject(&format!("device:{}", reported.device));
                 for (quantity, value) in measured.values() {
-                    self.add(&subject, quantity, value);
+                    open.entry(quantity).or_default().add(value);
                 }
             }
             Report::Evse { evse, status } => {
@@ -83,14 +114,11 @@ impl Recorder {
 
     /// Adds one value of a series of ours.
     pub fn add(&mut self, subject: &str, quantity: Quantity, value: i64) {
-        let series = Series {
-            subject: subject.to_owned(),
-            quantity,
-        };
-        let sum = self.open.entry(series).or_default();
-        sum.count += 1;
-        sum.sum = sum.sum.saturating_add(value);
-        sum.last = value;
+        self.subject(subject).entry(quantity).or_default().add(value);
+    }
+
+    fn subject(&mut self, subject: &str) -> &mut BTreeMap<Quantity, Sum> {
+        self.open.entry(subject.to_owned()).or_default()
     }
 
     /// What the interval that ended before `now` brought, dated at its beginning.
@@ -110,30 +138,18 @@ impl Recorder {
             bucket
         };
         self.bucket = bucket;
-        std::mem::take(&mut self.open)
-            .into_iter()
-            .map(|(series, sum)| {
-                let value = match series.quantity {
-                    Quantity::EnergyIn
-                    | Quantity::EnergyOut
-                    | Quantity::Soc
-                    | Quantity::Pilot
-                    | Quantity::Setpoint => sum.last,
-                    Quantity::Power
-                    | Quantity::PowerL1
-                    | Quantity::PowerL2
-                    | Quantity::PowerL3
-                    | Quantity::CurrentL1
-                    | Quantity::CurrentL2
-                    | Quantity::CurrentL3
-                    | Quantity::VoltageL1
-                    | Quantity::VoltageL2
-                    | Quantity::VoltageL3
-                    | Quantity::Frequency => sum.sum / sum.count.max(1),
-                };
-                Sample { series, at, value }
+        let open = std::mem::take(&mut self.open).into_iter();
+        open.flat_map(|(subject, sums)| {
+            sums.into_iter().map(move |(quantity, sum)| Sample {
+                series: Series {
+                    subject: subject.clone(),
+                    quantity,
+                },
+                at,
+                value: sum.of(quantity),
             })
-            .collect()
+        })
+        .collect()
     }
 }
 

@@ -7,9 +7,10 @@ use axum::extract::{Request, State as Shared};
 use axum::http::{HeaderMap, StatusCode, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use gate::address::{Sender, goe_serial_of_host, host_allowed, origin_allowed};
+use gate::address::{Sender, host_allowed, origin_allowed};
 
 use crate::State;
+use crate::door::Door;
 use crate::native::error::ApiError;
 
 /// The authority a request was sent to; empty when it names none.
@@ -33,10 +34,9 @@ pub async fn check_host(Shared(state): Shared<State>, request: Request, next: Ne
         }
         return ApiError::unreadable("the request needs one Host header").into_response();
     }
-    let is_goe_door = matches!(request.uri().path(), "/api/status" | "/api/set");
-    let fits =
-        host_allowed(host, &state.settings.host_names) || (is_goe_door && goe_serial_of_host(host).is_some());
-    if fits {
+    let path = request.uri().path();
+    let is_meant = || Door::of(path).is_some_and(|door| (door.answers_to)(host, path));
+    if host_allowed(host, &state.settings.host_names) || is_meant() {
         next.run(request).await
     } else {
         misdirected().into_response()

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::address::host_of;
+use crate::door::{Door, first_segment};
 use crate::native::{no_such_method, no_such_route};
 use crate::{State, Transport};
 
@@ -24,10 +25,8 @@ use crate::{State, Transport};
 struct Dist;
 
 const INDEX: &str = "index.html";
-/// First segments that belong to others.
-const RESERVED: [&str; 10] = [
-    "api", "cnf", "public", "platform", "goe", "site", "ui", "metrics", "healthz", "readyz",
-];
+/// First segments that belong to others than the doors: to our own API, and to dialects that are to come.
+const RESERVED: [&str; 7] = ["api", "metrics", "healthz", "readyz", "public", "platform", "ui"];
 
 /// The page loads nothing from elsewhere and runs nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -75,8 +74,7 @@ fn secure_address(host: &str, port: u16, uri: &Uri) -> Option<HeaderValue> {
 }
 
 fn is_reserved(uri: &Uri) -> bool {
-    let first = uri.path().trim_start_matches('/').split('/').next();
-    RESERVED.contains(&first.unwrap_or_default())
+    RESERVED.contains(&first_segment(uri.path())) || Door::of(uri.path()).is_some()
 }
 
 async fn serve_from<Files: RustEmbed>(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {

@@ -3,28 +3,41 @@
 //! `get_dev_info` is open: known clients send no credentials with it. The host is checked, and what is said
 //! holds no secrets.
 
+use axum::Router;
 use axum::extract::{Path, RawQuery, State as Shared};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use dialects::cfos::error;
+use axum::routing::get;
 use dialects::cfos::map::dev_info;
 use dialects::cfos::server::{Command, command};
+use dialects::cfos::{NAME, error};
 
 use crate::State;
+use crate::door::Door;
 
-/// The default site.
-pub async fn default_site(Shared(state): Shared<State>, RawQuery(query): RawQuery) -> Response {
-    let site = state.default_site.as_ref().map(|site| site.as_str().to_owned());
-    answer(
-        &state,
-        site.as_deref().unwrap_or_default(),
-        &query.unwrap_or_default(),
-    )
-    .await
+pub(crate) const DOOR: Door = Door {
+    name: NAME,
+    roots: &["cnf", "site"],
+    paths: &[],
+    answers_to: |_, _| false,
+    refuses: |_, _| None,
+    routes: |_| {
+        Router::new()
+            .route("/cnf", get(first_site).post(first_site))
+            .route("/site/{site}/cnf", get(one_site).post(one_site))
+    },
+    at_once: None,
+};
+
+/// Who asks without a site knows one only.
+async fn first_site(Shared(state): Shared<State>, RawQuery(query): RawQuery) -> Response {
+    let site = state.settings.sites.first();
+    let site = site.map(|site| site.id.as_str()).unwrap_or_default();
+    answer(&state, site, &query.unwrap_or_default()).await
 }
 
 /// A site by its id.
-pub async fn one_site(
+async fn one_site(
     Shared(state): Shared<State>,
     Path(site): Path<String>,
     RawQuery(query): RawQuery,

@@ -15,22 +15,23 @@ use axum::routing::future::RouteFuture;
 use futures_util::future::Either;
 use tower_service::Service;
 
-use crate::goe::AtOnce;
+use crate::door::{AtOnce, DOORS, Head};
 use crate::{State, Transport, router};
 
 /// Everything on the HTTP port. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Front {
-    at_once: Arc<AtOnce>,
+    at_once: Arc<[Box<dyn AtOnce>]>,
     routes: Router,
 }
 
 impl Front {
     #[must_use]
     pub fn new(state: State) -> Self {
+        let at_once = DOORS.iter().filter_map(|door| door.at_once);
         Self {
-            routes: router(state.clone()),
-            at_once: Arc::new(AtOnce::new(state)),
+            at_once: at_once.map(|make| make(&state)).collect(),
+            routes: router(state),
         }
     }
 
@@ -46,7 +47,8 @@ impl Front {
 
     /// What needs no router; `None` where it is asked.
     pub fn at_once<B>(&self, request: &Request<B>) -> Option<Response> {
-        self.at_once.answer(request)
+        let head = Head::of(request);
+        self.at_once.iter().find_map(|door| door.answer(&head))
     }
 }
 

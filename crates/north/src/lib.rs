@@ -1,13 +1,14 @@
 //! Whom we answer.
 //!
 //! Every door to the outside has a file here: our own API ([`native`]), the dialects of other makers
-//! ([`goe`], [`cfos`]), the page ([`assets`]). None of them touches a device or decides anything: what is
+//! ([`door`]), the page ([`assets`]). None of them touches a device or decides anything: what is
 //! asked for becomes an intent on the bus, what is shown comes from the latest view, who may is asked of the
 //! gate. The binary owns the port and serves [`router`].
 
 mod address;
 mod assets;
 mod cfos;
+mod door;
 pub mod events;
 mod front;
 mod goe;
@@ -29,7 +30,6 @@ use axum::routing::get;
 use bus::Bus;
 use gate::Gate;
 use links::outbound_guard::Guard;
-use model::id::SiteId;
 use model::settings::Settings;
 use model::time::Clock;
 use model::vehicle::SourceStates;
@@ -61,11 +61,8 @@ pub struct State {
     pub energies: Arc<store::EnergyBook>,
     /// Fed by [`events::Hub::run`], a task of the binary.
     pub hub: Arc<events::Hub>,
-    /// For dialects that know one site only.
-    pub default_site: Option<SiteId>,
     /// What users may have dialled.
     pub guard: Arc<Guard>,
-    sheets: Arc<goe::Sheets>,
     /// One change of a document at a time, since checks look at several.
     changing: Arc<tokio::sync::Mutex<()>>,
     /// The data directory, when records and history are files in it.
@@ -78,7 +75,6 @@ pub struct State {
 }
 
 impl State {
-    /// The default site is the first of the settings.
     #[must_use]
     pub fn new(
         bus: Arc<dyn Bus>,
@@ -96,13 +92,11 @@ impl State {
             gate,
             hub: events::Hub::new(Arc::clone(&clock)),
             clock,
-            default_site: settings.sites.first().map(|site| site.id.clone()),
             settings,
             readiness,
             metrics: Arc::default(),
             energies: Arc::default(),
             guard,
-            sheets: Arc::default(),
             changing: Arc::default(),
             data: None,
             backing_up: Arc::new(tokio::sync::Semaphore::new(1)),
@@ -138,21 +132,21 @@ impl State {
 }
 
 /// Everything but what [`Front`] answers at once. Requests carry a `ConnectInfo<SocketAddr>`: who calls decides over
-/// slowing down and over the open local form of go-e.
+/// slowing down, and over what a dialect shows to some networks only.
 pub fn router(state: State) -> Router {
     let private = Router::new()
         .route("/metrics", get(metrics::show))
         .route_layer(from_fn_with_state(state.clone(), native::auth::require));
-    let routes = Router::new()
+    let ours = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/cnf", get(cfos::default_site).post(cfos::default_site))
-        .route("/site/{site}/cnf", get(cfos::one_site).post(cfos::one_site))
         .merge(private)
-        .merge(native::router(&state))
-        .merge(goe::router())
-        .fallback(assets::serve);
+        .merge(native::router(&state));
+    let routes = door::DOORS
+        .iter()
+        .fold(ours, |routes, door| routes.merge((door.routes)(&state)));
     routes
+        .fallback(assets::serve)
         .layer(DefaultBodyLimit::max(limits::MAX_BODY))
         .layer(from_fn(limits::bound_body))
         .layer(from_fn_with_state(state.clone(), address::check_host))

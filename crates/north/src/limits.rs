@@ -8,9 +8,10 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures_util::{FutureExt, StreamExt};
 
+use crate::door::refuse;
 use crate::native::error::ApiError;
 
 /// The largest request body.
@@ -40,8 +41,9 @@ pub async fn bound_body(request: Request, next: Next) -> Response {
     if announced(request.headers()) <= MAX_BODY {
         return next.run(request).await;
     }
-    let _ = tokio::time::timeout(DRAIN_WITHIN, drain(request.into_body())).await;
-    too_large().into_response()
+    let (head, body) = request.into_parts();
+    let _ = tokio::time::timeout(DRAIN_WITHIN, drain(body)).await;
+    refuse(&head.uri, too_large())
 }
 
 fn announced(headers: &HeaderMap) -> usize {
@@ -64,48 +66,49 @@ async fn drain(body: Body) {
 
 /// Answers 503 when a handler does not come to an end, and 500 when it panics.
 pub async fn bound_work(request: Request, next: Next) -> Response {
+    let uri = request.uri().clone();
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(ANSWER_WITHIN, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             tracing::error!("a request handler panicked; the place is in the message above");
-            ApiError::new(
+            let said = ApiError::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
                 "something went wrong inside; it is in the log",
-            )
-            .into_response()
+            );
+            refuse(&uri, said)
         }
-        Err(_) => ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too_slow",
-            "the answer took too long; try again in a moment",
-        )
-        .into_response(),
+        Err(_) => {
+            let said = ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too_slow",
+                "the answer took too long; try again in a moment",
+            );
+            refuse(&uri, said)
+        }
     }
 }
 
-/// Refusals of the framework itself (a path that is no UTF-8, a method a route does not know) get our error
-/// shape too. Nobody guesses content types, and what is not meant to be kept is not kept.
+/// Refusals of the framework itself (a path that is no UTF-8, a method a route does not know) get the shape of
+/// their door, else ours. Nobody guesses content types, and what is not meant to be kept is not kept.
 pub async fn finish(request: Request, next: Next) -> Response {
-    // A charger in the LAN refuses a method in text.
-    let is_charger = request.uri().path().starts_with("/goe/");
+    let uri = request.uri().clone();
     let mut response = next.run(request).await;
     let status = response.status();
     let kind = response.headers().get(header::CONTENT_TYPE);
-    let is_json = kind.is_some_and(|kind| kind == "application/json")
-        || (is_charger && status == StatusCode::METHOD_NOT_ALLOWED);
+    let is_json = kind.is_some_and(|kind| kind == "application/json");
     if (status.is_client_error() || status.is_server_error()) && !is_json {
         let code = if status == StatusCode::METHOD_NOT_ALLOWED {
             "no_such_method"
         } else {
             "unreadable"
         };
-        let said = ApiError::new(status, code, status.canonical_reason().unwrap_or_default()).into_response();
+        let said = ApiError::new(status, code, status.canonical_reason().unwrap_or_default());
         let allow = response.headers_mut().remove(header::ALLOW);
-        response = said;
+        response = refuse(&uri, said);
         if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
+            response.headers_mut().entry(header::ALLOW).or_insert(allow);
         }
     }
     let headers = response.headers_mut();

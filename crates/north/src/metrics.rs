@@ -27,6 +27,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::State;
+use crate::door::Door;
 use crate::native::auth::allow;
 use crate::native::error::ApiError;
 
@@ -36,14 +37,25 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
+    of_doors: Family<DoorLabels, Counter>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let requests = Family::<RequestLabels, Counter>::default();
+        let of_doors = Family::<DoorLabels, Counter>::default();
         let mut registry = Registry::with_prefix("ohmstead");
         registry.register("http_requests", "HTTP requests answered", requests.clone());
-        Self { registry, requests }
+        registry.register(
+            "door_requests",
+            "HTTP requests answered in a dialect",
+            of_doors.clone(),
+        );
+        Self {
+            registry,
+            requests,
+            of_doors,
+        }
     }
 }
 
@@ -56,6 +68,13 @@ struct RequestLabels {
     status: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DoorLabels {
+    /// [`Door::name`]
+    door: &'static str,
+    status: String,
+}
+
 /// Counts and traces a request, by its route and without its query.
 pub async fn observe(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
     let method = request.method().as_str().to_owned();
@@ -64,6 +83,7 @@ pub async fn observe(Shared(state): Shared<State>, request: Request, next: Next)
         .get::<MatchedPath>()
         .map_or("page", MatchedPath::as_str)
         .to_owned();
+    let door = Door::of(request.uri().path()).map(|door| door.name);
     let begin = state.clock.now().monotonic;
     let response = next.run(request).await;
     let status = response.status();
@@ -74,12 +94,7 @@ pub async fn observe(Shared(state): Shared<State>, request: Request, next: Next)
     } else {
         "other".to_owned()
     };
-    let labels = RequestLabels {
-        method,
-        route,
-        status: class_of(status.as_u16()),
-    };
-    state.metrics.requests.get_or_create(&labels).inc();
+    state.metrics.answered(door, method, route, status.as_u16()).inc();
     response
 }
 
@@ -88,14 +103,43 @@ fn class_of(status: u16) -> String {
 }
 
 impl Metrics {
-    /// The count of requests of one kind, for who answers them without [`observe`].
-    pub(crate) fn answered(&self, method: &str, route: &str, status: u16) -> Counter {
+    /// The counts of requests of one kind; for who answers them without [`observe`] as well.
+    pub(crate) fn answered(
+        &self,
+        door: Option<&'static str>,
+        method: impl Into<String>,
+        route: impl Into<String>,
+        status: u16,
+    ) -> Answered {
+        let status = class_of(status);
+        let of_door = door.map(|door| DoorLabels {
+            door,
+            status: status.clone(),
+        });
         let labels = RequestLabels {
-            method: method.to_owned(),
-            route: route.to_owned(),
-            status: class_of(status),
+            method: method.into(),
+            route: route.into(),
+            status,
         };
-        self.requests.get_or_create(&labels).clone()
+        Answered {
+            all: self.requests.get_or_create(&labels).clone(),
+            of_door: of_door.map(|labels| self.of_doors.get_or_create(&labels).clone()),
+        }
+    }
+}
+
+/// What counts requests of one kind.
+pub(crate) struct Answered {
+    all: Counter,
+    of_door: Option<Counter>,
+}
+
+impl Answered {
+    pub fn inc(&self) {
+        self.all.inc();
+        if let Some(of_door) = &self.of_door {
+            of_door.inc();
+        }
     }
 }
 

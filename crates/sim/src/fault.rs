@@ -1,6 +1,5 @@
 //! What goes wrong on purpose.
 
-use dialects::goe::Quirk;
 use model::time::Millis;
 use serde::{Deserialize, Serialize};
 
@@ -48,25 +47,6 @@ impl Fault {
             | Self::MissingKeys
             | Self::FirmwareSuffix
             | Self::CarError => false,
-        }
-    }
-
-    /// What a go-e charger does differently, if that is all there is to it.
-    #[must_use]
-    pub const fn quirk(self) -> Option<Quirk> {
-        match self {
-            Self::PartialStatus => Some(Quirk::PartialStatus),
-            Self::MissingKeys => Some(Quirk::MissingKeys),
-            Self::FirmwareSuffix => Some(Quirk::FirmwareSuffix),
-            Self::CarError => Some(Quirk::CarError),
-            Self::Silence
-            | Self::Delay { .. }
-            | Self::Garbage
-            | Self::Html
-            | Self::IgnoreSetpoints
-            | Self::Reboot { .. }
-            | Self::ClockJump { .. }
-            | Self::Hang { .. } => None,
         }
     }
 }

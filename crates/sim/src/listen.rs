@@ -2,10 +2,10 @@
 //!
 //! A task moves the world on every second. What has happened is on disk before anybody can see it, so that
 //! no counter runs backwards after a crash of the process: requests are answered under the same lock. Here
-//! are no frames and no protocols; `links` carries, the devices answer. What a go-e charger has beyond one port of
-//! requests and answers is in `charger`.
+//! are no frames and no protocols; `links` carries, the devices answer, and each says which ways there are to it.
 
-mod charger;
+mod broker;
+mod sockets;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::{DeviceKind, GoeChargerSettings};
+use crate::voice::Way;
 use crate::world::World;
 
 const TICK: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ impl Listening {
         &self.addresses
     }
 
-    /// Where go-e chargers speak Modbus TCP beside what is on their own port.
+    /// Where devices speak Modbus TCP beside what is on their own port.
     #[must_use]
     pub const fn modbus(&self) -> &BTreeMap<DeviceId, SocketAddr> {
         &self.modbus
@@ -103,12 +103,12 @@ pub async fn listen(
     clock: Arc<dyn Clock>,
     save_to: Option<PathBuf>,
 ) -> Result<Listening, ListenError> {
-    let keeper = Keeper {
+    let ticker = Ticker {
         world: Arc::clone(&world),
         clock: Arc::clone(&clock),
         save_to,
     };
-    keeper.tick()?;
+    ticker.tick()?;
 
     let settings = lock(&world).settings().cars.clone();
     let broker = settings.broker.map(|text| text.parse()).transpose()?;
@@ -118,28 +118,16 @@ pub async fn listen(
     let failed = |source| ListenError::BindCars { address, source };
     let for_cars = TcpListener::bind(address).await.map_err(failed)?;
     let cars = for_cars.local_addr().map_err(failed)?;
-    let devices = lock(&world).settings().devices.clone();
-    let mut sockets = Vec::with_capacity(devices.len());
-    for device in devices {
-        let address = device
-            .listen
-            .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let (listener, bound) = bind(&device.id, address).await?;
-        let beside = match &device.kind {
-            DeviceKind::GoeCharger(GoeChargerSettings {
-                modbus_listen: Some(address),
-                ..
-            }) => Some(bind(&device.id, *address).await?),
-            DeviceKind::GoeCharger(_)
-            | DeviceKind::Meter
-            | DeviceKind::Inverter(_)
-            | DeviceKind::Battery(_) => None,
+    let ways = lock(&world).ways();
+    let (mut addresses, mut modbus, mut opened) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    for (device, way) in ways {
+        let (way, bound) = Opened::open(&device, way).await?;
+        match (bound, addresses.contains_key(&device)) {
+            (Some(bound), false) => addresses.insert(device.clone(), bound),
+            (Some(bound), true) => modbus.insert(device.clone(), bound),
+            (None, _) => None,
         };
-        let publishes = match &device.kind {
-            DeviceKind::GoeCharger(settings) => charger::Mqtt::new(settings)?,
-            DeviceKind::Meter | DeviceKind::Inverter(_) | DeviceKind::Battery(_) => None,
-        };
-        sockets.push((device, listener, bound, beside, publishes));
+        opened.push((device, way));
     }
 
     let shutdown = CancellationToken::new();
@@ -148,29 +136,15 @@ pub async fn listen(
     if let Some(broker) = broker {
         tasks.spawn(crate::cars::publish(Arc::clone(&world), broker, shutdown.clone()));
     }
-    let (mut addresses, mut modbus) = (BTreeMap::new(), BTreeMap::new());
-    for (device, listener, bound, beside, publishes) in sockets {
+    for (device, way) in opened {
         let port = Port {
             world: Arc::clone(&world),
             clock: Arc::clone(&clock),
-            device: device.id.clone(),
+            device,
         };
-        if let Some((listener, bound)) = beside {
-            modbus.insert(device.id.clone(), bound);
-            tasks.spawn(serve_modbus(port.clone(), listener, shutdown.clone()));
-        }
-        if let Some(publishes) = publishes {
-            tasks.spawn(charger::publish(port.clone(), publishes, shutdown.clone()));
-        }
-        addresses.insert(device.id, bound);
-        match device.kind {
-            DeviceKind::GoeCharger(_) => tasks.spawn(charger::serve(port, listener, shutdown.clone())),
-            DeviceKind::Meter | DeviceKind::Inverter(_) | DeviceKind::Battery(_) => {
-                tasks.spawn(serve_modbus(port, listener, shutdown.clone()))
-            }
-        };
+        way.run(port, &shutdown, &mut tasks);
     }
-    tasks.spawn(keeper.run(shutdown.clone()));
+    tasks.spawn(ticker.run(shutdown.clone()));
     Ok(Listening {
         addresses,
         modbus,
@@ -178,6 +152,50 @@ pub async fn listen(
         shutdown,
         tasks,
     })
+}
+
+/// A way with all that could be refused: whoever gets one runs it.
+enum Opened {
+    Http(TcpListener, &'static str),
+    Modbus(TcpListener),
+    Broker(broker::Settings),
+}
+
+impl Opened {
+    /// With the address, where it listens.
+    async fn open(device: &DeviceId, way: Way) -> Result<(Self, Option<SocketAddr>), ListenError> {
+        Ok(match way {
+            Way::Http { listen, sockets_at } => {
+                let (listener, bound) = bind(device, listen).await?;
+                (Self::Http(listener, sockets_at), Some(bound))
+            }
+            Way::Modbus { listen } => {
+                let (listener, bound) = bind(device, listen).await?;
+                (Self::Modbus(listener), Some(bound))
+            }
+            Way::Broker {
+                url,
+                client,
+                subscriptions,
+            } => (
+                Self::Broker(broker::Settings {
+                    broker: url.parse()?,
+                    client,
+                    subscriptions,
+                }),
+                None,
+            ),
+        })
+    }
+
+    fn run(self, port: Port, shutdown: &CancellationToken, tasks: &mut JoinSet<()>) {
+        let shutdown = shutdown.clone();
+        match self {
+            Self::Http(listener, path) => tasks.spawn(sockets::serve(port, listener, path, shutdown)),
+            Self::Modbus(listener) => tasks.spawn(serve_modbus(port, listener, shutdown)),
+            Self::Broker(settings) => tasks.spawn(broker::publish(port, settings, shutdown)),
+        };
+    }
 }
 
 /// One device and all it needs to answer.
@@ -201,6 +219,20 @@ impl Port {
             tokio::time::sleep(delay.to_std()).await;
         }
         reply
+    }
+
+    async fn answer_http(&self, request: http::Request<Vec<u8>>) -> Option<http::Response<Vec<u8>>> {
+        match self.answer(Request::Http(request)).await? {
+            Reply::Http(response) => Some(response),
+            Reply::Modbus { .. } => None,
+        }
+    }
+
+    async fn delay(&self) {
+        let delay = lock(&self.world).delay(&self.device);
+        if delay > Millis::ZERO {
+            tokio::time::sleep(delay.to_std()).await;
+        }
     }
 }
 
@@ -229,15 +261,15 @@ async fn serve_modbus(port: Port, listener: TcpListener, shutdown: CancellationT
 }
 
 /// Moves the world on and keeps its state.
-struct Keeper {
+struct Ticker {
     world: Arc<Mutex<World>>,
     clock: Arc<dyn Clock>,
     save_to: Option<PathBuf>,
 }
 
-impl Keeper {
+impl Ticker {
     async fn run(self, shutdown: CancellationToken) {
-        let keeper = Arc::new(self);
+        let ticker = Arc::new(self);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut could_save = true;
@@ -246,7 +278,7 @@ impl Keeper {
                 _ = ticks.tick() => false,
                 () = shutdown.cancelled() => true,
             };
-            let ticking = Arc::clone(&keeper);
+            let ticking = Arc::clone(&ticker);
             // The disk may take its time; the runtime has other things to do.
             let ticked = tokio::task::spawn_blocking(move || ticking.tick()).await;
             let saved = match ticked {
@@ -401,14 +433,14 @@ mod tests {
         let path = folder.path().join("world.json");
         let world = Arc::new(Mutex::new(World::new(demo::home(1)).unwrap()));
         let clock = Arc::new(Hasty::default());
-        let keeper = Keeper {
+        let ticker = Ticker {
             world: Arc::clone(&world),
             clock,
             save_to: Some(path.clone()),
         };
         let mut last = String::new();
         for _ in 0..3 {
-            keeper.tick().unwrap();
+            ticker.tick().unwrap();
             let saved = std::fs::read_to_string(&path).unwrap();
             assert_eq!(saved, lock(&world).save());
             assert_ne!(saved, last);

@@ -1,6 +1,6 @@
 //! What a world is made of. Readable as TOML, so that `ohmstead sim --config FILE` can bring up any site.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::phases::PhaseRotation;
@@ -79,6 +79,13 @@ pub struct DeviceSettings {
     pub listen: Option<SocketAddr>,
     #[serde(flatten)]
     pub kind: DeviceKind,
+}
+
+impl DeviceSettings {
+    /// Where to listen.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    }
 }
 
 /// What a device is and which protocol it speaks.

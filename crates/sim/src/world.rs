@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use dialects::goe::charger::Session;
 use dialects::{Reply, Request};
 use jiff::tz::TimeZone;
 use model::id::{CircuitId, DeviceId};
@@ -17,17 +16,19 @@ use model::time::{Millis, Now};
 use model::units::{MilliHertz, MilliVolts};
 use serde::{Deserialize, Serialize};
 
-use crate::device::{Body, Device, DeviceState, Surroundings};
+use crate::body::{Placed, Surroundings};
+use crate::device::{Device, DeviceState, Unfit};
 use crate::fault::Fault;
 use crate::local::LocalTime;
 use crate::physics::Flow;
 use crate::physics::grid::Grid;
 use crate::physics::house::House;
 pub use crate::settings::{SettingsError, WorldSettings};
-use crate::truth::{EvseTruth, Truth};
+use crate::truth::Truth;
+use crate::voice::{Link, Publication, Way};
 
 /// A site that does not exist.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct World {
     settings: WorldSettings,
     zone: TimeZone,
@@ -109,13 +110,12 @@ impl World {
         let mut world = Self::new(settings)?;
         let mut states = saved.devices;
         for device in &mut world.devices {
-            if let Some(state) = states.remove(&device.id)
-                && !device.restore(state)
-            {
-                return Err(RestoreError::Kind {
-                    device: device.id.clone(),
-                });
-            }
+            device
+                .restore(|id| states.remove(id))
+                .map_err(|unfit| match unfit {
+                    Unfit::Kind(device) => RestoreError::Kind { device },
+                    Unfit::Unreadable(error) => RestoreError::Unreadable(error),
+                })?;
         }
         Ok(world)
     }
@@ -123,11 +123,7 @@ impl World {
     /// Everything that must survive a restart, as one JSON text.
     #[must_use]
     pub fn save(&self) -> String {
-        let devices = self
-            .devices
-            .iter()
-            .map(|device| (device.id.clone(), device.state()))
-            .collect();
+        let devices = self.devices.iter().flat_map(Device::states).collect();
         let saved = Saved {
             format: FORMAT,
             devices,
@@ -185,6 +181,7 @@ impl World {
             span,
             voltage: self.voltage,
             frequency: self.frequency,
+            is_up: true,
         };
 
         let load = self
@@ -195,35 +192,15 @@ impl World {
         self.house_flow = Flow::of_power(load, self.voltage);
         let mut others = load.total();
         for device in &mut self.devices {
-            device.age_fault(span);
-            let is_up = !matches!(device.fault(), Some(Fault::Reboot { .. }));
-            match &mut device.body {
-                Body::Inverter(inverter) => inverter.step(around),
-                Body::Goe(charger) => charger.step(around, is_up),
-                Body::Battery(_) | Body::Meter(_) => {}
-            }
-            if !matches!(device.body, Body::Battery(_)) {
-                others += device.flow().power.total();
-            }
+            others += device.live(around);
         }
         // Batteries come last: their own logic looks at what everything else takes.
         for device in &mut self.devices {
-            if let Body::Battery(battery) = &mut device.body {
-                battery.step(around, others);
-                others += battery.flow().power.total();
-            }
+            others += device.balance(around, others);
         }
         self.add_up();
         for device in &mut self.devices {
-            if let Body::Meter(meter) = &mut device.body {
-                meter.step(
-                    around,
-                    self.circuit_flows
-                        .get(device.circuit)
-                        .copied()
-                        .unwrap_or_default(),
-                );
-            }
+            device.measure(around, &self.circuit_flows);
         }
     }
 
@@ -232,9 +209,9 @@ impl World {
         if let Some(root) = self.circuit_flows.first_mut() {
             *root = self.house_flow;
         }
-        for device in &self.devices {
-            let flow = device.flow();
-            let mut circuit = Some(device.circuit);
+        for Placed { circuit, body, .. } in self.devices.iter().flat_map(Device::bodies) {
+            let flow = body.flow();
+            let mut circuit = Some(*circuit);
             while let Some(index) = circuit {
                 if let Some(sum) = self.circuit_flows.get_mut(index) {
                     *sum = *sum + flow;
@@ -256,26 +233,8 @@ impl World {
             frequency: self.frequency,
             ..Truth::default()
         };
-        for device in &self.devices {
-            match &device.body {
-                Body::Meter(_) => {}
-                Body::Inverter(inverter) => truth.pv = truth.pv + inverter.flow(),
-                Body::Battery(battery) => {
-                    truth.battery = truth.battery + battery.flow();
-                    truth.battery_soc.insert(device.id.clone(), battery.soc());
-                }
-                Body::Goe(charger) => {
-                    let evse = EvseTruth {
-                        station: device.id.clone(),
-                        flow: charger.flow(),
-                        offered: charger.offered(),
-                        pilot: charger.pilot(),
-                        soc: charger.vehicle().soc(),
-                        wants: charger.vehicle().wants(),
-                    };
-                    truth.evses.insert(charger.evse_id().clone(), evse);
-                }
-            }
+        for Placed { id, body, .. } in self.devices.iter().flat_map(Device::bodies) {
+            body.show(id, &mut truth);
         }
         truth
     }
@@ -293,8 +252,8 @@ impl World {
     /// Does what a setpoint says, without any codec in between. A device that does not exist, or that a
     /// fault makes deaf, does nothing.
     pub fn act(&mut self, device: &DeviceId, action: &Action, now: Now) {
-        if let Some(device) = self.device_mut(device) {
-            device.act(action, now);
+        if let Some(holder) = self.devices.iter_mut().find(|holder| holder.has(device)) {
+            holder.act(device, action, now);
         }
     }
 
@@ -314,33 +273,51 @@ impl World {
         }
     }
 
-    /// A client comes to the WebSocket of a go-e charger: its session, and what it is told first. `None` when there is
-    /// no such charger, or nobody can reach it.
-    pub fn open_socket(&mut self, device: &DeviceId) -> Option<(Session, Vec<String>)> {
-        self.device_mut(device)?.open_socket()
+    /// How devices are spoken to, one after the other.
+    pub(crate) fn ways(&self) -> Vec<(DeviceId, Way)> {
+        let ways = |device: &Device| {
+            let id = device.id.clone();
+            let ways = device.ways().into_iter();
+            ways.map(move |way| (id.clone(), way))
+        };
+        self.devices.iter().flat_map(ways).collect()
     }
 
-    /// What a go-e charger says at its WebSocket: to a message, or by itself about what has changed. `None` when the
-    /// link is cut.
-    pub fn socket(
+    /// A link comes up, a WebSocket for example: its number, and what the device says first. `None` when it takes
+    /// none, or nobody can reach it.
+    pub fn open(&mut self, device: &DeviceId) -> Option<(Link, Vec<Vec<u8>>)> {
+        self.device_mut(device)?.open()
+    }
+
+    /// What a device says on a link: to a message, or by itself about what has changed. `None` when it hangs up.
+    pub fn hear(
         &mut self,
         device: &DeviceId,
-        session: &mut Session,
+        link: Link,
         message: Option<&[u8]>,
         now: Now,
-    ) -> Option<Vec<String>> {
-        self.device_mut(device)?.socket(session, message, now)
+    ) -> Option<Vec<Vec<u8>>> {
+        self.device_mut(device)?.hear(link, message, now)
     }
 
-    /// The keys that a go-e charger publishes, as JSON. Nothing when it is silent or publishes nothing.
+    /// A link is gone.
+    pub fn close(&mut self, device: &DeviceId, link: Link) {
+        if let Some(device) = self.device_mut(device) {
+            device.close(link);
+        }
+    }
+
+    /// What the broker of a device is to know. Nothing when it is silent or has none.
     #[must_use]
-    pub fn exported(&mut self, device: &DeviceId) -> Vec<(&'static str, String)> {
-        self.device_mut(device).map(Device::exported).unwrap_or_default()
+    pub fn publications(&mut self, device: &DeviceId) -> Vec<Publication> {
+        self.device_mut(device)
+            .map(Device::publications)
+            .unwrap_or_default()
     }
 
-    /// What a go-e charger publishes as the result of a write, if it takes any.
-    pub fn take(&mut self, device: &DeviceId, key: &str, payload: &str, now: Now) -> Option<String> {
-        self.device_mut(device)?.take(key, payload, now)
+    /// What a device publishes as the result of a message that it has subscribed to, if anything.
+    pub fn take(&mut self, device: &DeviceId, topic: &str, payload: &[u8], now: Now) -> Option<Publication> {
+        self.device_mut(device)?.take(topic, payload, now)
     }
 
     /// Makes a device misbehave, or behave again.
@@ -406,7 +383,7 @@ fn index_of(circuits: &[crate::settings::CircuitSettings], id: &CircuitId) -> Op
 fn devices(settings: &WorldSettings) -> Result<Vec<Device>, SettingsError> {
     let mut devices: Vec<Device> = Vec::with_capacity(settings.devices.len());
     for device in &settings.devices {
-        if devices.iter().any(|other| other.id == device.id) {
+        if devices.iter().any(|other| other.has(&device.id)) {
             return Err(SettingsError::Twice {
                 id: device.id.to_string(),
             });

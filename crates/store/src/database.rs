@@ -50,10 +50,4 @@ impl<G> Database<G> {
             _guard: guard,
         }))
     }
-
-    /// How many readings came too late to be kept.
-    #[must_use]
-    pub fn readings_dropped(&self) -> u64 {
-        self.history.dropped()
-    }
 }

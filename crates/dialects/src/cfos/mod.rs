@@ -15,3 +15,6 @@ pub mod error;
 pub mod map;
 pub mod server;
 pub mod wire;
+
+/// What everybody calls this dialect.
+pub const NAME: &str = "cfos";

@@ -38,9 +38,6 @@ pub use http::{Client, GoeClientSettings};
 
 use crate::attempts::Waits;
 
-/// The name of this dialect on documents.
-pub const DIALECT: &str = "goe";
-
 /// How often a setpoint that the charger does not show is sent again before the pace slows down.
 pub const MOST_REPEATS: u32 = 5;
 

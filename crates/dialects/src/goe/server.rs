@@ -31,9 +31,7 @@ use model::time::{Millis, Timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-pub use super::charger::{Charger, ChargerInputs, ChargerOutputs};
 use super::keys;
-pub use super::query::{SetQuery, StatusQuery, Write};
 
 /// Whether a caller may see secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

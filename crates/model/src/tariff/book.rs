@@ -9,7 +9,6 @@ use super::price::{LONGEST_SLOT_MS, midnight};
 use super::{Contract, Direction, Prices, Tariff};
 use crate::id::{SiteId, TariffId};
 use crate::money::{Currency, PerKwh};
-use crate::session::Cost;
 use crate::time::Timestamp;
 
 /// A price of a provider: start, end (not included), price of one kWh as the market names it.
@@ -181,20 +180,6 @@ impl PriceBook {
             .chain(self.defaults(site, Direction::Import))
             .collect::<Vec<_>>();
         self.spans(&tariffs, from, to, |at| self.price_at(site, user, card, at))
-    }
-
-    /// The monthly fees of a site's tariffs in a span, see [`Tariff::fees`].
-    #[must_use]
-    pub fn site_fees(&self, site: &SiteId, from: Timestamp, to: Timestamp) -> Vec<Cost> {
-        let mut sums: Vec<Cost> = Vec::new();
-        let of_site = self.tariffs.values().filter(|t| t.site.as_ref() == Some(site));
-        for fee in of_site.flat_map(|tariff| tariff.fees(&self.zone, from, to)) {
-            match sums.iter_mut().find(|sum| sum.currency == fee.currency) {
-                Some(sum) => sum.amount += fee.amount,
-                None => sums.push(fee),
-            }
-        }
-        sums
     }
 
     fn own(&self, named: Option<&TariffId>, at: Timestamp) -> Option<Priced> {

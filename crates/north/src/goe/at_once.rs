@@ -9,26 +9,30 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::Response;
+use dialects::goe::DIALECT;
 use dialects::query::decode;
 use futures_util::FutureExt;
+use gate::Thing;
 use gate::address::{goe_serial_of_host, host_allowed};
 use model::id::{DeviceId, EvseId, SiteId};
 use model::settings::GoeCharger;
-use prometheus_client::metrics::counter::Counter;
 
 use super::caller::{in_header, six_digits};
 use super::charger::Moment;
+use super::sheets::Sheets;
+use super::{DOOR, STATUS};
 use crate::State;
-
-const PATH: &str = "/api/status";
+use crate::door::{self, Head};
+use crate::metrics::Answered;
 
 /// Answers at once, or not at all.
 pub struct AtOnce {
     state: State,
     chargers: BTreeMap<EvseId, Known>,
-    answered: OnceLock<Counter>,
+    sheets: Sheets,
+    answered: OnceLock<Answered>,
 }
 
 /// Where a charger is looked for.
@@ -44,8 +48,11 @@ struct Known {
 }
 
 impl AtOnce {
-    #[must_use]
-    pub fn new(state: State) -> Self {
+    pub fn boxed(state: &State) -> Box<dyn door::AtOnce> {
+        Box::new(Self::new(state.clone()))
+    }
+
+    fn new(state: State) -> Self {
         let settings = &state.settings;
         let mut chargers = BTreeMap::new();
         for charger in &settings.goe.chargers {
@@ -68,18 +75,16 @@ impl AtOnce {
         Self {
             state,
             chargers,
+            sheets: Sheets::default(),
             answered: OnceLock::new(),
         }
     }
+}
 
-    /// `None`: ask the router.
-    pub fn answer<B>(&self, request: &Request<B>) -> Option<Response> {
-        let (uri, headers) = (request.uri(), request.headers());
-        if request.method() != Method::GET
-            || uri.path() != PATH
-            || uri.authority().is_some()
-            || has_body(headers)
-        {
+impl door::AtOnce for AtOnce {
+    fn answer(&self, request: &Head<'_>) -> Option<Response> {
+        let Head { method, uri, headers } = *request;
+        if method != Method::GET || uri.path() != STATUS || uri.authority().is_some() || has_body(headers) {
             return None;
         }
         let host = only_host(headers)?;
@@ -92,13 +97,16 @@ impl AtOnce {
             Some(token) => token,
             None => in_header(headers)?,
         };
-        let (evse, decided) = self.state.gate.goe_at_once(serial.as_deref(), token)?;
+        let (thing, decided) = self.state.gate.at_once(&DIALECT, serial.as_deref(), token)?;
+        let Thing::Evse(evse) = thing else { return None };
         let known = self.chargers.get(&evse)?;
         let reply = self.status(known, &evse, decided, token, &query)?;
         self.count();
         Some(reply)
     }
+}
 
+impl AtOnce {
     fn status(
         &self,
         known: &Known,
@@ -133,7 +141,7 @@ impl AtOnce {
                 .filter(|_| !known.is_fixed)
                 .unwrap_or(known.settings.enabled),
         };
-        let ready = self.state.sheets.of(&moment, Some(token));
+        let ready = self.sheets.of(&moment, Some(token));
         let answer = ready.answer(query);
         moment.facts(&self.state).admit_status(answer.age).ok()?;
         let last_modified = ready.last_modified(moment.last_data()?)?;
@@ -156,14 +164,14 @@ impl AtOnce {
     fn count(&self) {
         tracing::debug!(
             http.method = "GET",
-            http.route = PATH,
+            http.route = STATUS,
             http.status = 200,
             duration_ms = 0,
             "answered"
         );
         let answered = self
             .answered
-            .get_or_init(|| self.state.metrics.answered("GET", PATH, 200));
+            .get_or_init(|| self.state.metrics.answered(Some(DOOR.name), "GET", STATUS, 200));
         answered.inc();
     }
 }

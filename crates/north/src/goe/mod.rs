@@ -15,6 +15,7 @@ mod sheets;
 mod writes;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -22,6 +23,7 @@ use axum::extract::{ConnectInfo, Path, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
+use dialects::goe::DIALECT;
 use dialects::goe::query::{SetQuery, StatusQuery, Write};
 use dialects::goe::server::{
     self, Outcome, Refusal, Secrets, SetForm, StatusForm, refuse, set_reply, status_reply,
@@ -29,28 +31,51 @@ use dialects::goe::server::{
 use dialects::goe::v1;
 use dialects::goe::value::Reading;
 use gate::Action;
+use gate::address::goe_serial_of_host;
 use model::settings::SetStatus;
 use model::time::Millis;
 use serde_json::json;
 
 use crate::State;
 use crate::address::may_write;
-pub use at_once::AtOnce;
+use crate::door::Door;
+use at_once::AtOnce;
 use caller::Caller;
-pub use charger::{Charger, Door};
-pub use sheets::Sheets;
+pub use charger::{Charger, Door as ChargerDoor};
+use sheets::Sheets;
 pub use writes::{Writer, write_all};
 
 /// The local form has no word for the age of data; a charger in the LAN either answers or does not.
 const LOCAL_AGE: Millis = Millis(30_000);
-/// What the audit log calls this door.
-const DOOR: &str = "goe";
+/// The paths of the cloud form.
+const STATUS: &str = "/api/status";
+const SET: &str = "/api/set";
 
-/// All go-e routes.
-pub fn router() -> Router<State> {
+pub(crate) const DOOR: Door = Door {
+    name: DIALECT.name,
+    roots: &["goe"],
+    paths: &[STATUS, SET],
+    answers_to: |host, path| [STATUS, SET].contains(&path) && goe_serial_of_host(host).is_some(),
+    refuses: |status, uri| (status == StatusCode::METHOD_NOT_ALLOWED).then(|| method_not_allowed(uri)),
+    routes,
+    at_once: Some(AtOnce::boxed),
+};
+
+/// What the handlers work with.
+#[derive(Clone)]
+struct Goe {
+    state: State,
+    sheets: Arc<Sheets>,
+}
+
+fn routes(state: &State) -> Router<State> {
+    let goe = Goe {
+        state: state.clone(),
+        sheets: Arc::default(),
+    };
     Router::new()
-        .route("/api/status", only_get(get(cloud_status)).options(preflight))
-        .route("/api/set", only_get(get(cloud_set)))
+        .route(STATUS, only_get(get(cloud_status)).options(preflight))
+        .route(SET, only_get(get(cloud_set)))
         .route("/goe/{serial}/{token}/api/status", only_get(get(local_status)))
         .route("/goe/{serial}/{token}/api/set", only_get(get(local_set)))
         .route("/goe/{serial}/api/status", only_get(get(open_status)))
@@ -59,31 +84,31 @@ pub fn router() -> Router<State> {
         .route("/goe/{serial}/{token}/mqtt", only_get(get(local_v1_set)))
         .route("/goe/{serial}/status", only_get(get(open_v1_status)))
         .route("/goe/{serial}/mqtt", only_get(get(open_v1_set)))
-        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(goe)
 }
 
 /// A HEAD is no GET here: it would write.
-fn only_get(route: MethodRouter<State>) -> MethodRouter<State> {
-    route.head(method_not_allowed)
+fn only_get(route: MethodRouter<Goe>) -> MethodRouter<Goe> {
+    route.head(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 type Reply = http::Response<Vec<u8>>;
 
 async fn cloud_status(
-    Shared(state): Shared<State>,
+    Shared(goe): Shared<Goe>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let query = StatusQuery::parse(uri.query().unwrap_or_default());
-    let caller = Caller::of_cloud(&state, &uri, &headers, query.token.as_deref(), peer.ip()).await;
+    let caller = Caller::of_cloud(&goe.state, &uri, &headers, query.token.as_deref(), peer.ip()).await;
     let Some(caller) = caller else {
         return sent(refuse(Refusal::Unauthorized));
     };
     sent(
-        match Charger::find(&state, &caller.evse, &caller.principal, &Action::Read).await {
-            Some(charger) => match charger.facts(&state).admit_status(query.age) {
-                Ok(()) => cloud_body(&state, &charger, &caller, &query),
+        match Charger::find(&goe.state, &caller.evse, &caller.principal, &Action::Read).await {
+            Some(charger) => match charger.facts(&goe.state).admit_status(query.age) {
+                Ok(()) => cloud_body(&goe, &charger, &caller, &query),
                 Err(refusal) => refuse(refusal),
             },
             None => refuse(Refusal::Offline),
@@ -91,11 +116,11 @@ async fn cloud_status(
     )
 }
 
-fn cloud_body(state: &State, charger: &Charger, caller: &Caller, query: &StatusQuery) -> Reply {
+fn cloud_body(goe: &Goe, charger: &Charger, caller: &Caller, query: &StatusQuery) -> Reply {
     let Some(last_modified) = charger.last_data() else {
         return refuse(Refusal::Offline);
     };
-    let sheet = state.sheets.of(&charger.moment(), caller.token.as_deref());
+    let sheet = goe.sheets.of(&charger.moment(), caller.token.as_deref());
     status_reply(
         &sheet,
         query.filter.as_deref(),
@@ -105,7 +130,7 @@ fn cloud_body(state: &State, charger: &Charger, caller: &Caller, query: &StatusQ
 }
 
 async fn cloud_set(
-    Shared(state): Shared<State>,
+    Shared(goe): Shared<Goe>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     uri: Uri,
     headers: HeaderMap,
@@ -114,16 +139,17 @@ async fn cloud_set(
         return sent(foreign());
     }
     let query = SetQuery::parse(uri.query().unwrap_or_default());
-    let caller = Caller::of_cloud(&state, &uri, &headers, query.token.as_deref(), peer.ip()).await;
+    let caller = Caller::of_cloud(&goe.state, &uri, &headers, query.token.as_deref(), peer.ip()).await;
     let Some(caller) = caller else {
         return sent(refuse(Refusal::Unauthorized));
     };
     sent(
-        match Charger::find(&state, &caller.evse, &caller.principal, &Action::Steer).await {
-            Some(charger) => match charger.facts(&state).admit_set() {
+        match Charger::find(&goe.state, &caller.evse, &caller.principal, &Action::Steer).await {
+            Some(charger) => match charger.facts(&goe.state).admit_set() {
                 Ok(()) => {
-                    let outcomes = written(&state, &charger, &caller, &query.writes, Reading::Lenient).await;
-                    let accepted = match state.settings.goe.set_status {
+                    let outcomes =
+                        written(&goe.state, &charger, &caller, &query.writes, Reading::Lenient).await;
+                    let accepted = match goe.state.settings.goe.set_status {
                         SetStatus::Accepted => StatusCode::ACCEPTED,
                         SetStatus::Ok => StatusCode::OK,
                     };
@@ -137,52 +163,52 @@ async fn cloud_set(
 }
 
 async fn local_status(
-    Shared(state): Shared<State>,
+    Shared(goe): Shared<Goe>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path((serial, token)): Path<(String, String)>,
     uri: Uri,
 ) -> Response {
-    let caller = Caller::of_local(&state, &serial, &token, peer.ip()).await;
-    sent(local_status_of(&state, caller, &uri).await)
+    let caller = Caller::of_local(&goe.state, &serial, &token, peer.ip()).await;
+    sent(local_status_of(&goe, caller, &uri).await)
 }
 
 async fn local_set(
-    Shared(state): Shared<State>,
+    Shared(goe): Shared<Goe>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path((serial, token)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let caller = Caller::of_local(&state, &serial, &token, peer.ip()).await;
-    sent(local_set_of(&state, caller, &uri, &headers).await)
+    let caller = Caller::of_local(&goe.state, &serial, &token, peer.ip()).await;
+    sent(local_set_of(&goe, caller, &uri, &headers).await)
 }
 
 async fn open_status(
-    Shared(state): Shared<State>,
+    Shared(goe): Shared<Goe>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(serial): Path<String>,
     uri: Uri,
 ) -> Response {
-    let caller = Caller::of_open(&state, &serial, peer.ip());
-    sent(local_status_of(&state, caller, &uri).await)
+    let caller = Caller::of_open(&goe.state, &serial, peer.ip());
+    sent(local_status_of(&goe, caller, &uri).await)
 }
 
 async fn open_set(
-    Shared(state): Shared<State>,
+    Shared(goe): Shared<Goe>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(serial): Path<String>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let caller = Caller::of_open(&state, &serial, peer.ip());
-    sent(local_set_of(&state, caller, &uri, &headers).await)
+    let caller = Caller::of_open(&goe.state, &serial, peer.ip());
+    sent(local_set_of(&goe, caller, &uri, &headers).await)
 }
 
-async fn local_status_of(state: &State, caller: Option<Caller>, uri: &Uri) -> Reply {
+async fn local_status_of(goe: &Goe, caller: Option<Caller>, uri: &Uri) -> Reply {
     let Some(caller) = caller else {
         return refuse(Refusal::Unauthorized);
     };
-    let charger = match reachable(state, &caller, &Action::Read).await {
+    let charger = match reachable(&goe.state, &caller, &Action::Read).await {
         Ok(charger) => charger,
         Err(reply) => return reply,
     };
@@ -192,93 +218,93 @@ async fn local_status_of(state: &State, caller: Option<Caller>, uri: &Uri) -> Re
     } else {
         Secrets::Never
     };
-    let sheet = state.sheets.of(&charger.moment(), caller.token.as_deref());
+    let sheet = goe.sheets.of(&charger.moment(), caller.token.as_deref());
     status_reply(&sheet, query.filter.as_deref(), secrets, StatusForm::Local)
 }
 
-async fn local_set_of(state: &State, caller: Option<Caller>, uri: &Uri, headers: &HeaderMap) -> Reply {
+async fn local_set_of(goe: &Goe, caller: Option<Caller>, uri: &Uri, headers: &HeaderMap) -> Reply {
     if !may_write(uri, headers) {
         return foreign();
     }
     let Some(caller) = caller else {
         return refuse(Refusal::Unauthorized);
     };
-    let charger = match reachable(state, &caller, &Action::Steer).await {
+    let charger = match reachable(&goe.state, &caller, &Action::Steer).await {
         Ok(charger) => charger,
         Err(reply) => return reply,
     };
     let query = SetQuery::parse(uri.query().unwrap_or_default());
-    let outcomes = written(state, &charger, &caller, &query.writes, Reading::Strict).await;
+    let outcomes = written(&goe.state, &charger, &caller, &query.writes, Reading::Strict).await;
     set_reply(&outcomes, SetForm::Local)
 }
 
 async fn local_v1_status(
-    Shared(state): Shared<State>,
+    Shared(goe): Shared<Goe>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path((serial, token)): Path<(String, String)>,
 ) -> Response {
-    let caller = Caller::of_local(&state, &serial, &token, peer.ip()).await;
-    sent(v1_status_of(&state, caller).await)
+    let caller = Caller::of_local(&goe.state, &serial, &token, peer.ip()).await;
+    sent(v1_status_of(&goe, caller).await)
 }
 
 async fn local_v1_set(
-    Shared(state): Shared<State>,
+    Shared(goe): Shared<Goe>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path((serial, token)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let caller = Caller::of_local(&state, &serial, &token, peer.ip()).await;
-    sent(v1_set_of(&state, caller, &uri, &headers).await)
+    let caller = Caller::of_local(&goe.state, &serial, &token, peer.ip()).await;
+    sent(v1_set_of(&goe, caller, &uri, &headers).await)
 }
 
 async fn open_v1_status(
-    Shared(state): Shared<State>,
+    Shared(goe): Shared<Goe>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(serial): Path<String>,
 ) -> Response {
-    let caller = Caller::of_open(&state, &serial, peer.ip());
-    sent(v1_status_of(&state, caller).await)
+    let caller = Caller::of_open(&goe.state, &serial, peer.ip());
+    sent(v1_status_of(&goe, caller).await)
 }
 
 async fn open_v1_set(
-    Shared(state): Shared<State>,
+    Shared(goe): Shared<Goe>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(serial): Path<String>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let caller = Caller::of_open(&state, &serial, peer.ip());
-    sent(v1_set_of(&state, caller, &uri, &headers).await)
+    let caller = Caller::of_open(&goe.state, &serial, peer.ip());
+    sent(v1_set_of(&goe, caller, &uri, &headers).await)
 }
 
-async fn v1_status_of(state: &State, caller: Option<Caller>) -> Reply {
+async fn v1_status_of(goe: &Goe, caller: Option<Caller>) -> Reply {
     let Some(caller) = caller else {
         return refuse(Refusal::Unauthorized);
     };
-    match reachable(state, &caller, &Action::Read).await {
-        Ok(charger) => v1::status_reply(&state.sheets.of(&charger.moment(), caller.token.as_deref())),
+    match reachable(&goe.state, &caller, &Action::Read).await {
+        Ok(charger) => v1::status_reply(&goe.sheets.of(&charger.moment(), caller.token.as_deref())),
         Err(reply) => reply,
     }
 }
 
 /// The first API answers the whole status, whatever became of the write.
-async fn v1_set_of(state: &State, caller: Option<Caller>, uri: &Uri, headers: &HeaderMap) -> Reply {
+async fn v1_set_of(goe: &Goe, caller: Option<Caller>, uri: &Uri, headers: &HeaderMap) -> Reply {
     if !may_write(uri, headers) {
         return foreign();
     }
     let Some(caller) = caller else {
         return refuse(Refusal::Unauthorized);
     };
-    let charger = match reachable(state, &caller, &Action::Steer).await {
+    let charger = match reachable(&goe.state, &caller, &Action::Steer).await {
         Ok(charger) => charger,
         Err(reply) => return reply,
     };
-    let sheet = state.sheets.of(&charger.moment(), caller.token.as_deref());
+    let sheet = goe.sheets.of(&charger.moment(), caller.token.as_deref());
     if let Some(write) = v1::write(uri.query().unwrap_or_default(), &sheet) {
-        written(state, &charger, &caller, &[write], Reading::Lenient).await;
+        written(&goe.state, &charger, &caller, &[write], Reading::Lenient).await;
     }
-    v1_status_of(state, Some(caller)).await
+    v1_status_of(goe, Some(caller)).await
 }
 
 /// A charger that would answer in the LAN. Of one that would not, a client learns by 503: 404 means to it
@@ -309,7 +335,7 @@ async fn written(
 ) -> Vec<Outcome> {
     let writer = Writer {
         principal: &caller.principal,
-        door: DOOR,
+        door: DOOR.name,
         may_guard: caller.token.is_some(),
     };
     write_all(state, charger, &writer, writes, reading).await
@@ -324,7 +350,7 @@ fn foreign() -> Reply {
 }
 
 /// A charger in the LAN says it in text, the cloud in JSON.
-async fn method_not_allowed(uri: Uri) -> Response {
+fn method_not_allowed(uri: &Uri) -> Response {
     let mut reply = if uri.path().starts_with("/goe/") {
         server::method_not_allowed()
     } else {

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
-use dialects::goe::map::{About, sheet};
 use dialects::goe::query::StatusQuery;
 use dialects::goe::server::{Secrets, Sheet, StatusForm, http_date};
 use model::id::EvseId;
@@ -44,17 +43,8 @@ impl Sheets {
         if let Some(kept) = kept.get(&key).filter(|kept| kept.is_of(moment, token)) {
             return Arc::clone(&kept.ready);
         }
-        let about = About {
-            serial: moment.serial,
-            token,
-            api_enabled: moment.api_enabled,
-            at: moment.view.at,
-            time_zone: &moment.view.time_zone,
-            flow: moment.view.flow,
-        };
-        let made = sheet(moment.document, moment.evse, moment.station, &about);
         let ready = Arc::new(Ready {
-            sheet: made,
+            sheet: moment.sheet(token),
             answers: Mutex::default(),
         });
         let entry = Kept {

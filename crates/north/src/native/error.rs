@@ -53,6 +53,11 @@ pub struct ApiError {
 }
 
 impl ApiError {
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         let body = ErrorBody {
             code: code.to_owned(),

@@ -55,7 +55,6 @@ pub struct Recorder {
 #[derive(Default)]
 struct Shared {
     open: Mutex<Open>,
-    dropped: AtomicU64,
     /// Counts imports.
     revision: AtomicU64,
     round: Mutex<Round>,
@@ -113,10 +112,6 @@ impl Recorder {
             reader,
             shared,
         })
-    }
-
-    pub fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
     }
 
     async fn flush(&self) -> Result<(), StoreError> {
@@ -195,8 +190,6 @@ impl Shared {
             };
             // What was thinned is in the rollups; it is not there to tell what is new.
             let late = readings.partition_point(|(at, _)| *at < thinned_ms);
-            self.dropped
-                .fetch_add(u64::try_from(late).unwrap_or(0), Ordering::Relaxed);
             let readings = readings.get(late..).unwrap_or_default();
             let (Some(first), Some(last)) = (readings.first(), readings.last()) else {
                 continue;
@@ -423,9 +416,8 @@ impl<G: Send + Sync> History for Database<G> {
         }
         let mut open = recorder.shared.open();
         for sample in &samples {
-            if !open.add(&sample.series, sample.at.0, sample.value) {
-                recorder.shared.dropped.fetch_add(1, Ordering::Relaxed);
-            }
+            // One that is too late has no place any more.
+            open.add(&sample.series, sample.at.0, sample.value);
         }
         Ok(())
     }

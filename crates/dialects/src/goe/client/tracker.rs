@@ -14,10 +14,11 @@ use model::setpoint::{Action, ChargeCurrent};
 use model::time::{Millis, Monotonic, Now};
 use serde_json::{Map, Value};
 
+use super::Common;
 use super::document::Text;
 use super::target::{Noticed, Target};
-use super::{Common, DIALECT};
 use crate::ReplyError;
+use crate::goe::DIALECT;
 use crate::goe::map::south::{self, Nameplate};
 use crate::goe::wire::{Car, Status};
 
@@ -436,7 +437,7 @@ impl Tracker {
         if due {
             self.text_sent = Some(now.monotonic);
             let document = Document {
-                dialect: DIALECT.to_owned(),
+                dialect: DIALECT.name.to_owned(),
                 at: now,
                 json: self.text.merged(),
             };
