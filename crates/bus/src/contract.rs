@@ -29,7 +29,11 @@ pub async fn check(bus: &Arc<dyn Bus>) {
 async fn topics_are_kept_apart(bus: &Arc<dyn Bus>) {
     let mut of_a = bus.subscribe(Topic::Reports(site("a"))).await;
     let mut of_b = bus.subscribe(Topic::Reports(site("b"))).await;
-    let mut of_device = bus.subscribe(Topic::Setpoints(site("a"), device("left"))).await;
+    let mut of_device = bus
+        .subscribe(Topic::setpoints_of(&site("a"), &device("left")))
+        .await;
+    let two = [(site("a"), device("left")), (site("b"), device("left"))];
+    let mut of_two = bus.subscribe(Topic::Setpoints(two.into())).await;
     let mut views = bus.subscribe(Topic::Views).await;
     let mut nouns = bus.subscribe(Topic::Nouns).await;
 
@@ -48,6 +52,8 @@ async fn topics_are_kept_apart(bus: &Arc<dyn Bus>) {
     assert_eq!(next(&mut *of_a).await, "a/meter one");
     assert_eq!(next(&mut *of_b).await, "b/meter two");
     assert_eq!(next(&mut *of_device).await, "a/left epoch 3");
+    assert_eq!(next(&mut *of_two).await, "b/left epoch 2");
+    assert_eq!(next(&mut *of_two).await, "a/left epoch 3");
     assert_eq!(next(&mut *views).await, "view a 4");
     assert_eq!(next(&mut *views).await, "view b 5");
     assert_eq!(next(&mut *nouns).await, "nouns tariff");

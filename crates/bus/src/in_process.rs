@@ -1,10 +1,10 @@
 //! The bus of one process.
 //!
-//! Each topic is one ring: publishing never waits, a subscriber that falls behind loses the oldest messages
-//! and hears how many. Rings are made by their first subscriber; before that, messages of the topic go
-//! nowhere. A place in a ring is as large as a pointer: there is a ring for each device, and most are empty most
-//! of the time. Nothing survives the process, and nothing is looked at on the way through except to remember the
-//! latest view of a site and the latest vendor document of a device.
+//! Each topic is one ring, and one for each subscriber to setpoints: publishing never waits, a subscriber that
+//! falls behind loses the oldest messages and hears how many. Rings are made by their first subscriber; before
+//! that, messages of the topic go nowhere. A place in a ring is as large as a pointer: there is a ring for each
+//! link, and most are empty most of the time. Nothing survives the process, and nothing is looked at on the way
+//! through except to remember the latest view of a site and the latest vendor document of a device.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +25,8 @@ use crate::{Bus, Desk, Received, Reply, Subscription, Topic};
 const REPORTS: usize = 512;
 /// Setpoints kept for a slow link. Only the newest matters to a device, so a short queue is enough.
 const SETPOINTS: usize = 32;
+/// More devices than this behind one link share what is kept for so many.
+const MOST_SHARED: usize = 32;
 /// Views kept for a slow reader, of all sites together.
 const VIEWS: usize = 128;
 /// Changes of documents kept for a slow reader; people make them one by one.
@@ -47,7 +49,8 @@ pub struct InProcess {
 #[derive(Default)]
 struct Rooms {
     reports: BTreeMap<SiteId, Ring>,
-    setpoints: BTreeMap<(SiteId, DeviceId), Ring>,
+    /// The rings of those who hold a link to the device.
+    setpoints: BTreeMap<(SiteId, DeviceId), Vec<Ring>>,
     desks: BTreeMap<SiteId, mpsc::Sender<(Intent, Reply)>>,
     latest_views: BTreeMap<SiteId, Arc<SiteView>>,
     documents: BTreeMap<(SiteId, DeviceId), Document>,
@@ -106,10 +109,14 @@ impl Bus for InProcess {
                     }
                     rooms.reports.get(&reported.site).cloned()
                 }
-                Message::Setpoint { site, setpoint } => rooms
-                    .setpoints
-                    .get(&(site.clone(), setpoint.device.clone()))
-                    .cloned(),
+                Message::Setpoint { site, setpoint } => {
+                    let rings = rooms.setpoints.get(&(site.clone(), setpoint.device.clone()));
+                    let message = Arc::new(message);
+                    for ring in rings.into_iter().flatten() {
+                        let _ = ring.send(Arc::clone(&message));
+                    }
+                    return;
+                }
                 Message::View(view) => {
                     rooms.latest_views.insert(view.id.clone(), Arc::clone(view));
                     Some(self.views.clone())
@@ -133,11 +140,15 @@ impl Bus for InProcess {
                     .or_insert_with(|| broadcast::channel(REPORTS).0)
                     .subscribe()
             }
-            Topic::Setpoints(site, device) => {
+            Topic::Setpoints(devices) => {
+                let (ring, receiver) = broadcast::channel(SETPOINTS * devices.len().clamp(1, MOST_SHARED));
                 let mut rooms = self.rooms();
-                let ring = rooms.setpoints.entry((site, device));
-                ring.or_insert_with(|| broadcast::channel(SETPOINTS).0)
-                    .subscribe()
+                for device in devices {
+                    let rings = rooms.setpoints.entry(device).or_default();
+                    rings.retain(|ring| ring.receiver_count() > 0);
+                    rings.push(ring.clone());
+                }
+                receiver
             }
             Topic::Views => self.views.subscribe(),
             Topic::Nouns => self.nouns.subscribe(),

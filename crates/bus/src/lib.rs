@@ -12,6 +12,7 @@
 mod contract;
 pub mod in_process;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -28,12 +29,20 @@ pub use in_process::InProcess;
 pub enum Topic {
     /// Reports of every device of a site; for its engine.
     Reports(SiteId),
-    /// Setpoints for one device; for whoever holds its link.
-    Setpoints(SiteId, DeviceId),
+    /// Setpoints for the devices behind one link; for whoever holds it.
+    Setpoints(BTreeSet<(SiteId, DeviceId)>),
     /// Views of every site.
     Views,
     /// Changes of documents in the store, of every kind. Who missed some reads all anew.
     Nouns,
+}
+
+impl Topic {
+    /// Setpoints for one device.
+    #[must_use]
+    pub fn setpoints_of(site: &SiteId, device: &DeviceId) -> Self {
+        Self::Setpoints(BTreeSet::from([(site.clone(), device.clone())]))
+    }
 }
 
 /// What a subscription yields.

@@ -8,11 +8,15 @@ mod attempts;
 pub mod cfos;
 pub mod clouds;
 pub mod goe;
+mod line;
 pub mod modbus;
 pub mod query;
 pub mod shinemonitor;
 pub mod sunspec;
 
+pub use line::Line;
+
+use model::gateway::Unit;
 use model::message::Report;
 use model::setpoint::Action;
 use model::time::{Monotonic, Now};
@@ -38,6 +42,8 @@ pub enum Outgoing {
     /// Open the connection: [`Incoming::Opened`] or [`Incoming::Closed`] tells.
     Open,
     Close,
+    /// Bytes of a bare connection.
+    Bytes(Vec<u8>),
     /// A message of a WebSocket.
     Text(String),
     /// A message to a broker.
@@ -62,7 +68,7 @@ impl std::fmt::Debug for Work {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
     Opened,
-    /// A message of a WebSocket, text or binary.
+    /// A message of a WebSocket, text or binary; of a bare connection, what has come of it.
     Message(Vec<u8>),
     /// A message of a broker. Retained: it had been kept, nobody knows how long.
     Published {
@@ -104,15 +110,70 @@ pub struct ReplyError {
     pub expected: String,
 }
 
-/// The client half of a dialect: polls one device and brings it setpoints.
+/// The first words on a connection that a device made to us: who is it? Like [`Client`] without sockets: send
+/// what [`Greeter::poll_bytes`] gives, feed what arrives, sleep until [`Greeter::poll_timeout`].
+pub trait Greeter: Send {
+    /// Something has come.
+    fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Greeting;
+    /// Time has come: some devices say nothing until they are asked in the right way.
+    fn handle_timeout(&mut self, now: Now) -> Greeting;
+    /// What is to be sent; fetched until there is nothing more.
+    fn poll_bytes(&mut self) -> Option<Vec<u8>>;
+    /// When [`Greeter::handle_timeout`] is due.
+    fn poll_timeout(&self) -> Monotonic;
+}
+
+/// What is known of whoever connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// Nothing yet.
+    More,
+    /// Its name, and what came behind that already.
+    Is { name: String, rest: Vec<u8> },
+    /// Nobody who belongs here.
+    Nonsense(ReplyError),
+}
+
+/// What a client has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A device behind the link says something.
+    Report { unit: Unit, report: Report },
+    /// A device is there, whether or not anybody has named it to us.
+    Found { unit: Unit, identity: String },
+}
+
+impl Event {
+    /// What a device says of itself, whichever it is.
+    #[must_use]
+    pub fn into_report(self) -> Option<Report> {
+        match self {
+            Self::Report { report, .. } => Some(report),
+            Self::Found { .. } => None,
+        }
+    }
+}
+
+/// Of a link with a single device.
+impl From<Report> for Event {
+    fn from(report: Report) -> Self {
+        Self::Report {
+            unit: Unit::only(),
+            report,
+        }
+    }
+}
+
+/// The client half of a dialect: polls what is behind one link and brings it setpoints. Mostly that is one
+/// device ([`Unit::only`]); behind a gateway or an account there may be several.
 ///
 /// At most one request is under way: after [`Client::poll_request`] gave one, the owner of the socket calls
 /// [`Client::handle_reply`] or [`Client::handle_failure`] before it polls again.
 pub trait Client: Send {
     /// Time has come: queue what is due.
     fn handle_timeout(&mut self, now: Now);
-    /// Queue a setpoint, in front of any polling. A newer one replaces an older one that has not left.
-    fn handle_action(&mut self, action: &Action, now: Now);
+    /// Queue a setpoint for a device, in front of any polling. A newer one replaces an older one that has not left.
+    fn handle_action(&mut self, unit: &Unit, action: &Action, now: Now);
     /// # Errors
     /// When the answer makes no sense; the client has already drawn its conclusions (link state, back-off).
     fn handle_reply(&mut self, reply: Reply, now: Now) -> Result<(), ReplyError>;
@@ -128,7 +189,7 @@ pub trait Client: Send {
         let _ = (incoming, now);
         Ok(())
     }
-    fn poll_event(&mut self) -> Option<Report>;
+    fn poll_event(&mut self) -> Option<Event>;
     /// When [`Client::handle_timeout`] is due.
     fn poll_timeout(&self) -> Monotonic;
 }

@@ -183,6 +183,7 @@ fn kinds(record: &Record) -> Vec<What> {
             outcome: entry.outcome.clone(),
         }],
         Record::Samples(_)
+        | Record::Past(_)
         | Record::Setpoints(_)
         | Record::Wish { .. }
         | Record::Keys(_)

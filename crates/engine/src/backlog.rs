@@ -6,7 +6,7 @@
 //!
 //! | refused | sessions, ledger, alarms, audit | readings | the rest |
 //! |---|---|---|---|
-//! | because the store is full or away | wait, up to [`MOST`] of them | the newest [`MOST_SAMPLES`] wait | the latest waits |
+//! | because the store is full or away | wait, up to [`MOST`] of them | the newest [`MOST_SAMPLES`] wait, and [`MOST_PAST`] reports of the past | the latest waits |
 //! | for another reason, [`TRIES`] times | set aside, one by one | dropped and counted | the latest waits |
 
 use std::collections::{BTreeMap, VecDeque};
@@ -17,6 +17,7 @@ use model::time::{Millis, Monotonic, Timestamp};
 use store::StoreError;
 
 use crate::record::{Books, Record};
+use crate::recorder::Columns;
 
 /// A refusal that looks as if it would last is believed after so many.
 pub const TRIES: u32 = 3;
@@ -25,6 +26,8 @@ pub const TRIES: u32 = 3;
 pub const MOST: usize = 10_000;
 /// Readings that wait; beyond, the oldest are dropped.
 pub const MOST_SAMPLES: usize = 100_000;
+/// Reports of what was measured before we listened; beyond, the oldest are dropped. Each has up to 4,096 values.
+pub const MOST_PAST: usize = 64;
 const FIRST_PAUSE: Millis = Millis(1_000);
 pub const LONGEST_PAUSE: Millis = Millis(60_000);
 
@@ -45,6 +48,8 @@ enum Subject {
     Document(DeviceId),
     Charge(VehicleId),
     Samples,
+    /// By the order in which they came.
+    Past(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -69,7 +74,8 @@ pub struct Backlog {
     /// Whether a later copy of what is under way has been written by another way.
     is_superseded: bool,
     aside: VecDeque<Aside>,
-    audited: u64,
+    /// Counts records that are told apart by their order alone.
+    numbered: u64,
     dropped: u64,
     problem: Option<String>,
 }
@@ -216,13 +222,17 @@ impl Backlog {
             Record::Keys(kept) => Subject::Keys(kept.evse.clone()),
             Record::Setpoints(_) => Subject::Setpoints,
             Record::Audit(_) => {
-                self.audited += 1;
-                Subject::Audit(self.audited)
+                self.numbered += 1;
+                Subject::Audit(self.numbered)
             }
             Record::Device { device, .. } => Subject::Device(device.clone()),
             Record::Document { device, .. } => Subject::Document(device.clone()),
             Record::Charge { charge, .. } => Subject::Charge(charge.id.clone()),
             Record::Samples(_) => Subject::Samples,
+            Record::Past(_) => {
+                self.numbered += 1;
+                Subject::Past(self.numbered)
+            }
         }
     }
 
@@ -281,7 +291,8 @@ impl Backlog {
                     });
                 }
             }
-            Record::Samples(samples) => self.dropped += u64::try_from(samples.len()).unwrap_or(u64::MAX),
+            Record::Samples(samples) => self.drop_values(samples.len()),
+            Record::Past(columns) => self.drop_values(count(&columns)),
             record @ (Record::Setpoints(_)
             | Record::Wish { .. }
             | Record::Keys(_)
@@ -289,6 +300,10 @@ impl Backlog {
             | Record::Document { .. }
             | Record::Charge { .. }) => self.hold_earlier(subject, Waiting { record, ..held }),
         }
+    }
+
+    fn drop_values(&mut self, count: usize) {
+        self.dropped += u64::try_from(count).unwrap_or(u64::MAX);
     }
 
     fn note_better(&mut self) {
@@ -334,7 +349,9 @@ impl Backlog {
             | Subject::Device(_)
             | Subject::Document(_)
             | Subject::Charge(_)
-            | Subject::Samples => false,
+            | Subject::Samples
+            // Of these there is a bound of their own.
+            | Subject::Past(_) => false,
         };
         while self.waiting.keys().filter(|subject| is_counted(subject)).count() > MOST {
             let first = self.waiting.keys().find(|subject| is_counted(subject)).cloned();
@@ -353,7 +370,16 @@ impl Backlog {
         {
             let over = samples.len().saturating_sub(MOST_SAMPLES);
             samples.drain(..over);
-            self.dropped += u64::try_from(over).unwrap_or(u64::MAX);
+            self.drop_values(over);
+        }
+        let is_past = |subject: &Subject| matches!(subject, Subject::Past(_));
+        while self.waiting.keys().filter(|subject| is_past(subject)).count() > MOST_PAST {
+            let first = self.waiting.keys().find(|subject| is_past(subject)).cloned();
+            let oldest = first.and_then(|subject| self.waiting.remove(&subject));
+            let Some(Record::Past(columns)) = oldest.map(|held| held.record) else {
+                break;
+            };
+            self.drop_values(count(&columns));
         }
         // Where not even a file takes them, the oldest go: that is said with every one of them.
         while self.aside.len() > MOST {
@@ -394,12 +420,17 @@ impl Record {
     }
 }
 
+fn count(columns: &Columns) -> usize {
+    columns.iter().map(|(_, rows)| rows.len()).sum()
+}
+
 /// Whether it is set aside rather than lost or said anew.
 fn must_be_kept(record: &Record) -> bool {
     match record {
         Record::Books(books) => !books.is_empty(),
         Record::Alarm(_) | Record::Audit(_) => true,
         Record::Samples(_)
+        | Record::Past(_)
         | Record::Setpoints(_)
         | Record::Wish { .. }
         | Record::Keys(_)
@@ -495,6 +526,32 @@ mod tests {
             matches!(&asides[0].record, Record::Audit(entry) if entry.action == "0"),
             "{asides:?}"
         );
+    }
+
+    #[test]
+    fn a_bound_number_of_reports_of_the_past_waits_the_newest_of_them() {
+        let mut backlog = Backlog::default();
+        let past = |power: i64| {
+            let subject = "device:pv".to_owned();
+            let series = Series {
+                subject,
+                quantity: Quantity::Power,
+            };
+            Record::Past(vec![(series, vec![(Timestamp(power), power)])])
+        };
+        let most = i64::try_from(MOST_PAST).unwrap();
+        for power in 0..most + 3 {
+            backlog.push(past(power), START);
+        }
+        let mut written = Vec::new();
+        while let Some(record) = backlog.next(START) {
+            let Record::Past(columns) = record else {
+                panic!("{record:?}");
+            };
+            written.push(columns[0].1[0].1);
+            backlog.ended(Ok(()), START);
+        }
+        assert_eq!(written, (3..most + 3).collect::<Vec<_>>());
     }
 
     /// A later copy that was written by another way is not overwritten by the earlier one.

@@ -30,7 +30,7 @@ use crate::image::{Effect, Image};
 use crate::intents::{self, Change};
 use crate::overdraft::Account;
 use crate::record::Record;
-use crate::recorder::Recorder;
+use crate::recorder::{self, Recorder};
 use crate::sessions::{Directory, Sessions};
 use crate::tickets::{Tickets, Verdict};
 
@@ -281,7 +281,8 @@ impl Core {
             | Report::Evse { .. }
             | Report::Identity { .. }
             | Report::Link(_)
-            | Report::Foreign { .. } => {}
+            | Report::Foreign { .. }
+            | Report::Past { .. } => {}
         }
     }
 
@@ -667,7 +668,14 @@ impl Core {
                 self.kept
                     .insert(reported.device.clone(), (reported.at.monotonic, document_at));
             }
-            Report::Document(_)
+            Report::Past { samples } if self.site.device(&reported.device).is_some() => {
+                let columns = recorder::past(&reported.device, samples, reported.at.wall);
+                if !columns.is_empty() {
+                    self.records.push_back(Record::Past(columns));
+                }
+            }
+            Report::Past { .. }
+            | Report::Document(_)
             | Report::VendorAnswer { .. }
             | Report::Foreign { .. }
             | Report::Measured(_)

@@ -87,7 +87,10 @@ impl Image {
                 device.identity = Some(text.clone());
                 Effect::Nothing
             }
-            Report::Document(_) | Report::VendorAnswer { .. } | Report::Foreign { .. } => Effect::Nothing,
+            Report::Document(_)
+            | Report::VendorAnswer { .. }
+            | Report::Foreign { .. }
+            | Report::Past { .. } => Effect::Nothing,
             Report::Measured(measured) => {
                 device.last_seen = Some(reported.at.wall);
                 let rose = self.meters.contains(&reported.device)
@@ -143,7 +146,7 @@ impl Image {
 
 /// Links report before long; a device without one stays as it is.
 fn first_state(device: &Device) -> LinkState {
-    if device.link.is_dialled() {
+    if device.link.is_linked() {
         LinkState::Connecting
     } else {
         LinkState::Offline {

@@ -10,10 +10,14 @@ use model::vehicle::{StateOfCharge, VehicleCharge};
 use model::vendor::VendorKeys;
 use store::{AuditEntry, DeviceSeen, Sample};
 
+use crate::recorder::Columns;
+
 /// What is to be written down. Control does not wait for it.
 #[derive(Clone, Debug)]
 pub enum Record {
     Samples(Vec<Sample>),
+    /// What was measured before we listened.
+    Past(Columns),
     Setpoints(Vec<(EvseId, ChargeCurrent)>),
     Wish {
         evse: EvseId,

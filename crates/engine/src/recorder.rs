@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use model::id::DeviceId;
 use model::message::{Report, Reported};
 use model::reading::Quantity;
 use model::time::{Millis, Timestamp};
@@ -15,6 +16,27 @@ struct Sum {
     count: i64,
     sum: i64,
     last: i64,
+}
+
+/// Finished readings of several series, each in order of time.
+pub type Columns = Vec<(Series, Vec<(Timestamp, i64)>)>;
+
+/// What a device measured before we listened, as the history takes it: as it came, not thinned. Of two values
+/// of one time the later one counts; what lies after `now` is left out, because everything that is measured
+/// until then would seem old.
+pub fn past(device: &DeviceId, samples: &[(Timestamp, Quantity, i64)], now: Timestamp) -> Columns {
+    let mut columns = BTreeMap::<Quantity, BTreeMap<Timestamp, i64>>::new();
+    for (at, quantity, value) in samples.iter().take(Report::MOST_PAST) {
+        if *at < now {
+            columns.entry(*quantity).or_default().insert(*at, *value);
+        }
+    }
+    let subject = format!("device:{device}");
+    let column = |(quantity, rows): (Quantity, BTreeMap<Timestamp, i64>)| {
+        let subject = subject.clone();
+        (Series { subject, quantity }, rows.into_iter().collect())
+    };
+    columns.into_iter().map(column).collect()
 }
 
 impl Sum {
@@ -85,7 +107,8 @@ impl Recorder {
             | Report::Identity { .. }
             | Report::Document(_)
             | Report::VendorAnswer { .. }
-            | Report::Foreign { .. } => {}
+            | Report::Foreign { .. }
+            | Report::Past { .. } => {}
         }
     }
 
@@ -145,6 +168,36 @@ fn pilot_number(pilot: model::reading::PilotState) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_past_is_sorted_by_series_and_time_and_ends_now() {
+        let (power, energy) = (Quantity::Power, Quantity::EnergyOut);
+        let samples = [
+            (Timestamp(2_000), power, -20),
+            (Timestamp(1_000), energy, 5),
+            (Timestamp(1_000), power, -10),
+            (Timestamp(2_000), power, -21),
+            (Timestamp(3_000), power, -30),
+            (Timestamp(9_000), power, -90),
+        ];
+        let columns = past(&DeviceId::new("pv").unwrap(), &samples, Timestamp(3_000));
+        let columns: Vec<_> = columns
+            .iter()
+            .map(|(series, rows)| {
+                let rows: Vec<_> = rows.iter().map(|(at, value)| (at.0, *value)).collect();
+                (series.subject.as_str(), series.quantity, rows)
+            })
+            .collect();
+        let expected = [
+            ("device:pv", power, vec![(1_000, -10), (2_000, -21)]),
+            ("device:pv", energy, vec![(1_000, 5)]),
+        ];
+        assert_eq!(columns, expected);
+        let too_many = vec![(Timestamp(0), power, 1); Report::MOST_PAST];
+        let too_many = [too_many.as_slice(), &[(Timestamp(1), power, 2)]].concat();
+        let columns = past(&DeviceId::new("pv").unwrap(), &too_many, Timestamp(3_000));
+        assert_eq!(columns[0].1, [(Timestamp(0), 1)]);
+    }
 
     #[test]
     fn powers_are_averaged_and_counters_keep_their_last_value() {

@@ -5,6 +5,7 @@ mod cycle;
 mod desk;
 mod foreign;
 mod keys;
+mod past;
 mod sessions;
 mod soc;
 mod wishes;

@@ -43,6 +43,7 @@ impl Shelf for SiteShelf {
         let (store, site, epoch) = (&self.store, &self.site, self.epoch);
         match record {
             Record::Samples(samples) => store.append(samples).await,
+            Record::Past(columns) => store.import_all(columns).await,
             Record::Setpoints(told) => store.put_setpoints(site, epoch, &told).await,
             Record::Wish { evse, wish } => store.put_wish(site, epoch, &evse, wish).await,
             Record::Alarm(alarm) => store.put_alarm(&alarm).await,

@@ -18,12 +18,8 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 /// Runs `connection` for everyone who connects, at most `limit` at a time, until the shutdown.
 ///
 /// Connections are expected to watch the same token; those still open after two seconds are cut.
-pub(crate) async fn accept<F, Fut>(
-    listener: TcpListener,
-    limit: usize,
-    shutdown: &CancellationToken,
-    connection: F,
-) where
+pub async fn accept<F, Fut>(listener: TcpListener, limit: usize, shutdown: &CancellationToken, connection: F)
+where
     F: Fn(TcpStream) -> Fut,
     Fut: Future<Output = ()> + Send + 'static,
 {

@@ -22,6 +22,7 @@ mod tls;
 pub mod tls_server;
 pub mod websocket;
 
+pub use accept::accept;
 pub use backoff::Backoff;
 pub use dial::Way;
 pub use failure::Failure;

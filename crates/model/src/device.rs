@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
-use crate::id::{CircuitId, DeviceId, EvseId};
+use crate::gateway::Unit;
+use crate::id::{CircuitId, DeviceId, EvseId, GatewayId};
 use crate::money::PerKwh;
 use crate::phases::{PhaseRotation, PhaseSet, Phases};
 use crate::setpoint::ChargeCurrent;
@@ -98,13 +99,22 @@ pub enum LinkSettings {
         unit: u8,
         definition: String,
     },
+    /// Behind a gateway, which is what is dialled.
+    #[serde(rename = "gateway")]
+    Via {
+        gateway: GatewayId,
+        unit: Unit,
+        /// For what does not describe itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        definition: Option<String>,
+    },
     /// Nothing is dialled; the device is known and not connected.
     None,
 }
 
 impl LinkSettings {
     /// What `driver` may say.
-    pub const DRIVERS: [&'static str; 4] = ["goe", "sunspec", "modbus", "none"];
+    pub const DRIVERS: [&'static str; 5] = ["goe", "sunspec", "modbus", "gateway", "none"];
 
     /// Which of [`Self::DRIVERS`] it is.
     #[must_use]
@@ -113,26 +123,33 @@ impl LinkSettings {
             Self::Goe(_) => "goe",
             Self::Sunspec { .. } => "sunspec",
             Self::Modbus { .. } => "modbus",
+            Self::Via { .. } => "gateway",
             Self::None => "none",
         }
     }
 
-    /// Whether there is anything to dial.
+    /// Whether there is anything to dial for this device alone.
     #[must_use]
     pub const fn is_dialled(&self) -> bool {
         match self {
             Self::Goe(_) | Self::Sunspec { .. } | Self::Modbus { .. } => true,
-            Self::None => false,
+            Self::Via { .. } | Self::None => false,
         }
     }
 
-    /// Where the device is dialled.
+    /// Whether the device is to be heard, over a link of its own or a gateway's.
+    #[must_use]
+    pub const fn is_linked(&self) -> bool {
+        self.is_dialled() || self.via().is_some()
+    }
+
+    /// Where the device itself is dialled.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
         match self {
             Self::Goe(link) => Some(Endpoint::of(link.way.address())),
             Self::Sunspec { address, .. } | Self::Modbus { address, .. } => Some(Endpoint::of(address)),
-            Self::None => None,
+            Self::Via { .. } | Self::None => None,
         }
     }
 
@@ -141,7 +158,7 @@ impl LinkSettings {
     pub fn files(&self) -> Vec<&Path> {
         match self {
             Self::Goe(link) => link.way.files(),
-            Self::Sunspec { .. } | Self::Modbus { .. } | Self::None => Vec::new(),
+            Self::Sunspec { .. } | Self::Modbus { .. } | Self::Via { .. } | Self::None => Vec::new(),
         }
     }
 
@@ -150,7 +167,7 @@ impl LinkSettings {
     pub const fn usual_period(&self) -> Millis {
         match self {
             Self::Goe(link) => link.way.usual_period(),
-            Self::Sunspec { .. } | Self::Modbus { .. } | Self::None => Millis(1_000),
+            Self::Sunspec { .. } | Self::Modbus { .. } | Self::Via { .. } | Self::None => Millis(1_000),
         }
     }
 
@@ -159,7 +176,7 @@ impl LinkSettings {
     pub const fn dialect(&self) -> Option<&'static str> {
         match self {
             Self::Goe(_) => Some("goe"),
-            Self::Sunspec { .. } | Self::Modbus { .. } | Self::None => None,
+            Self::Sunspec { .. } | Self::Modbus { .. } | Self::Via { .. } | Self::None => None,
         }
     }
 
@@ -168,7 +185,18 @@ impl LinkSettings {
     pub const fn foreign_policy(&self) -> ForeignPolicy {
         match self {
             Self::Goe(link) => link.foreign,
-            Self::Sunspec { .. } | Self::Modbus { .. } | Self::None => ForeignPolicy::Reassert,
+            Self::Sunspec { .. } | Self::Modbus { .. } | Self::Via { .. } | Self::None => {
+                ForeignPolicy::Reassert
+            }
+        }
+    }
+
+    /// The gateway that the device is behind, and what it is called there.
+    #[must_use]
+    pub const fn via(&self) -> Option<(&GatewayId, &Unit)> {
+        match self {
+            Self::Via { gateway, unit, .. } => Some((gateway, unit)),
+            Self::Goe(_) | Self::Sunspec { .. } | Self::Modbus { .. } | Self::None => None,
         }
     }
 }
@@ -445,6 +473,11 @@ mod tests {
                 unit: 1,
                 definition: "sdm630".to_owned(),
             },
+            LinkSettings::Via {
+                gateway: "line".parse().unwrap(),
+                unit: Unit::named("3"),
+                definition: None,
+            },
             LinkSettings::None,
         ];
         assert_eq!(links.each_ref().map(LinkSettings::driver), LinkSettings::DRIVERS);
@@ -452,6 +485,7 @@ mod tests {
             let stored = serde_json::to_value(&link).unwrap();
             assert_eq!(stored["driver"], link.driver());
             assert_eq!(link.is_dialled(), link.endpoint().is_some(), "{link:?}");
+            assert_eq!(link.is_linked(), link != LinkSettings::None, "{link:?}");
         }
     }
 
@@ -506,6 +540,25 @@ mod tests {
                     "{text}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_device_behind_a_gateway_is_stored_and_read_back() {
+        for (definition, stored) in [
+            (None, r#"{"driver":"gateway","gateway":"line","unit":"3"}"#),
+            (
+                Some("meter"),
+                r#"{"driver":"gateway","gateway":"line","unit":"3","definition":"meter"}"#,
+            ),
+        ] {
+            let link = LinkSettings::Via {
+                gateway: "line".parse().unwrap(),
+                unit: Unit::named("3"),
+                definition: definition.map(str::to_owned),
+            };
+            assert_eq!(serde_json::to_string(&link).unwrap(), stored);
+            assert_eq!(serde_json::from_str::<LinkSettings>(stored).unwrap(), link);
         }
     }
 }

@@ -103,6 +103,10 @@ id!(
     DeviceId
 );
 id!(
+    /// What several devices are behind: a converter to a serial line, a data logger, an account.
+    GatewayId
+);
+id!(
     /// The unit of a charging station that charges one car.
     EvseId
 );

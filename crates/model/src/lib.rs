@@ -10,6 +10,7 @@ pub mod device;
 pub mod dialect;
 pub mod document;
 pub mod endpoint;
+pub mod gateway;
 pub mod id;
 pub mod intent;
 pub mod limit;

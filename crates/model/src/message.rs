@@ -9,7 +9,7 @@ use crate::document::Document;
 use crate::id::{DeviceId, EvseId, SiteId};
 use crate::intent::{Intent, Receipt, Rejection};
 use crate::phases::Phases;
-use crate::reading::{EvseStatus, Measured};
+use crate::reading::{EvseStatus, Measured, Quantity};
 use crate::setpoint::Setpoint;
 use crate::time::{Now, Timestamp};
 use crate::units::MilliAmps;
@@ -39,6 +39,16 @@ pub enum Report {
     Foreign {
         write: Option<ForeignWrite>,
     },
+    /// What it measured before we listened, at most [`Report::MOST_PAST`] values in any order: a part of the
+    /// history, never of what is so now.
+    Past {
+        samples: Vec<(Timestamp, Quantity, i64)>,
+    },
+}
+
+impl Report {
+    /// What is more than this in one report is dropped.
+    pub const MOST_PAST: usize = 4_096;
 }
 
 /// What somebody else made of a device that we control: its app, another manager.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::gateway::Gateway;
 use crate::id::{EvseId, SiteId};
 use crate::site::Site;
 use crate::tariff::Tariff;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub outbound: OutboundSettings,
     /// Without it no e-mail is sent.
     pub mail: Option<MailSettings>,
+    /// Links to several devices; those name them.
+    pub gateways: Vec<Gateway>,
     /// The first one is the default site of dialects that know only one.
     pub sites: Vec<Site>,
     /// What of all this the file says, where it can be chosen at run time as well.

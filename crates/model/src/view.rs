@@ -62,6 +62,16 @@ pub struct CircuitView {
     pub headroom: Option<PerPhase<MilliAmps>>,
 }
 
+/// How the links of one driver do, counted by their devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounts {
+    pub connecting: u64,
+    pub online: u64,
+    pub offline: u64,
+    /// Links that ended by themselves and were started again since the start of the process.
+    pub restarts: u64,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceView {
     pub id: DeviceId,

@@ -20,6 +20,7 @@ pub mod networks;
 pub mod outbox;
 pub mod readiness;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -32,6 +33,7 @@ use links::outbound_guard::Guard;
 use model::settings::Settings;
 use model::time::Clock;
 use model::vehicle::SourceStates;
+use model::view::LinkCounts;
 use store::Store;
 
 pub use front::{Connection, Front};
@@ -66,6 +68,8 @@ pub struct State {
     /// The data directory, when records and history are files in it.
     data: Option<Arc<std::path::Path>>,
     backing_up: Arc<tokio::sync::Semaphore>,
+    /// Counts the links of this process, by driver.
+    links: Arc<dyn Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync>,
     /// How the sources of vehicles do.
     sources: tokio::sync::watch::Receiver<SourceStates>,
 }
@@ -97,8 +101,19 @@ impl State {
             data: None,
             backing_up: Arc::new(tokio::sync::Semaphore::new(1)),
             // Nobody changes it: nothing is followed.
+            links: Arc::new(BTreeMap::new),
             sources: tokio::sync::watch::channel(SourceStates::new()).1,
         }
+    }
+
+    /// With what counts the links of this process, for the metrics.
+    #[must_use]
+    pub fn with_links(
+        mut self,
+        links: impl Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync + 'static,
+    ) -> Self {
+        self.links = Arc::new(links);
+        self
     }
 
     /// Says where to look how the sources of vehicles do.

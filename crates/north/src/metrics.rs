@@ -4,6 +4,7 @@
 //! asks, so that nothing is kept twice. Units are base units, as the format wants: watts, amperes, seconds;
 //! energy stays in watt-hours.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -17,7 +18,7 @@ use gate::{Action, Principal, Subject};
 use model::device::LinkState;
 use model::phases::PerPhase;
 use model::units::MilliAmps;
-use model::view::{DeviceView, EvseView, SiteView};
+use model::view::{DeviceView, EvseView, LinkCounts, SiteView};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
@@ -155,6 +156,7 @@ pub async fn show(
     let mut text = String::new();
     let done = encode_registry(&mut text, &state.metrics.registry)
         .and_then(|()| encode_registry(&mut text, &of_sites(&views)))
+        .and_then(|()| encode_registry(&mut text, &of_links(&(state.links)())))
         .and_then(|()| encode_eof(&mut text));
     if let Err(error) = done {
         tracing::error!(%error, "cannot write metrics");
@@ -225,6 +227,42 @@ struct OfSites {
     alarms: Whole<Site>,
     overdraft_seconds: RealTotal<Cause>,
     overdraft_ampere_seconds: RealTotal<Cause>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Driver {
+    driver: &'static str,
+}
+
+/// How a device answers: `connecting`, `online` or `offline`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answers {
+    driver: &'static str,
+    state: &'static str,
+}
+
+fn of_links(counts: &BTreeMap<&'static str, LinkCounts>) -> Registry {
+    let (links, restarts) = (Whole::<Answers>::default(), Total::<Driver>::default());
+    for (driver, counts) in counts {
+        let states = [
+            ("connecting", counts.connecting),
+            ("online", counts.online),
+            ("offline", counts.offline),
+        ];
+        for (state, count) in states {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            links.get_or_create(&Answers { driver, state }).set(count);
+        }
+        restarts.get_or_create(&Driver { driver }).inc_by(counts.restarts);
+    }
+    let mut registry = Registry::with_prefix("ohmstead");
+    registry.register("links", "Devices with a link, by how it does", links);
+    registry.register(
+        "link_restarts",
+        "Links that ended by themselves and were started again",
+        restarts,
+    );
+    registry
 }
 
 fn of_sites(views: &[Arc<SiteView>]) -> Registry {
@@ -405,4 +443,29 @@ fn thousandths(value: i64) -> f64 {
 #[allow(clippy::cast_precision_loss, reason = "the format knows floating point only")]
 fn as_real(value: u64) -> f64 {
     value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_counted_by_driver_and_state() {
+        let counts = LinkCounts {
+            connecting: 1,
+            online: 2,
+            offline: 0,
+            restarts: 3,
+        };
+        let mut text = String::new();
+        encode_registry(&mut text, &of_links(&[("modbus", counts)].into())).unwrap();
+        for line in [
+            r#"ohmstead_links{driver="modbus",state="connecting"} 1"#,
+            r#"ohmstead_links{driver="modbus",state="online"} 2"#,
+            r#"ohmstead_links{driver="modbus",state="offline"} 0"#,
+            r#"ohmstead_link_restarts_total{driver="modbus"} 3"#,
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+        }
+    }
 }

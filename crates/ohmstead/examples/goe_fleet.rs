@@ -197,7 +197,7 @@ impl Fleet {
         for (device, client) in &mut self.clients {
             client.handle_incoming(incoming.clone(), now).unwrap();
             let mut published = 0;
-            while let Some(report) = client.poll_event() {
+            while let Some(dialects::Event::Report { report, .. }) = client.poll_event() {
                 published += 1;
                 let reported = Reported {
                     site: self.site.clone(),
@@ -329,7 +329,8 @@ async fn links(count: usize) {
     let bus: Arc<dyn Bus> = InProcess::new();
     let clock = Arc::new(RealClock(tokio::time::Instant::now()));
     let (before, _) = cost();
-    let links = south::Supervisor::start(&[site], Arc::clone(&bus), clock, CancellationToken::new()).await;
+    let links =
+        south::Supervisor::start(&[site], &[], Arc::clone(&bus), clock, CancellationToken::new()).await;
     let online = || {
         let health = links.health();
         health

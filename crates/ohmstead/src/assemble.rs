@@ -152,7 +152,14 @@ impl Running {
                 Ok(())
             });
         }
-        let links = south::Supervisor::start(&settings.sites, bus.clone(), clock.clone(), stop.clone()).await;
+        let links = south::Supervisor::start(
+            &settings.sites,
+            &settings.gateways,
+            bus.clone(),
+            clock.clone(),
+            stop.clone(),
+        )
+        .await;
         tasks.spawn(thin(store.clone(), settings.history, clock.clone(), stop.clone()));
         tasks.spawn(forget(
             store.clone(),
@@ -207,7 +214,7 @@ impl Running {
             Ok(())
         });
         let (states, sources) = watch::channel(SourceStates::new());
-        state = state.with_sources(sources);
+        state = state.with_sources(sources).with_links(links.counts());
         let follower = vehicles::Follower {
             store: store.clone(),
             gate: gate.clone(),

@@ -83,7 +83,7 @@ const fn to_steps(value: i64, step: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use dialects::sunspec::{Role, SunspecSettings};
-    use dialects::{Client, sunspec};
+    use dialects::{Client, Event, sunspec};
 
     use super::*;
     use crate::demo;
@@ -113,7 +113,10 @@ mod tests {
                 let reply = poller.world.handle(&grid, &request, now).unwrap();
                 client.handle_reply(reply, now).unwrap();
             }
-            for measured in std::iter::from_fn(|| client.poll_event()).filter_map(measured) {
+            for measured in std::iter::from_fn(|| client.poll_event())
+                .filter_map(Event::into_report)
+                .filter_map(measured)
+            {
                 assert_eq!(measured, polled, "{second}");
                 compared += 1;
             }

@@ -5,11 +5,19 @@ use std::sync::Arc;
 use dialects::Client;
 use links::outbound_guard::SystemResolver;
 use model::device::{Device, LinkSettings};
+use model::gateway::{Gateway, GatewayLink};
 
 use crate::transport::Transport;
 use crate::{goe, modbus};
 
-/// Chosen by [`LinkSettings`] and by nothing else.
+/// What a link leads to.
+pub(crate) enum Target {
+    Device(Box<Device>),
+    /// With the devices behind it.
+    Gateway(Gateway, Vec<Device>),
+}
+
+/// Chosen by [`LinkSettings`], or those of the gateway, and by nothing else.
 pub(crate) struct Driver {
     pub client: Box<dyn Client>,
     pub transport: Box<dyn Transport>,
@@ -40,7 +48,16 @@ impl Shared {
 pub(crate) struct Misfit(pub String);
 
 impl Driver {
-    pub fn of(device: &Device, shared: &Shared) -> Result<Self, Misfit> {
+    pub fn of(target: &Target, shared: &Shared) -> Result<Self, Misfit> {
+        match target {
+            Target::Device(device) => Self::of_device(device, shared),
+            Target::Gateway(gateway, devices) => match &gateway.link {
+                GatewayLink::Modbus { address } => modbus::line(address, devices),
+            },
+        }
+    }
+
+    fn of_device(device: &Device, shared: &Shared) -> Result<Self, Misfit> {
         match &device.link {
             LinkSettings::Goe(link) => goe::driver(device, link, shared),
             LinkSettings::Sunspec { address, unit } => modbus::sunspec(device, address, *unit),
@@ -49,7 +66,7 @@ impl Driver {
                 unit,
                 definition,
             } => modbus::defined(device, address, *unit, definition),
-            LinkSettings::None => Err(Misfit("no link is configured".to_owned())),
+            LinkSettings::Via { .. } | LinkSettings::None => Err(Misfit("no link is configured".to_owned())),
         }
     }
 }

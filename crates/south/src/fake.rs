@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dialects::{Client, Failure, Reply, ReplyError, Request};
+use dialects::{Client, Event, Failure, Reply, ReplyError, Request};
 use model::device::{Device, DeviceKind, LinkSettings, LinkState, MeterRole};
+use model::gateway::Unit;
 use model::id::{CircuitId, DeviceId, SiteId};
 use model::message::Report;
 use model::phases::PerPhase;
@@ -29,14 +30,20 @@ impl PausedClock {
     }
 }
 
-impl Clock for PausedClock {
-    fn now(&self) -> Now {
-        let elapsed = i64::try_from(self.0.elapsed().as_millis()).unwrap();
+impl PausedClock {
+    /// Its beginning.
+    pub fn standing() -> Now {
         Now {
             wall: Timestamp::from_seconds(1_700_000_000),
             monotonic: Monotonic(0),
         }
-        .after(Millis(elapsed))
+    }
+}
+
+impl Clock for PausedClock {
+    fn now(&self) -> Now {
+        let elapsed = i64::try_from(self.0.elapsed().as_millis()).unwrap();
+        Self::standing().after(Millis(elapsed))
     }
 }
 
@@ -59,7 +66,7 @@ pub(crate) struct FakeClient {
     trace: Trace,
     due: Monotonic,
     out: VecDeque<Request>,
-    events: VecDeque<Report>,
+    events: VecDeque<Event>,
 }
 
 /// The request that polls, and the first byte of answers which make no sense or break the client.
@@ -76,7 +83,7 @@ impl Client for FakeClient {
         });
     }
 
-    fn handle_action(&mut self, action: &Action, now: Now) {
+    fn handle_action(&mut self, _: &Unit, action: &Action, now: Now) {
         let Action::VendorWrite { value, .. } = action else {
             panic!("no such test: {action:?}")
         };
@@ -95,31 +102,33 @@ impl Client for FakeClient {
         assert_ne!(pdu[0], PANIC, "this client breaks, as the test wants");
         if pdu[0] == NONSENSE {
             let problem = "nonsense".to_owned();
-            self.events.push_back(Report::Link(LinkState::Offline {
+            let state = LinkState::Offline {
                 problem: problem.clone(),
-            }));
+            };
+            self.events.push_back(Report::Link(state).into());
             return Err(ReplyError {
                 asked: "poll".to_owned(),
                 came: problem,
                 expected: "sense".to_owned(),
             });
         }
-        self.events.push_back(Report::Link(LinkState::Online));
+        self.events.push_back(Report::Link(LinkState::Online).into());
         Ok(())
     }
 
     fn handle_failure(&mut self, failure: &Failure, now: Now) {
         self.trace.note(now, &failure.to_string());
-        self.events.push_back(Report::Link(LinkState::Offline {
+        let state = LinkState::Offline {
             problem: failure.to_string(),
-        }));
+        };
+        self.events.push_back(Report::Link(state).into());
     }
 
     fn poll_request(&mut self) -> Option<Request> {
         self.out.pop_front()
     }
 
-    fn poll_event(&mut self) -> Option<Report> {
+    fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 

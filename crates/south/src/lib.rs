@@ -1,12 +1,13 @@
 //! Links to what reports to us and obeys us.
 //!
-//! A link is one task per device: it drives the client half of a dialect over a transport, puts what it
-//! reports on the bus and brings setpoints from the bus to the device. Links decide nothing: what a device is
+//! A link is one task per device, or per gateway to several: it drives the client half of a dialect over a
+//! transport, puts what it reports on the bus and brings setpoints from the bus to the devices. Links decide nothing: what a device is
 //! told is the engine's business, what it says on the wire that of its dialect.
 //!
 //! Ten devices asked once a second are ten requests of some kilobytes a second; a link waits for almost all
 //! of its life and holds one answer at a time.
 
+pub mod arrivals;
 mod broker;
 mod complaints;
 pub mod discover;
@@ -25,5 +26,5 @@ mod transport;
 pub mod vehicle;
 mod websocket;
 
-pub use health::Health;
+pub use health::{DeviceHealth, Found, Health};
 pub use supervisor::Supervisor;

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, Received, Subscription};
-use dialects::{Failure, Incoming, Reply, ReplyError, Request};
+use bus::{Bus, Received, Subscription, Topic};
+use dialects::{Event, Failure, Incoming, Reply, ReplyError, Request};
 use model::device::LinkState;
+use model::gateway::Unit;
 use model::id::{DeviceId, SiteId};
 use model::message::{Message, Report, Reported};
 use model::setpoint::{Action, Setpoint};
@@ -26,12 +27,20 @@ const SHORTEST_REST: Duration = Duration::from_millis(1);
 
 /// What a link is told by whoever starts it.
 pub(crate) struct Post {
-    pub site: SiteId,
-    pub device: DeviceId,
+    /// The devices behind it, in order of their units; mostly one.
+    pub places: Box<[Place]>,
     pub bus: Arc<dyn Bus>,
     pub clock: Arc<dyn Clock>,
-    pub epoch: Arc<Epoch>,
-    pub health: Arc<watch::Sender<Health>>,
+    pub health: watch::Sender<Health>,
+}
+
+/// A device of ours, and what a dialect calls it.
+pub(crate) struct Place {
+    pub unit: Unit,
+    pub site: SiteId,
+    pub device: DeviceId,
+    pub driver: &'static str,
+    pub epoch: Epoch,
 }
 
 pub(crate) struct Link {
@@ -39,18 +48,16 @@ pub(crate) struct Link {
     driver: Driver,
     setpoints: Box<dyn Subscription>,
     complaints: Complaints,
-    state: LinkState,
 }
 
 impl Link {
-    /// `setpoints` is a subscription to those of this device.
+    /// `setpoints` is a subscription to those of the devices behind it.
     pub fn new(post: Arc<Post>, driver: Driver, setpoints: Box<dyn Subscription>) -> Self {
         Self {
             post,
             driver,
             setpoints,
             complaints: Complaints::default(),
-            state: LinkState::Connecting,
         }
     }
 
@@ -118,8 +125,8 @@ impl Link {
                     // A setpoint that is there goes in front of whatever the answer makes the client ask next.
                     biased;
                     received = setpoints.next() => {
-                        if let Some(action) = post.order(received?) {
-                            client.handle_action(&action, post.clock.now());
+                        if let Some((place, action)) = post.order(received?) {
+                            client.handle_action(&place.unit, &action, post.clock.now());
                         }
                     }
                     outcome = &mut outcome => break outcome,
@@ -138,8 +145,8 @@ impl Link {
         tokio::select! {
             received = self.setpoints.next() => {
                 let now = self.post.clock.now();
-                if let Some(action) = self.post.order(received?) {
-                    self.driver.client.handle_action(&action, now);
+                if let Some((place, action)) = self.post.order(received?) {
+                    self.driver.client.handle_action(&place.unit, &action, now);
                     self.publish(now).await;
                 }
             }
@@ -167,45 +174,125 @@ impl Link {
 
     /// Passes on what the client has to say, as of `at`.
     async fn publish(&mut self, at: Now) {
-        while let Some(report) = self.driver.client.poll_event() {
+        while let Some(event) = self.driver.client.poll_event() {
+            let (unit, report) = match event {
+                Event::Report { unit, report } => (unit, report),
+                Event::Found { unit, identity } => match self.post.place(&unit) {
+                    Some(_) => (unit, Report::Identity { text: identity }),
+                    None => {
+                        self.post.find(&unit, &identity, at);
+                        continue;
+                    }
+                },
+            };
+            let Some(place) = self.post.place(&unit) else {
+                self.post.find(&unit, "", at);
+                continue;
+            };
             if let Report::Link(state) = &report
-                && *state != self.state
+                && self.post.note(place, state)
             {
-                self.state = state.clone();
                 self.complaints.forget();
-                self.post.note(state);
             }
-            self.post.report(at, report).await;
+            self.post.report(place, at, report).await;
         }
     }
 }
 
 impl Post {
-    /// Puts a report of this device on the bus.
-    pub async fn report(&self, at: Now, report: Report) {
+    pub fn new(places: Vec<Place>, bus: Arc<dyn Bus>, clock: Arc<dyn Clock>) -> Self {
+        let mut places = places.into_boxed_slice();
+        places.sort_by(|a, b| a.unit.cmp(&b.unit));
+        Self {
+            health: watch::Sender::new(Health::of(&places)),
+            places,
+            bus,
+            clock,
+        }
+    }
+
+    /// Its first device, by which it differs from other links.
+    pub fn name(&self) -> String {
+        let first = self.places.first();
+        first.map_or_else(String::new, |place| format!("{}/{}", place.site, place.device))
+    }
+
+    /// The topic of setpoints for the devices behind this link.
+    pub fn topic(&self) -> Topic {
+        let devices = self.places.iter();
+        Topic::Setpoints(
+            devices
+                .map(|place| (place.site.clone(), place.device.clone()))
+                .collect(),
+        )
+    }
+
+    fn place(&self, unit: &Unit) -> Option<&Place> {
+        let at = self.places.binary_search_by(|place| place.unit.cmp(unit)).ok()?;
+        self.places.get(at)
+    }
+
+    /// Puts a report of a device on the bus.
+    pub async fn report(&self, place: &Place, at: Now, report: Report) {
         let reported = Reported {
-            site: self.site.clone(),
-            device: self.device.clone(),
+            site: place.site.clone(),
+            device: place.device.clone(),
             at,
             report,
         };
         self.bus.publish(Message::Reported(reported)).await;
     }
 
-    /// Logs a change of the link and keeps it for whoever asks after its health.
-    pub fn note(&self, state: &LinkState) {
-        match state {
-            LinkState::Connecting => tracing::debug!("connecting"),
-            LinkState::Online => tracing::info!("the device answers"),
-            LinkState::Offline { problem } => tracing::warn!("the device is offline: {problem}"),
+    /// The same state of all devices behind this link.
+    pub async fn report_all(&self, state: &LinkState) {
+        let now = self.clock.now();
+        for place in &self.places {
+            self.report(place, now, Report::Link(state.clone())).await;
         }
-        self.health.send_modify(|health| health.link = state.clone());
+    }
+
+    /// Logs a change of a device and keeps it for whoever asks after its health. Says whether it is one.
+    pub fn note(&self, place: &Place, state: &LinkState) -> bool {
+        let is_new = self.health.send_if_modified(|health| {
+            let mut devices = health.devices.iter_mut();
+            let own = devices.find(|own| own.site == place.site && own.device == place.device);
+            own.is_some_and(|own| {
+                let is_new = own.link != *state;
+                if is_new {
+                    own.link.clone_from(state);
+                }
+                is_new
+            })
+        });
+        if is_new {
+            // The span of the link names one device only.
+            let among = (self.places.len() > 1).then(|| {
+                tracing::info_span!("device", site.id = %place.site, device.id = %place.device).entered()
+            });
+            match state {
+                LinkState::Connecting => tracing::debug!("connecting"),
+                LinkState::Online => tracing::info!("the device answers"),
+                LinkState::Offline { problem } => tracing::warn!("the device is offline: {problem}"),
+            }
+            drop(among);
+        }
+        is_new
+    }
+
+    /// Keeps a device that stands in no site for whoever asks.
+    fn find(&self, unit: &Unit, identity: &str, at: Now) {
+        let is_new = self
+            .health
+            .send_if_modified(|health| health.find(unit, identity, at));
+        if is_new {
+            tracing::info!(%unit, identity, "a device is there that stands in no site; it is left alone");
+        }
     }
 
     /// What of a subscription is to be carried out.
-    fn order(&self, received: Received) -> Option<Action> {
+    fn order(&self, received: Received) -> Option<(&Place, Action)> {
         match received {
-            Received::Message(Message::Setpoint { setpoint, .. }) => self.admit(setpoint),
+            Received::Message(Message::Setpoint { site, setpoint }) => self.admit(&site, setpoint),
             Received::Message(Message::Reported(_) | Message::View(_) | Message::NounsChanged { .. }) => None,
             Received::Missed(count) => {
                 tracing::warn!(
@@ -217,20 +304,19 @@ impl Post {
         }
     }
 
-    fn admit(&self, setpoint: Setpoint) -> Option<Action> {
+    fn admit(&self, site: &SiteId, setpoint: Setpoint) -> Option<(&Place, Action)> {
         let Setpoint {
             device,
             epoch,
             action,
         } = setpoint;
-        if device != self.device {
-            return None;
-        }
-        if !self.epoch.admits(epoch) {
+        let mut places = self.places.iter();
+        let place = places.find(|place| place.site == *site && place.device == device)?;
+        if !place.epoch.admits(epoch) {
             tracing::warn!(epoch, "dropped a setpoint of an engine that has been replaced");
             return None;
         }
-        Some(action)
+        Some((place, action))
     }
 }
 

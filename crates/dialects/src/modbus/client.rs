@@ -2,6 +2,7 @@
 //!
 //! A round that fails anywhere gives no reading at all. Actions are ignored: a definition has no setpoints.
 
+use model::gateway::Unit;
 use model::message::Report;
 use model::setpoint::Action;
 use model::time::{Millis, Monotonic, Now};
@@ -10,7 +11,7 @@ use super::conversation::{Conversation, Trouble};
 use super::definition::Definition;
 use super::map;
 use super::pdu::Response;
-use crate::{Failure, Reply, ReplyError, Request};
+use crate::{Event, Failure, Reply, ReplyError, Request};
 
 /// One device.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,12 +60,13 @@ impl Client {
 
 impl crate::Client for Client {
     fn handle_timeout(&mut self, now: Now) {
-        if self.conversation.begin_round(now) && !self.conversation.is_busy() {
+        // A round that takes longer than its period is read to its end.
+        if self.conversation.begin_round(now) && self.read.is_none() {
             self.read = Some(Vec::new());
         }
     }
 
-    fn handle_action(&mut self, _action: &Action, _now: Now) {}
+    fn handle_action(&mut self, _: &Unit, _action: &Action, _now: Now) {}
 
     fn handle_reply(&mut self, reply: Reply, now: Now) -> Result<(), ReplyError> {
         let Some((request, result)) = self.conversation.receive(&reply) else {
@@ -116,8 +118,8 @@ impl crate::Client for Client {
         Some(self.conversation.send(span.request()))
     }
 
-    fn poll_event(&mut self) -> Option<Report> {
-        self.conversation.next_report()
+    fn poll_event(&mut self) -> Option<Event> {
+        self.conversation.next_report().map(Event::from)
     }
 
     fn poll_timeout(&self) -> Monotonic {

@@ -11,7 +11,7 @@ use model::units::{MilliAmps, MilliHertz, MilliVolts, WattHours, Watts};
 use proptest::prelude::*;
 
 use super::{Client, Definition, Exception, ModbusSettings, Registers, answer};
-use crate::{Client as _, Failure, Reply, Request};
+use crate::{Client as _, Event, Failure, Reply, Request};
 
 /// Registers at some addresses, in both tables.
 #[derive(Clone, Debug, Default)]
@@ -96,7 +96,12 @@ fn round(
             None => client.handle_failure(&Failure::TimedOut { after_ms: 2_000 }, at(now_ms)),
         }
     }
-    (std::iter::from_fn(|| client.poll_event()).collect(), error)
+    (
+        std::iter::from_fn(|| client.poll_event())
+            .filter_map(Event::into_report)
+            .collect(),
+        error,
+    )
 }
 
 /// What a definition makes of a device in one round.

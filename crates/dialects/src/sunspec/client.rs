@@ -6,6 +6,7 @@
 //!
 //! Of the actions only battery power means something here; all others are ignored.
 
+use model::gateway::Unit;
 use model::message::Report;
 use model::reading::Measured;
 use model::setpoint::Action;
@@ -22,7 +23,7 @@ use crate::modbus::Exception;
 use crate::modbus::conversation::{Conversation, Trouble};
 use crate::modbus::pdu::{MAX_READ_REGISTERS, Request as Pdu, Response};
 use crate::modbus::plausible;
-use crate::{Failure, Reply, ReplyError, Request};
+use crate::{Event, Failure, Reply, ReplyError, Request};
 
 /// One device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -354,7 +355,7 @@ impl crate::Client for Client {
         };
     }
 
-    fn handle_action(&mut self, action: &Action, _now: Now) {
+    fn handle_action(&mut self, _: &Unit, action: &Action, _now: Now) {
         match action {
             Action::BatteryPower { power } if matches!(self.role, Role::Battery { .. }) => {
                 self.order.want(*power);
@@ -406,8 +407,8 @@ impl crate::Client for Client {
         Some(self.conversation.send(request))
     }
 
-    fn poll_event(&mut self) -> Option<Report> {
-        self.conversation.next_report()
+    fn poll_event(&mut self) -> Option<Event> {
+        self.conversation.next_report().map(Event::from)
     }
 
     fn poll_timeout(&self) -> Monotonic {

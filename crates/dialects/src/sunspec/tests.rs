@@ -1,6 +1,7 @@
 //! Our client against our server in memory, with stepped time, losses and garbage.
 
 use model::device::LinkState;
+use model::gateway::Unit;
 use model::message::Report;
 use model::phases::PerPhase;
 use model::reading::Measured;
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 
 use super::{Client, Image, ModelInstance, Role, SunspecSettings, Window, map};
 use crate::modbus::answer;
-use crate::{Client as _, Failure, Reply, Request};
+use crate::{Client as _, Event, Failure, Reply, Request};
 
 /// What happens to one request on its way.
 #[derive(Clone, Debug)]
@@ -94,7 +95,7 @@ impl Pair {
                         .handle_failure(&Failure::TimedOut { after_ms: 2_000 }, self.now());
                 }
             }
-            while let Some(report) = self.client.poll_event() {
+            while let Some(Event::Report { report, .. }) = self.client.poll_event() {
                 self.reports.push(report);
             }
         }
@@ -109,6 +110,7 @@ impl Pair {
     fn tell(&mut self, power: Option<i64>) {
         let now = self.now();
         self.client.handle_action(
+            &Unit::only(),
             &Action::BatteryPower {
                 power: power.map(Watts),
             },
@@ -456,6 +458,7 @@ fn a_battery_order_survives_losses_and_refusals() {
         let mut pair = Pair::new(battery(), battery_image());
         pair.run(2, all_answered);
         pair.client.handle_action(
+            &Unit::only(),
             &Action::BatteryPower {
                 power: Some(Watts(1_000)),
             },
@@ -480,6 +483,7 @@ fn only_the_newest_order_is_written() {
     pair.run(2, all_answered);
     for power in [100, 200, 300] {
         pair.client.handle_action(
+            &Unit::only(),
             &Action::BatteryPower {
                 power: Some(Watts(power)),
             },

@@ -149,7 +149,8 @@ impl Core {
             | Report::Identity { .. }
             | Report::Document(_)
             | Report::VendorAnswer { .. }
-            | Report::Foreign { .. } => {}
+            | Report::Foreign { .. }
+            | Report::Past { .. } => {}
         }
     }
 

@@ -20,15 +20,15 @@ impl Clock for Standing {
 }
 
 /// A site whose engine runs.
-struct Running {
-    bus: Arc<InProcess>,
-    store: Arc<Sqlite>,
+pub(super) struct Running {
+    pub bus: Arc<InProcess>,
+    pub store: Arc<Sqlite>,
     stop: CancellationToken,
     engine: JoinHandle<()>,
 }
 
 impl Running {
-    async fn start(site: Site, store: Arc<Sqlite>, aside: &std::path::Path) -> Self {
+    pub async fn start(site: Site, store: Arc<Sqlite>, aside: &std::path::Path) -> Self {
         let bus = InProcess::new();
         let engine = Engine {
             site: Arc::new(site),
@@ -60,7 +60,7 @@ impl Running {
         tokio::spawn(async move { bus.ask(intent).await })
     }
 
-    async fn report(&self, report: Report) {
+    pub async fn report(&self, report: Report) {
         let reported = Reported {
             site: SiteId::new("home").unwrap(),
             device: DeviceId::new("station").unwrap(),
@@ -77,7 +77,7 @@ impl Running {
     }
 
     /// Until the engine has heard that the station answers, and so whatever was reported before that.
-    async fn until_online(&self) {
+    pub async fn until_online(&self) {
         let site = SiteId::new("home").unwrap();
         loop {
             let (evse, mode) = (evse_id(), ChargeMode::Fast);
@@ -89,7 +89,7 @@ impl Running {
         }
     }
 
-    async fn end(self) -> Arc<Sqlite> {
+    pub async fn end(self) -> Arc<Sqlite> {
         self.stop.cancel();
         self.engine.await.unwrap();
         self.store
@@ -102,7 +102,7 @@ async fn who_waits_for_a_device_holds_nobody_up() {
     let store = Sqlite::in_memory().unwrap();
     let home = Running::start(site().as_ref().clone(), store, directory.path()).await;
     let station = DeviceId::new("station").unwrap();
-    let topic = Topic::Setpoints(SiteId::new("home").unwrap(), station);
+    let topic = Topic::setpoints_of(&SiteId::new("home").unwrap(), &station);
     let mut setpoints = home.bus.subscribe(topic).await;
     home.report(Report::Link(LinkState::Online)).await;
     let mut tickets = Vec::new();

@@ -67,6 +67,7 @@ fn charges(core: &mut Core) -> Vec<(StateOfCharge, Option<StateOfCharge>)> {
     let charges = records.filter_map(|record| match record {
         Record::Charge { charge, since } => Some((charge.known, since)),
         Record::Samples(_)
+        | Record::Past(_)
         | Record::Setpoints(_)
         | Record::Wish { .. }
         | Record::Alarm(_)

@@ -417,6 +417,7 @@ fn settings() -> Settings {
         tariffs: Vec::new(),
         vehicles: Vec::new(),
         price_providers: Vec::new(),
+        gateways: Vec::new(),
         history: None,
         outbound: OutboundSettings {
             allow: vec!["127.0.0.0/8".into()],

@@ -192,7 +192,8 @@ impl Past {
                     made.alarms
                         .insert((alarm.raised, alarm.device.clone(), alarm.code), alarm);
                 }
-                Record::Setpoints(_)
+                Record::Past(_)
+                | Record::Setpoints(_)
                 | Record::Wish { .. }
                 | Record::Keys(_)
                 | Record::Charge { .. }

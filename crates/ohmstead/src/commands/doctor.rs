@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::bail;
 use jiff::tz::TimeZone;
 use model::device::LinkSettings;
+use model::endpoint::Endpoint;
 use model::id::DeviceId;
 use model::settings::Settings;
 use model::tariff::{Named, Tariff, problems};
@@ -297,27 +298,33 @@ fn link_files(device: &DeviceId, link: &LinkSettings, found: &mut Findings) {
 }
 
 async fn devices(settings: &Settings, found: &mut Findings) {
+    for gateway in &settings.gateways {
+        reach("gateway", gateway.id.as_str(), &gateway.link.endpoint(), found).await;
+    }
     let devices = settings.sites.iter().flat_map(|site| &site.devices);
     for device in devices {
         let Some(endpoint) = device.link.endpoint() else {
             continue;
         };
         link_files(&device.id, &device.link, found);
-        let address = endpoint.socket();
-        let connected = tokio::time::timeout(ANSWER_WITHIN, tokio::net::TcpStream::connect(&address)).await;
-        let cause = match connected {
-            Ok(Ok(_)) => {
-                found.good(format!("device `{}` answers at {address}", device.id));
-                continue;
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} s", ANSWER_WITHIN.as_secs()),
-        };
-        found.wrong(format!(
-            "device `{}` cannot be reached at {address}: {cause}; check that it is on, in this network and has this address",
-            device.id
-        ));
+        reach("device", device.id.as_str(), &endpoint, found).await;
     }
+}
+
+async fn reach(what: &str, id: &str, endpoint: &Endpoint, found: &mut Findings) {
+    let address = endpoint.socket();
+    let connected = tokio::time::timeout(ANSWER_WITHIN, tokio::net::TcpStream::connect(&address)).await;
+    let cause = match connected {
+        Ok(Ok(_)) => {
+            found.good(format!("{what} `{id}` answers at {address}"));
+            return;
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", ANSWER_WITHIN.as_secs()),
+    };
+    found.wrong(format!(
+            "{what} `{id}` cannot be reached at {address}: {cause}; check that it is on, in this network and has this address"
+        ));
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! expected, and nothing starts before all of them are mended.
 
 mod charger;
+mod gateway;
 mod problems;
 mod section;
 mod site;
@@ -152,7 +153,9 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
         .table("outbound")
         .map_or_else(Default::default, read_outbound);
     let mail = root.table("mail").and_then(read_mail);
-    let sites = site::read_all(root);
+    let gateways = gateway::read_all(root);
+    let sites = site::read_all(root, &gateways);
+    gateway::check(root, &sites);
     check_chargers(root, &goe, &sites);
     let backup = root
         .table("backup")
@@ -173,6 +176,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             tariffs,
             vehicles,
             price_providers,
+            gateways,
             history,
             personal_data,
             outbound,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use model::device::{AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, LinkSettings, MeterRole};
+use model::gateway::Gateway;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::setpoint::ChargeCurrent;
@@ -11,15 +12,18 @@ use model::site::{Circuit, Keeper, Position, Site};
 use model::time::Millis;
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 
-use super::charger;
 use super::section::{Section, nearest, one_of};
+use super::{charger, gateway};
 
 const ID: &str = "an id of a-z, 0-9, - and _";
 const AMPS: &str = "amperes, 0 to 6300, at most three decimals";
 
 /// Reads every `[[site]]`.
-pub fn read_all(root: &Section<'_, '_>) -> Vec<Site> {
-    let mut seen = Seen::default();
+pub fn read_all(root: &Section<'_, '_>, gateways: &[Gateway]) -> Vec<Site> {
+    let mut seen = Seen {
+        gateways,
+        ids: BTreeSet::new(),
+    };
     let sections = root.tables("site");
     if sections.is_empty() && !root.has("site") {
         root.missing("[[site]]", "at least one site");
@@ -30,13 +34,13 @@ pub fn read_all(root: &Section<'_, '_>) -> Vec<Site> {
         .collect()
 }
 
-/// Ids are unique in one installation.
-#[derive(Default)]
-struct Seen {
+/// Ids are unique in one installation; and what devices may be behind.
+struct Seen<'g> {
+    gateways: &'g [Gateway],
     ids: BTreeSet<(&'static str, String)>,
 }
 
-impl Seen {
+impl Seen<'_> {
     fn check(&mut self, what: &'static str, id: &str, section: &Section<'_, '_>) {
         if !self.ids.insert((what, id.to_owned())) {
             section.problem(
@@ -61,7 +65,7 @@ pub fn those_with(root: &Section<'_, '_>, key: &str) -> BTreeSet<SiteId> {
     sites.filter_map(|site| site.text("id")?.parse().ok()).collect()
 }
 
-fn read_site(mut section: Section<'_, '_>, seen: &mut Seen) -> Option<Site> {
+fn read_site(mut section: Section<'_, '_>, seen: &mut Seen<'_>) -> Option<Site> {
     let id: Option<SiteId> = required_id(&section, "id", "an id such as \"home\"");
     if let Some(id) = &id {
         section.rename(format!("site \"{id}\""));
@@ -120,7 +124,7 @@ fn read_site(mut section: Section<'_, '_>, seen: &mut Seen) -> Option<Site> {
     })
 }
 
-fn read_circuits(site: &Section<'_, '_>, seen: &mut Seen) -> Vec<Circuit> {
+fn read_circuits(site: &Section<'_, '_>, seen: &mut Seen<'_>) -> Vec<Circuit> {
     let mut circuits: Vec<Circuit> = Vec::new();
     let sections = site.tables("circuit");
     if sections.is_empty() && !site.has("circuit") {
@@ -224,7 +228,7 @@ fn check_meters(site: &Section<'_, '_>, circuits: &[Circuit], devices: &[Device]
 
 const KINDS: [&str; 4] = ["meter", "inverter", "battery", "charging_station"];
 
-fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut Seen) -> Option<Device> {
+fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut Seen<'_>) -> Option<Device> {
     let id: Option<DeviceId> = required_id(&section, "id", "an id such as \"grid\"");
     if let Some(id) = &id {
         section.rename(format!("device \"{id}\""));
@@ -248,7 +252,7 @@ fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut See
         }
         None => circuits.first().and_then(|root| root.parse().ok()),
     };
-    let link = read_link(&section);
+    let link = read_link(&section, seen.gateways);
     let kind = kind.and_then(|kind| read_kind(&kind, &section, id.as_ref(), name.as_deref(), seen));
     let usual = link.as_ref().map_or(Millis(1_000), LinkSettings::usual_period);
     let period = section
@@ -268,20 +272,39 @@ fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut See
     })
 }
 
-fn read_link(section: &Section<'_, '_>) -> Option<LinkSettings> {
+/// Where a Modbus TCP device or gateway is.
+pub fn address(section: &Section<'_, '_>) -> Option<String> {
+    let expected = "a host and a port, for example \"192.168.1.20:502\"";
+    if !section.has("address") {
+        section.required_text("address", expected);
+        return None;
+    }
+    section.parsed("address", expected, |text| {
+        let (host, port) = text.rsplit_once(':')?;
+        (!host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)).then(|| text.to_owned())
+    })
+}
+
+/// A file of `definitions/modbus`.
+pub fn definition(section: &Section<'_, '_>) -> Option<String> {
+    let known = dialects::modbus::definition::names();
+    let definition = section.required_text("definition", &known.join(", "));
+    definition.filter(|name| {
+        let fits = known.contains(&name.as_str());
+        if !fits {
+            let hint = nearest(name, &known).map_or_else(
+                || format!("; known are {}", known.join(", ")),
+                |k| format!("; did you mean `{k}`?"),
+            );
+            section.problem("definition", format!("there is no definition `{name}`{hint}"));
+        }
+        fits
+    })
+}
+
+fn read_link(section: &Section<'_, '_>, gateways: &[Gateway]) -> Option<LinkSettings> {
     let drivers = one_of(&LinkSettings::DRIVERS);
     let driver = section.required_text("driver", &drivers)?;
-    let address = || {
-        let expected = "a host and a port, for example \"192.168.1.20:502\"";
-        if !section.has("address") {
-            section.required_text("address", expected);
-            return None;
-        }
-        section.parsed("address", expected, |text| {
-            let (host, port) = text.rsplit_once(':')?;
-            (!host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)).then(|| text.to_owned())
-        })
-    };
     let unit = || {
         section
             .scaled("unit", 0, 0..=255, "a Modbus unit id, 0 to 255")
@@ -292,32 +315,20 @@ fn read_link(section: &Section<'_, '_>) -> Option<LinkSettings> {
         "goe" => charger::read(section).map(LinkSettings::Goe),
         "sunspec" => {
             let unit = unit();
-            address().map(|address| LinkSettings::Sunspec { address, unit })
+            address(section).map(|address| LinkSettings::Sunspec { address, unit })
         }
         "modbus" => {
             let unit = unit();
-            let address = address();
-            let known = dialects::modbus::definition::names();
-            let definition = section.required_text("definition", &known.join(", "));
-            let definition = definition.filter(|name| {
-                let fits = known.contains(&name.as_str());
-                if !fits {
-                    let hint = nearest(name, &known).map_or_else(
-                        || format!("; known are {}", known.join(", ")),
-                        |k| format!("; did you mean `{k}`?"),
-                    );
-                    section.problem("definition", format!("there is no definition `{name}`{hint}"));
-                }
-                fits
-            });
+            let address = address(section);
             address
-                .zip(definition)
+                .zip(definition(section))
                 .map(|(address, definition)| LinkSettings::Modbus {
                     address,
                     unit,
                     definition,
                 })
         }
+        "gateway" => gateway::read_via(section, gateways),
         "none" => Some(LinkSettings::None),
         other => {
             let hint = nearest(other, &LinkSettings::DRIVERS)
@@ -336,7 +347,7 @@ fn read_kind(
     section: &Section<'_, '_>,
     id: Option<&DeviceId>,
     name: Option<&str>,
-    seen: &mut Seen,
+    seen: &mut Seen<'_>,
 ) -> Option<DeviceKind> {
     let watts = |key| {
         section
@@ -423,7 +434,7 @@ fn default_evse(id: EvseId, name: &str) -> Evse {
     }
 }
 
-fn read_evse(mut section: Section<'_, '_>, station: Option<&str>, seen: &mut Seen) -> Option<Evse> {
+fn read_evse(mut section: Section<'_, '_>, station: Option<&str>, seen: &mut Seen<'_>) -> Option<Evse> {
     let id: Option<EvseId> = required_id(&section, "id", "an id such as \"left\"");
     if let Some(id) = &id {
         section.rename(format!("EVSE \"{id}\""));

@@ -532,3 +532,87 @@ fn a_charger_is_reached_in_one_of_five_ways() {
         assert!(problems.contains(expected), "{keys}: {problems}");
     }
 }
+
+#[test]
+fn devices_behind_a_gateway_name_it_and_what_they_are_called_there() {
+    use model::device::LinkSettings;
+    use model::gateway::{Gateway, GatewayLink, Unit};
+
+    let file = |gateway: &str, devices: &[&str]| {
+        let mut text = format!(
+            "[[gateway]]\nid = \"line\"\n{gateway}\n[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n"
+        );
+        for (n, device) in devices.iter().enumerate() {
+            text.push_str(&format!(
+                "[[site.device]]\nid = \"d{n}\"\nkind = \"meter\"\ndriver = \"gateway\"\n{device}\n"
+            ));
+        }
+        text
+    };
+    let good = "driver = \"modbus\"\naddress = \"192.168.1.24:502\"";
+    let text = file(
+        good,
+        &[
+            "gateway = \"line\"\nunit = 3",
+            "gateway = \"line\"\nunit = 4\ndefinition = \"eastron-sdm630\"",
+        ],
+    );
+    let settings = parse(&text)
+        .unwrap_or_else(|problems| panic!("{}", list(&problems)))
+        .settings;
+    let line = Gateway {
+        id: "line".parse().unwrap(),
+        name: "line".to_owned(),
+        link: GatewayLink::Modbus {
+            address: "192.168.1.24:502".to_owned(),
+        },
+    };
+    assert_eq!(settings.gateways, [line]);
+    let via = |unit: &str, definition: Option<&str>| LinkSettings::Via {
+        gateway: "line".parse().unwrap(),
+        unit: Unit::named(unit),
+        definition: definition.map(str::to_owned),
+    };
+    let found: Vec<_> = settings.sites[0]
+        .devices
+        .iter()
+        .map(|device| &device.link)
+        .collect();
+    assert_eq!(found, [&via("3", None), &via("4", Some("eastron-sdm630"))]);
+
+    for (gateway, devices, expected) in [
+        (
+            good,
+            ["gateway = \"lime\"\nunit = 3", "gateway = \"line\"\nunit = 4"],
+            "there is no gateway `lime`; did you mean `line`?",
+        ),
+        (
+            good,
+            ["gateway = \"line\"\nunit = 3", "gateway = \"line\"\nunit = 3"],
+            "device \"d1\" is unit 3 of gateway `line`, and so is another one",
+        ),
+        (
+            good,
+            ["gateway = \"line\"", "gateway = \"line\"\nunit = 4"],
+            "has no unit, expected the address of the device on the line, 0 to 255",
+        ),
+        (
+            good,
+            ["unit = 3", "gateway = \"line\"\nunit = 4"],
+            "has no gateway, expected the id of a [[gateway]]",
+        ),
+        (
+            "driver = \"modem\"\naddress = \"192.168.1.24:502\"",
+            ["gateway = \"line\"\nunit = 3", "gateway = \"line\"\nunit = 4"],
+            "a gateway has no driver `modem`, expected modbus",
+        ),
+        (
+            "driver = \"modbus\"",
+            ["gateway = \"line\"\nunit = 3", "gateway = \"line\"\nunit = 4"],
+            "gateway \"line\" has no address, expected a host and a port",
+        ),
+    ] {
+        let problems = list(&parse(&file(gateway, &devices)).unwrap_err());
+        assert!(problems.contains(expected), "{expected}\n{problems}");
+    }
+}

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use dialects::{Client, Failure, goe, sunspec};
+use dialects::{Client, Event, Failure, goe, sunspec};
 use engine::{Core, Record, Restored};
 use model::device::{ChargeMode, Device, DeviceKind, LinkSettings, Wish};
+use model::gateway::Unit;
 use model::id::{DeviceId, EvseId, SessionId};
 use model::intent::{Intent, Wanted};
 use model::message::{Report, Reported};
@@ -140,7 +141,7 @@ impl ClosedLoop {
         while let Some(setpoint) = self.core.poll_setpoint() {
             assert_eq!(setpoint.epoch, self.epoch);
             match self.clients.get_mut(&setpoint.device) {
-                Some(client) => client.handle_action(&setpoint.action, self.now),
+                Some(client) => client.handle_action(&Unit::only(), &setpoint.action, self.now),
                 None => self.world.act(&setpoint.device, &setpoint.action, self.now),
             }
             self.watch.told(&setpoint, self.now);
@@ -171,6 +172,7 @@ impl ClosedLoop {
                         .extend(books.ledger.into_iter().map(|entry| (entry.start, entry)));
                 }
                 Record::Samples(_)
+                | Record::Past(_)
                 | Record::Setpoints(_)
                 | Record::Wish { .. }
                 | Record::Keys(_)
@@ -247,7 +249,7 @@ impl ClosedLoop {
                         None => client.handle_failure(&Failure::TimedOut { after_ms: 2_000 }, self.now),
                     }
                 }
-                reports.extend(std::iter::from_fn(|| client.poll_event()));
+                reports.extend(std::iter::from_fn(|| client.poll_event()).filter_map(Event::into_report));
             }
             for report in reports {
                 self.report(id.clone(), report);

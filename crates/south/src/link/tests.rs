@@ -1,17 +1,23 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bus::in_process::InProcess;
 use bus::{Bus, Received, Topic};
-use dialects::Failure;
+use dialects::{Client, Event, Failure, Reply, ReplyError, Request};
+use model::device::LinkState;
+use model::gateway::Unit;
 use model::message::{Message, Report};
-use model::setpoint::Setpoint;
-use tokio::sync::watch;
+use model::reading::{Measured, Quantity};
+use model::setpoint::{Action, Setpoint};
+use model::time::{Monotonic, Now};
+use model::units::Watts;
 
-use super::{Link, Post};
+use super::{Link, Place, Post};
+use crate::driver::Driver;
 use crate::epoch::Epoch;
 use crate::fake::{NONSENSE, Outcome, PausedClock, Trace, device, driver, order, site};
-use crate::health::Health;
+use crate::health::{Health, MOST_FOUND};
 
 /// Runs a link for `seconds` whose exchanges end as `outcomes` say, with orders at `(ms, epoch, byte)`, and
 /// compares what passed between client and device, and what was reported.
@@ -29,18 +35,16 @@ async fn check(
         Trace::default(),
     );
     let (site, device) = (site("home", Vec::new()).id, device("grid").id);
-    let post = Arc::new(Post {
+    let place = Place {
+        unit: Unit::only(),
         site: site.clone(),
         device: device.clone(),
-        bus: bus.clone(),
-        clock: clock.clone(),
-        epoch: Arc::new(Epoch::default()),
-        health: Arc::new(watch::channel(Health::new(site.clone(), device.clone())).0),
-    });
+        driver: "none",
+        epoch: Epoch::default(),
+    };
+    let post = Arc::new(Post::new(vec![place], bus.clone(), clock.clone()));
     let mut reports = bus.subscribe(Topic::Reports(site.clone())).await;
-    let setpoints = bus
-        .subscribe(Topic::Setpoints(site.clone(), device.clone()))
-        .await;
+    let setpoints = bus.subscribe(post.topic()).await;
     let link = Link::new(post, driver(clock, &trace, outcomes), setpoints);
 
     let mut running = tokio::task::JoinSet::new();
@@ -183,4 +187,164 @@ async fn failures_and_nonsense_reach_the_client_and_nobody_stops() {
         "4000 Online",
     ];
     check(&outcomes, &[], 5, &expected, &reports).await;
+}
+
+/// Two devices behind one link, and a third that stands in no site; sends setpoints as they are.
+struct TwoUnits {
+    asked: bool,
+    told: Trace,
+    events: VecDeque<Event>,
+}
+
+impl TwoUnits {
+    fn say(&mut self, unit: &str, report: Report) {
+        let unit = Unit::named(unit);
+        self.events.push_back(Event::Report { unit, report });
+    }
+}
+
+impl Client for TwoUnits {
+    fn handle_timeout(&mut self, _: Now) {
+        self.asked = true;
+    }
+
+    fn handle_action(&mut self, unit: &Unit, action: &Action, now: Now) {
+        let Action::VendorWrite { value, .. } = action else {
+            panic!("no such test: {action:?}")
+        };
+        self.told.note(now, &format!("{unit} told {value}"));
+    }
+
+    fn handle_reply(&mut self, _: Reply, now: Now) -> Result<(), ReplyError> {
+        self.say("1", Report::Link(LinkState::Online));
+        self.say("1", power(-100));
+        let problem = "silent".to_owned();
+        self.say("2", Report::Link(LinkState::Offline { problem }));
+        let samples = vec![(now.wall, Quantity::Power, -90)];
+        self.say("2", Report::Past { samples });
+        self.say("3", power(-300));
+        for (unit, identity) in [("1", "inverter 1"), ("3", "inverter 3")] {
+            self.events.push_back(Event::Found {
+                unit: Unit::named(unit),
+                identity: identity.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn handle_failure(&mut self, _: &Failure, _: Now) {}
+
+    fn poll_request(&mut self) -> Option<Request> {
+        std::mem::take(&mut self.asked).then(|| Request::Modbus {
+            unit: 0,
+            pdu: vec![0],
+        })
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Monotonic {
+        if self.asked {
+            Monotonic(i64::MAX)
+        } else {
+            Monotonic(0)
+        }
+    }
+}
+
+fn power(watts: i64) -> Report {
+    Report::Measured(Measured {
+        power: Some(Watts(watts)),
+        ..Measured::default()
+    })
+}
+
+/// The devices need not be of one site: an account has several.
+#[tokio::test(start_paused = true)]
+async fn several_devices_behind_one_link_are_told_apart() {
+    let (clock, bus, told) = (PausedClock::new(), InProcess::new(), Trace::default());
+    let place = |unit: &str, site: &str, device: &str| Place {
+        unit: Unit::named(unit),
+        site: site.parse().unwrap(),
+        device: device.parse().unwrap(),
+        driver: "none",
+        epoch: Epoch::default(),
+    };
+    let places = vec![place("2", "roof", "pv"), place("1", "home", "pv")];
+    let post = Arc::new(Post::new(places, bus.clone(), clock.clone()));
+    let setpoints = bus.subscribe(post.topic()).await;
+    let mut of_home = bus.subscribe(Topic::Reports("home".parse().unwrap())).await;
+    let mut of_roof = bus.subscribe(Topic::Reports("roof".parse().unwrap())).await;
+    let client = TwoUnits {
+        asked: true,
+        told: told.clone(),
+        events: VecDeque::new(),
+    };
+    let answers = driver(clock.clone(), &Trace::default(), &[Some((10, Ok(1))), None]);
+    let driver = Driver {
+        client: Box::new(client),
+        ..answers
+    };
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(Link::new(post.clone(), driver, setpoints).run());
+
+    let next = async |reports: &mut Box<dyn bus::Subscription>| match reports.next().await {
+        Some(Received::Message(Message::Reported(said))) => (said.device.to_string(), said.report),
+        other => panic!("{other:?}"),
+    };
+    let pv = |report: Report| ("pv".to_owned(), report);
+    for expected in [
+        Report::Link(LinkState::Online),
+        power(-100),
+        Report::Identity {
+            text: "inverter 1".to_owned(),
+        },
+    ] {
+        assert_eq!(next(&mut of_home).await, pv(expected));
+    }
+    let problem = "silent".to_owned();
+    let offline = LinkState::Offline { problem };
+    assert_eq!(next(&mut of_roof).await, pv(Report::Link(offline.clone())));
+    let (_, past) = next(&mut of_roof).await;
+    assert!(matches!(past, Report::Past { .. }), "{past:?}");
+
+    // An engine that was replaced at one site says nothing of the other.
+    for (site, epoch, byte) in [("home", 7, 1), ("roof", 2, 2), ("home", 6, 3), ("roof", 3, 4)] {
+        let setpoint = Setpoint {
+            device: "pv".parse().unwrap(),
+            epoch,
+            action: order(byte),
+        };
+        let site = site.parse().unwrap();
+        bus.publish(Message::Setpoint { site, setpoint }).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(told.lines(), ["10 1 told 1", "10 2 told 2", "10 2 told 4"]);
+
+    let health = post.health.borrow().clone();
+    let links: Vec<_> = health.devices.iter().map(|device| &device.link).collect();
+    assert_eq!(links, [&LinkState::Online, &offline]);
+    let found: Vec<_> = health
+        .found
+        .iter()
+        .map(|found| (found.unit.as_str(), found.identity.as_str()))
+        .collect();
+    assert_eq!(found, [("3", "inverter 3")]);
+}
+
+#[test]
+fn a_bound_number_of_strangers_is_remembered() {
+    let mut health = Health::of(&[]);
+    let now = PausedClock::standing();
+    for n in 0..MOST_FOUND + 10 {
+        let unit = Unit::named(&n.to_string());
+        assert_eq!(health.find(&unit, "", now), n < MOST_FOUND, "{n}");
+    }
+    let first = Unit::named("0");
+    for (identity, is_news) in [("", false), ("x", true), ("x", false), ("", false), ("y", true)] {
+        assert_eq!(health.find(&first, identity, now), is_news, "{identity}");
+    }
+    assert_eq!(health.found.len(), MOST_FOUND);
 }

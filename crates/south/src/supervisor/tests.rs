@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,14 +7,16 @@ use bus::in_process::InProcess;
 use bus::{Bus, Received, Subscription, Topic};
 use dialects::Failure;
 use model::device::{Device, LinkSettings, LinkState};
+use model::gateway::{Gateway, GatewayLink, Unit};
 use model::message::{Message, Report};
 use model::setpoint::Setpoint;
 use model::site::{Keeper, Site};
 use model::time::Clock;
+use model::view::LinkCounts;
 use tokio_util::sync::CancellationToken;
 
-use super::Supervisor;
-use crate::driver::{Driver, Misfit};
+use super::{Means, Supervisor};
+use crate::driver::{Driver, Misfit, Target};
 use crate::fake::{Outcome, PANIC, PausedClock, Trace, device, driver, order, site};
 
 /// Starts links whose drivers come from `make_driver`, which is told how many were made before.
@@ -24,16 +27,19 @@ async fn start(
 ) -> Supervisor {
     let (made, clock) = (AtomicU64::new(0), PausedClock::new());
     let for_drivers = clock.clone();
-    let make =
-        move |device: &Device| make_driver(device, made.fetch_add(1, Ordering::Relaxed), for_drivers.clone());
-    Supervisor::start_with(
-        sites,
-        bus.clone(),
+    let make = move |target: &Target| {
+        let device = match target {
+            Target::Device(device) => device,
+            Target::Gateway(_, devices) => &devices[0],
+        };
+        make_driver(device, made.fetch_add(1, Ordering::Relaxed), for_drivers.clone())
+    };
+    let means = Means {
+        bus: bus.clone(),
         clock,
-        CancellationToken::new(),
-        Arc::new(make),
-    )
-    .await
+        make_driver: Arc::new(make),
+    };
+    Supervisor::start_with(sites, &[line()], means, CancellationToken::new()).await
 }
 
 /// Device, state and number of restarts of each link.
@@ -41,8 +47,70 @@ fn states(supervisor: &Supervisor) -> Vec<(String, LinkState, u64)> {
     supervisor
         .health()
         .into_iter()
-        .map(|h| (h.device.to_string(), h.link, h.restarts))
+        .flat_map(|h| {
+            let devices = h.devices.into_iter();
+            devices.map(move |device| (device.device.to_string(), device.link, h.restarts))
+        })
         .collect()
+}
+
+fn line() -> Gateway {
+    Gateway {
+        id: "line".parse().unwrap(),
+        name: "Line".to_owned(),
+        link: GatewayLink::Modbus {
+            address: "127.0.0.1:1".to_owned(),
+        },
+    }
+}
+
+fn on_line(id: &str, unit: &str) -> Device {
+    Device {
+        link: LinkSettings::Via {
+            gateway: line().id,
+            unit: Unit::named(unit),
+            definition: None,
+        },
+        ..device(id)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn devices_behind_one_gateway_share_a_link_also_of_several_sites() {
+    let disabled = Device {
+        enabled: false,
+        ..on_line("off", "5")
+    };
+    let home = site("home", vec![on_line("grid", "4"), device("pv"), disabled]);
+    let roof = site("roof", vec![on_line("sun", "3")]);
+    let bus = InProcess::new();
+    let mut reports = bus.subscribe(Topic::Reports(home.id.clone())).await;
+    let supervisor = start(&[home, roof], &bus, |device, _, clock| {
+        if device.link.via().is_some() {
+            return Err(Misfit("no such line".to_owned()));
+        }
+        Ok(driver(clock, &Trace::default(), &[ANSWERS]))
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let health = supervisor.health();
+    assert_eq!(health.len(), 2);
+    let states: BTreeMap<_, _> = states(&supervisor)
+        .into_iter()
+        .map(|(device, link, _)| (device, link))
+        .collect();
+    let expected = [
+        ("grid", offline("no such line")),
+        ("pv", LinkState::Online),
+        ("sun", offline("no such line")),
+    ];
+    let expected = expected.map(|(id, state)| (id.to_owned(), state));
+    assert_eq!(states, BTreeMap::from(expected));
+    assert_eq!(
+        next_report(&mut reports).await,
+        ("grid".to_owned(), Report::Link(offline("no such line")))
+    );
+    supervisor.stop().await;
 }
 
 fn offline(problem: &str) -> LinkState {
@@ -112,6 +180,13 @@ async fn a_device_that_is_off_or_silent_holds_up_nobody() {
         ("grid".to_owned(), LinkState::Online, 0),
     ];
     assert_eq!(states(&supervisor), expected);
+    let counts = LinkCounts {
+        connecting: 1,
+        online: 1,
+        offline: 1,
+        restarts: 0,
+    };
+    assert_eq!(supervisor.counts()(), BTreeMap::from([("sunspec", counts)]));
     tokio::time::timeout(Duration::from_millis(10), supervisor.stop())
         .await
         .unwrap();
@@ -146,6 +221,12 @@ async fn a_link_that_panics_is_started_again_and_the_others_do_not_notice() {
         ("broken".to_owned(), LinkState::Online, 3)
     );
     assert_eq!(states(&supervisor)[1], ("grid".to_owned(), LinkState::Online, 0));
+    let counts = LinkCounts {
+        online: 2,
+        restarts: 3,
+        ..LinkCounts::default()
+    };
+    assert_eq!(supervisor.counts()(), BTreeMap::from([("sunspec", counts)]));
     assert_eq!(
         trace
             .lines()
@@ -218,9 +299,13 @@ async fn cancelling_the_token_ends_the_links() {
     let home = site("home", vec![device("silent")]);
     let clock = PausedClock::new();
     let for_driver = clock.clone();
-    let make = move |_: &Device| Ok(driver(for_driver.clone(), &Trace::default(), &[None]));
-    let mut supervisor =
-        Supervisor::start_with(&[home], InProcess::new(), clock, shutdown.clone(), Arc::new(make)).await;
+    let make = move |_: &Target| Ok(driver(for_driver.clone(), &Trace::default(), &[None]));
+    let means = Means {
+        bus: InProcess::new(),
+        clock,
+        make_driver: Arc::new(make),
+    };
+    let mut supervisor = Supervisor::start_with(&[home], &[], means, shutdown.clone()).await;
     shutdown.cancel();
     let ended = tokio::time::timeout(Duration::from_millis(10), supervisor.links.join_next()).await;
     assert!(matches!(ended, Ok(Some(Ok(())))), "{ended:?}");

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod discover;
+mod gateway;
 mod goe;
 mod goe_ways;
 #[allow(dead_code, reason = "its other users end it")]

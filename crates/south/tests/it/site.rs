@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// After this long a test counts as hung.
-const HUNG: Duration = Duration::from_secs(30);
+pub const HUNG: Duration = Duration::from_secs(30);
 
 pub struct RealClock(tokio::time::Instant);
 
@@ -54,8 +54,14 @@ impl Home {
         let (bus, site) = (InProcess::new(), site(device));
         let reports = bus.subscribe(Topic::Reports(site.id.clone())).await;
         let sites = std::slice::from_ref(&site);
-        let supervisor =
-            Supervisor::start(sites, bus.clone(), RealClock::start(), CancellationToken::new()).await;
+        let supervisor = Supervisor::start(
+            sites,
+            &[],
+            bus.clone(),
+            RealClock::start(),
+            CancellationToken::new(),
+        )
+        .await;
         Self {
             bus,
             reports,
@@ -126,7 +132,7 @@ pub async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-fn site(device: Device) -> Site {
+pub fn site(device: Device) -> Site {
     Site {
         id: SiteId::new("home").unwrap(),
         name: "Home".to_owned(),

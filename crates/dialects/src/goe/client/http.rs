@@ -4,6 +4,7 @@
 //! once: it is asked again at its own slow pace, and offline after [`MOST_STALE`] times.
 
 use http::{Method, StatusCode};
+use model::gateway::Unit;
 use model::id::EvseId;
 use model::message::Report;
 use model::setpoint::Action;
@@ -15,7 +16,7 @@ use super::{Common, WAITS};
 use crate::attempts::Attempts;
 use crate::goe::wire;
 use crate::query;
-use crate::{Failure, Reply, ReplyError, Request};
+use crate::{Event, Failure, Reply, ReplyError, Request};
 
 /// The keys of every poll: what control needs, and what changes from second to second on a page.
 const POLLED: &str = "alw,acu,acs,adi,ama,amp,amt,car,cbl,cdi,cll,cus,err,eto,fhz,frc,fsp,fup,fwv,lmo,loc,modelStatus,\
@@ -429,7 +430,7 @@ impl crate::Client for Client {
         self.advance(now);
     }
 
-    fn handle_action(&mut self, action: &Action, now: Now) {
+    fn handle_action(&mut self, _: &Unit, action: &Action, now: Now) {
         self.tracker.act(action);
         self.advance(now);
     }
@@ -490,8 +491,8 @@ impl crate::Client for Client {
         Some(request)
     }
 
-    fn poll_event(&mut self) -> Option<Report> {
-        self.tracker.poll_event()
+    fn poll_event(&mut self) -> Option<Event> {
+        self.tracker.poll_event().map(Event::from)
     }
 
     fn poll_timeout(&self) -> Monotonic {

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use model::gateway::Unit;
 use model::message::Report;
 use model::setpoint::Action;
 use model::time::{Millis, Monotonic, Now};
@@ -18,7 +19,7 @@ use crate::attempts::Attempts;
 use crate::goe::registers::{self, Block, Order, Space};
 use crate::modbus::Exception;
 use crate::modbus::pdu::{Request as Pdu, Response, Table};
-use crate::{Failure, Reply, ReplyError, Request};
+use crate::{Event, Failure, Reply, ReplyError, Request};
 
 /// The currents that were asked for, which control needs as often as what is live.
 const CURRENTS: (Space, u16, u16) = (Space::Holding, 299, 2);
@@ -305,7 +306,7 @@ impl crate::Client for Client {
         self.advance(now);
     }
 
-    fn handle_action(&mut self, action: &Action, now: Now) {
+    fn handle_action(&mut self, _: &Unit, action: &Action, now: Now) {
         self.tracker.act(action);
         if matches!(action, Action::Charge { .. }) {
             // What has not left is chosen again.
@@ -383,8 +384,8 @@ impl crate::Client for Client {
         })
     }
 
-    fn poll_event(&mut self) -> Option<Report> {
-        self.tracker.poll_event()
+    fn poll_event(&mut self) -> Option<Event> {
+        self.tracker.poll_event().map(Event::from)
     }
 
     fn poll_timeout(&self) -> Monotonic {

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use model::gateway::Unit;
 use model::message::Report;
 use model::setpoint::Action;
 use model::time::{Millis, Monotonic, Now};
@@ -16,7 +17,7 @@ use super::tracker::{Said, Tracker, VendorWrite};
 use super::{Common, WAITS};
 use crate::attempts::Attempts;
 use crate::goe::topics::{self, Topic};
-use crate::{Failure, Incoming, Outgoing, Reply, ReplyError, Request};
+use crate::{Event, Failure, Incoming, Outgoing, Reply, ReplyError, Request};
 
 /// How long a charger may be without a word. `rbt` and `utc` change each second.
 const SILENT: Millis = Millis(15_000);
@@ -258,7 +259,7 @@ impl crate::Client for Client {
         let _ = self.advance(now);
     }
 
-    fn handle_action(&mut self, action: &Action, now: Now) {
+    fn handle_action(&mut self, _: &Unit, action: &Action, now: Now) {
         self.tracker.act(action);
         if self.is_settled(now.monotonic) {
             self.write(now);
@@ -301,8 +302,8 @@ impl crate::Client for Client {
         heard.and(self.advance(now))
     }
 
-    fn poll_event(&mut self) -> Option<Report> {
-        self.tracker.poll_event()
+    fn poll_event(&mut self) -> Option<Event> {
+        self.tracker.poll_event().map(Event::from)
     }
 
     fn poll_timeout(&self) -> Monotonic {

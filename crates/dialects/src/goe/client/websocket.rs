@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use model::gateway::Unit;
 use model::message::Report;
 use model::setpoint::Action;
 use model::time::{Millis, Monotonic, Now};
@@ -19,7 +20,7 @@ use crate::attempts::Attempts;
 use crate::goe::ws::{
     Auth, AuthRequired, FromCharger, HashKind, Hello, PasswordKey, Response, SetValue, ToCharger,
 };
-use crate::{Failure, Incoming, Outgoing, Reply, ReplyError, Request, Work};
+use crate::{Event, Failure, Incoming, Outgoing, Reply, ReplyError, Request, Work};
 
 /// How long a connection may be without a word. Chargers say something each second.
 const SILENT: Millis = Millis(15_000);
@@ -386,7 +387,7 @@ impl crate::Client for Client {
         self.advance(now);
     }
 
-    fn handle_action(&mut self, action: &Action, now: Now) {
+    fn handle_action(&mut self, _: &Unit, action: &Action, now: Now) {
         self.tracker.act(action);
         self.advance(now);
     }
@@ -452,8 +453,8 @@ impl crate::Client for Client {
         result
     }
 
-    fn poll_event(&mut self) -> Option<Report> {
-        self.tracker.poll_event()
+    fn poll_event(&mut self) -> Option<Event> {
+        self.tracker.poll_event().map(Event::from)
     }
 
     fn poll_timeout(&self) -> Monotonic {

@@ -1,6 +1,7 @@
 //! The vendor's cloud as a client sees it.
 
 use model::device::LinkState;
+use model::gateway::Unit;
 use model::id::EvseId;
 use model::message::Report;
 use model::setpoint::{Action, ChargeCurrent};
@@ -9,7 +10,7 @@ use model::units::MilliAmps;
 
 use super::at;
 use crate::goe::{Client, Common};
-use crate::{Client as _, Reply, Request};
+use crate::{Client as _, Event, Reply, Request};
 
 const CHARGING: &str =
     r#"{"car":2,"amp":16,"frc":2,"alw":true,"nrg":[230,230,230,0,16,16,16,3680,3680,3680,0,11040]}"#;
@@ -39,7 +40,7 @@ fn run(
                 .unwrap();
             let _ = client.handle_reply(Reply::Http(reply), at(ms));
         }
-        while let Some(report) = client.poll_event() {
+        while let Some(Event::Report { report, .. }) = client.poll_event() {
             reports.push(report);
         }
     }
@@ -121,7 +122,7 @@ fn setpoints_and_writes_go_by_the_cloud_whatever_it_answers() {
             current: ChargeCurrent::at_most(MilliAmps(10_000)),
             phases: None,
         };
-        client.handle_action(&action, at(5_000));
+        client.handle_action(&Unit::only(), &action, at(5_000));
         let mut told = false;
         let (asked, _) = run(&mut client, 5, 30, |request| {
             if request.uri().path() == "/api/set" {
@@ -147,7 +148,7 @@ fn setpoints_and_writes_go_by_the_cloud_whatever_it_answers() {
             key: "fna".to_owned(),
             value: "\"x\"".to_owned(),
         };
-        client.handle_action(&write, at(30_000));
+        client.handle_action(&Unit::only(), &write, at(30_000));
         let (_, reports) = run(&mut client, 30, 35, |request| match request.uri().path() {
             "/api/set" => (422, r#"{"succeeded":[],"failed":[{"fna":"x"}]}"#),
             _ => (200, IDLE),

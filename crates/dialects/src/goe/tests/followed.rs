@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::device::LinkState;
+use model::gateway::Unit;
 use model::id::EvseId;
 use model::message::{ForeignWhat, Report};
 use model::phases::PerPhase;
@@ -20,7 +21,7 @@ use crate::goe::client::websocket::{self, WebSocketSettings};
 use crate::goe::topics::{self, EXPORTED};
 use crate::goe::ws::{FromCharger, PasswordKey};
 use crate::goe::{Charger, ChargerInputs, Common, Variant};
-use crate::{Client, Failure, Incoming, Outgoing, Reply, ReplyError, Request};
+use crate::{Client, Event, Failure, Incoming, Outgoing, Reply, ReplyError, Request};
 
 const STEP_MS: i64 = 100;
 const PREFIX: &str = "go-eCharger/000001/";
@@ -136,7 +137,7 @@ impl Pair {
                 self.client.handle_timeout(self.now);
             }
             self.carry();
-            while let Some(report) = self.client.poll_event() {
+            while let Some(Event::Report { report, .. }) = self.client.poll_event() {
                 self.reports.push(report);
             }
         }
@@ -301,7 +302,7 @@ impl Pair {
                     retained: false,
                 });
             }
-            Outgoing::Text(_) | Outgoing::Publish { .. } => {}
+            Outgoing::Bytes(_) | Outgoing::Text(_) | Outgoing::Publish { .. } => {}
         }
     }
 
@@ -311,7 +312,7 @@ impl Pair {
             current: ChargeCurrent::at_most(MilliAmps::from_amps(amps)),
             phases: None,
         };
-        self.client.handle_action(&action, self.now);
+        self.client.handle_action(&Unit::only(), &action, self.now);
     }
 
     fn write(&mut self, ticket: u64, key: &str, value: &str) {
@@ -320,7 +321,7 @@ impl Pair {
             key: key.to_owned(),
             value: value.to_owned(),
         };
-        self.client.handle_action(&action, self.now);
+        self.client.handle_action(&Unit::only(), &action, self.now);
     }
 
     fn links(&self) -> Vec<LinkState> {
@@ -520,7 +521,9 @@ fn a_socket_may_begin_in_the_middle_and_say_what_nobody_understands() {
     assert!(say(r#"{"type":"deltaStatus","status":{"amp":"sixteen"}}"#).is_err());
     say(r#"{"type":"deltaStatus","status":{"car":2,"amp":16,"frc":2,"alw":true}}"#).unwrap();
     say(r#"{"type":"response","requestId":"99","success":true}"#).unwrap();
-    let reports: Vec<Report> = std::iter::from_fn(|| client.poll_event()).collect();
+    let reports: Vec<Report> = std::iter::from_fn(|| client.poll_event())
+        .filter_map(Event::into_report)
+        .collect();
     assert!(reports.contains(&Report::Link(LinkState::Online)), "{reports:?}");
 }
 
@@ -553,7 +556,9 @@ fn what_a_broker_had_kept_is_not_what_a_charger_says() {
     for second in 1..40 {
         silent.client.handle_timeout(at(second * 1_000));
     }
-    let reports: Vec<Report> = std::iter::from_fn(|| silent.client.poll_event()).collect();
+    let reports: Vec<Report> = std::iter::from_fn(|| silent.client.poll_event())
+        .filter_map(Event::into_report)
+        .collect();
     let [Report::Link(LinkState::Offline { problem })] = reports.as_slice() else {
         panic!("{reports:?}")
     };
@@ -616,12 +621,14 @@ fn registers_in_any_order_and_a_device_that_is_none() {
             let _ = client.handle_reply(Reply::Modbus { pdu: answer }, at(ms));
         }
     }
-    let said = std::iter::from_fn(|| client.poll_event()).find_map(|report| {
-        if let Report::Link(LinkState::Offline { problem }) = report {
-            Some(problem)
-        } else {
-            None
-        }
-    });
+    let said = std::iter::from_fn(|| client.poll_event())
+        .filter_map(Event::into_report)
+        .find_map(|report| {
+            if let Report::Link(LinkState::Offline { problem }) = report {
+                Some(problem)
+            } else {
+                None
+            }
+        });
     assert!(said.unwrap().contains("none of a charger"));
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::pair::Pair;
 use super::{at, testdata};
 use crate::goe::{Client, GoeClientSettings, Variant};
-use crate::{Client as _, Failure, Reply, Request};
+use crate::{Client as _, Event, Failure, Reply, Request};
 
 fn client(url: &str) -> Client {
     Client::new(GoeClientSettings {
@@ -44,7 +44,7 @@ fn run(
         if client.poll_request().is_some() {
             answer(client, ms);
         }
-        while let Some(report) = client.poll_event() {
+        while let Some(Event::Report { report, .. }) = client.poll_event() {
             reports.push((ms, report));
         }
     }
@@ -126,7 +126,8 @@ fn an_address_that_is_none_is_said_at_once() {
         let mut client = client(url);
         client.handle_timeout(at(0));
         assert!(client.poll_request().is_none(), "{url}");
-        let Some(Report::Link(LinkState::Offline { problem })) = client.poll_event() else {
+        let said = client.poll_event().and_then(Event::into_report);
+        let Some(Report::Link(LinkState::Offline { problem })) = said else {
             panic!("{url}")
         };
         assert!(problem.contains("is no address"), "{problem}");
@@ -211,7 +212,7 @@ fn a_charger_that_hangs_on_the_whole_status_is_still_polled() {
                         .unwrap();
                 }
             }
-            while let Some(report) = client.poll_event() {
+            while let Some(Event::Report { report, .. }) = client.poll_event() {
                 reports.push((ms, report));
             }
         }
@@ -250,7 +251,9 @@ fn odd_values_cost_their_key_and_unknown_keys_reach_the_document() {
         error.to_string(),
         "key `amp` of /api/status: \"sixteen\"; expected a number"
     );
-    let reports: Vec<Report> = std::iter::from_fn(|| client.poll_event()).collect();
+    let reports: Vec<Report> = std::iter::from_fn(|| client.poll_event())
+        .filter_map(Event::into_report)
+        .collect();
     assert!(reports.contains(&Report::Link(LinkState::Online)), "{reports:?}");
     let document = reports.iter().find_map(|report| {
         if let Report::Document(d) = report {

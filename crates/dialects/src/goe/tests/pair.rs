@@ -2,6 +2,7 @@
 
 use model::device::{ForeignPolicy, LinkState};
 use model::document::Document;
+use model::gateway::Unit;
 use model::id::EvseId;
 use model::message::{ForeignWhat, Report};
 use model::phases::{PerPhase, Phase, Phases};
@@ -12,7 +13,7 @@ use model::units::{MilliAmps, MilliVolts, WattHours};
 
 use super::{at, get};
 use crate::goe::{Charger, ChargerInputs, Client, Common, Variant};
-use crate::{Client as _, Failure, Reply, ReplyError, Request};
+use crate::{Client as _, Event, Failure, Reply, ReplyError, Request};
 
 const STEP_MS: i64 = 100;
 const TIMED_OUT_MS: i64 = 2_000;
@@ -90,7 +91,7 @@ impl Pair {
             current,
             phases,
         };
-        self.client.handle_action(&action, self.now);
+        self.client.handle_action(&Unit::only(), &action, self.now);
         self.collect();
     }
 
@@ -104,7 +105,7 @@ impl Pair {
             key: key.to_owned(),
             value: value.to_owned(),
         };
-        self.client.handle_action(&action, self.now);
+        self.client.handle_action(&Unit::only(), &action, self.now);
         self.collect();
     }
 
@@ -164,7 +165,7 @@ impl Pair {
             let wait = if lost { TIMED_OUT_MS } else { self.latency_ms };
             self.due = Some((self.now.monotonic + Millis(wait), (!lost).then_some(request)));
         }
-        while let Some(report) = self.client.poll_event() {
+        while let Some(Event::Report { report, .. }) = self.client.poll_event() {
             self.reports.push(report);
         }
     }

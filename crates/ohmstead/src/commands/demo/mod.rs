@@ -146,6 +146,7 @@ fn settings(
         },
         mail: None,
         given: Given::default(),
+        gateways: Vec::new(),
         sites: vec![demo::home_site(&demo::home(seed), addresses), demo::yard_site()],
     })
 }

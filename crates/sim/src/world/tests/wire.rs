@@ -3,8 +3,9 @@
 use super::*;
 use dialects::goe::GoeClientSettings;
 use dialects::sunspec::{Role, SunspecSettings};
-use dialects::{Client, Failure};
+use dialects::{Client, Event, Failure};
 use model::device::LinkState;
+use model::gateway::Unit;
 use model::reading::{EvseStatus, PilotState};
 
 struct Wired {
@@ -71,7 +72,7 @@ impl Wired {
                     }
                 }
                 let reports = self.reports.entry(id.clone()).or_default();
-                reports.extend(std::iter::from_fn(|| client.poll_event()));
+                reports.extend(std::iter::from_fn(|| client.poll_event()).filter_map(Event::into_report));
             }
         }
     }
@@ -79,7 +80,7 @@ impl Wired {
     fn tell(&mut self, id: &str, action: &Action) {
         let now = self.now;
         let client = self.clients.iter_mut().find(|(known, _)| known.as_str() == id);
-        client.unwrap().1.handle_action(action, now);
+        client.unwrap().1.handle_action(&Unit::only(), action, now);
     }
 
     fn last<T>(&self, id: &str, pick: impl Fn(&Report) -> Option<T>) -> Option<T> {

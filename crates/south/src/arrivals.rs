@@ -1,0 +1,235 @@
+//! Who dials us: devices that connect to a port of ours and say who they are.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `arrivals` | takes connections, has a [`Greeter`] find out who it is, and waits with it |
+//! | `directory` | who gets a seat: rules without sockets |
+//! | `seat` | where a link waits, a transport like any other |
+//! | `stream` | a connection that arrived |
+//!
+//! A link that waits for somebody has a [`Seat`] under a name. Whoever arrives under that name gets it, unless
+//! somebody sits there: **the newest connection never silently takes over a living one**. It waits until the
+//! older one ends or somebody who may lets it ([`Arrivals::take_over`]). Whoever arrives under a name that
+//! nobody waits for is a stranger: remembered, shown, told nothing.
+//!
+//! Bounds: as many connections of a port as it is given, [`MOST_UNNAMED`] of one address that have not said who
+//! they are, [`GREETING_WITHIN`] to say it, [`MOST_STRANGERS`] of whom the one that came first gives way, one
+//! that waits under a name (a newer one takes its place), and [`MOST_UNREAD`] of what somebody says before it
+//! has a seat.
+
+mod directory;
+mod seat;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dialects::{Greeter, Greeting};
+use model::time::{Clock, Now};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use directory::{Directory, Visitor};
+use stream::Stream;
+
+pub use directory::{MOST_STRANGERS, Stranger};
+pub use seat::Seat;
+
+/// Connections of one address that have not said who they are.
+pub const MOST_UNNAMED: usize = 64;
+/// How long a device may take to say who it is.
+pub const GREETING_WITHIN: Duration = Duration::from_secs(20);
+/// Bytes of somebody who has no seat. Who says more is sent away.
+pub const MOST_UNREAD: usize = 4_096;
+
+/// Makes a greeter for each connection.
+pub type MakeGreeter = Arc<dyn Fn() -> Box<dyn Greeter> + Send + Sync>;
+
+/// Everybody who dialled us in one dialect, whose names these are. Clones are the same.
+#[derive(Clone)]
+pub struct Arrivals {
+    shared: Arc<Mutex<Directory>>,
+    unnamed: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Arrivals {
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            shared: Arc::default(),
+            unnamed: Arc::default(),
+            clock,
+        }
+    }
+
+    /// Where a link waits for `name`. There is one seat of a name: a newer one takes the place of an older one.
+    #[must_use]
+    pub fn seat(&self, name: &str) -> Seat {
+        Seat::new(self.directory().open(name))
+    }
+
+    /// Takes connections at a port, at most `most` at a time, until `stop`.
+    pub async fn listen(
+        self,
+        listener: TcpListener,
+        most: usize,
+        greeter: MakeGreeter,
+        stop: CancellationToken,
+    ) {
+        let ends = stop.clone();
+        let welcome = move |stream| {
+            let (arrivals, greeter, stop) = (self.clone(), greeter(), ends.clone());
+            async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = arrivals.welcome(stream, greeter) => {}
+                }
+            }
+        };
+        links::accept(listener, most, &stop, welcome).await;
+    }
+
+    /// Who is here without anybody waiting for it, in order of names.
+    #[must_use]
+    pub fn strangers(&self) -> Vec<Stranger> {
+        self.directory().strangers()
+    }
+
+    /// Who claims a name under which somebody is here, in order of names.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Stranger> {
+        self.directory().waiting()
+    }
+
+    /// Ends the connection that has the seat, so that the one that waits under the same name gets it. Says
+    /// whether there is one.
+    pub fn take_over(&self, name: &str) -> bool {
+        self.directory().take_over(name)
+    }
+
+    /// The maps stay whole even if a holder of the lock panicked: nothing under it calls out.
+    fn directory(&self) -> MutexGuard<'_, Directory> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From the first byte to the end of the connection.
+    async fn welcome(self, stream: TcpStream, greeter: Box<dyn Greeter>) {
+        let Ok(from) = stream.peer_addr() else { return };
+        let Some(unnamed) = Unnamed::count(&self.unnamed, from.ip()) else {
+            tracing::warn!(%from, "too many connections of one address that do not say who they are");
+            return;
+        };
+        let mut stream = Stream::new(stream);
+        let greeted = tokio::time::timeout(GREETING_WITHIN, self.greet(&mut stream, greeter)).await;
+        let Ok(Some(name)) = greeted else {
+            tracing::debug!(%from, "somebody connected and did not say who it is");
+            return;
+        };
+        drop(unnamed);
+        self.wait(name, from, stream).await;
+    }
+
+    async fn greet(&self, stream: &mut Stream, mut greeter: Box<dyn Greeter>) -> Option<String> {
+        loop {
+            while let Some(bytes) = greeter.poll_bytes() {
+                stream.write(&bytes).await.ok()?;
+            }
+            let due = greeter.poll_timeout() - self.clock.now().monotonic;
+            let greeting = tokio::select! {
+                read = stream.read() => greeter.handle_bytes(&read.ok()?, self.clock.now()),
+                () = tokio::time::sleep(due.to_std()) => greeter.handle_timeout(self.clock.now()),
+            };
+            match greeting {
+                Greeting::More => {}
+                Greeting::Is { name, rest } => {
+                    stream.put_back(rest);
+                    return Some(name);
+                }
+                Greeting::Nonsense(error) => {
+                    tracing::debug!("a connection makes no sense: {error}");
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Until there is a seat, and then until its link lets go of the connection.
+    async fn wait(&self, name: String, from: SocketAddr, mut stream: Stream) {
+        let now: Now = self.clock.now();
+        let (visitor, mut pass) = self.directory().announce(&name, from, now);
+        let _leaves = Leaves {
+            arrivals: self,
+            name: &name,
+            visitor,
+        };
+        let pass = loop {
+            tokio::select! {
+                passed = &mut pass => match passed {
+                    Ok(pass) => break pass,
+                    // Another one has come under the same name, or too many strangers.
+                    Err(_) => return,
+                },
+                read = stream.read() => match read {
+                    Ok(bytes) if stream.unread() + bytes.len() <= MOST_UNREAD => stream.put_behind(&bytes),
+                    Ok(_) | Err(_) => return,
+                },
+            }
+        };
+        tracing::info!(name, %from, "a device has connected");
+        let (arrived, gone) = stream.arrive(pass.ends);
+        if pass.seat.send(arrived).await.is_ok() {
+            gone.await;
+        }
+    }
+}
+
+/// Whatever ends it, a visit is over for the directory as well.
+struct Leaves<'a> {
+    arrivals: &'a Arrivals,
+    name: &'a str,
+    visitor: Visitor,
+}
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.arrivals.directory().leave(self.name, self.visitor);
+    }
+}
+
+/// One of those that have not said who they are.
+struct Unnamed {
+    all: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
+    address: IpAddr,
+}
+
+impl Unnamed {
+    fn count(all: &Arc<Mutex<BTreeMap<IpAddr, usize>>>, address: IpAddr) -> Option<Self> {
+        let mut counts = all.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= MOST_UNNAMED {
+            return None;
+        }
+        *count += 1;
+        Some(Self {
+            all: Arc::clone(all),
+            address,
+        })
+    }
+}
+
+impl Drop for Unnamed {
+    fn drop(&mut self) {
+        let mut counts = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
