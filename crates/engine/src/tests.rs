@@ -195,3 +195,13 @@ fn alarms_written(core: &mut Core) -> Vec<(AlarmCode, i64, bool)> {
     });
     alarms.collect()
 }
+
+/// A key of the vendor that the model does not know.
+fn vendor(key: &str, value: &str) -> Wanted {
+    Wanted::VendorWrite {
+        evse: evse_id(),
+        dialect: "goe".to_owned(),
+        key: key.to_owned(),
+        value: value.to_owned(),
+    }
+}

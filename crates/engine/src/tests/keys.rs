@@ -14,15 +14,6 @@ fn write(core: &mut Core, value: &str, at: i64) -> u64 {
     ticket
 }
 
-fn vendor(key: &str, value: &str) -> Wanted {
-    Wanted::VendorWrite {
-        evse: evse_id(),
-        dialect: "goe".to_owned(),
-        key: key.to_owned(),
-        value: value.to_owned(),
-    }
-}
-
 fn word(core: &mut Core, device: &str, ticket: u64, answer: Result<(), &str>, at: i64) {
     let answer = answer.map_err(str::to_owned);
     report(core, device, Report::VendorAnswer { ticket, answer }, at);
