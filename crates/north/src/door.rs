@@ -28,8 +28,11 @@ pub(crate) struct Door {
     /// Built once for each router, with what it remembers.
     pub routes: fn(&State) -> Router<State>,
     /// What it answers in front of the router.
-    pub at_once: Option<fn(&State) -> Box<dyn AtOnce>>,
+    pub at_once: Option<MakeAtOnce>,
 }
+
+/// Makes what answers for one router.
+pub type MakeAtOnce = fn(&State) -> Box<dyn AtOnce>;
 
 /// Answers what is asked most often, without the router and exactly as it would.
 pub trait AtOnce: Send + Sync {

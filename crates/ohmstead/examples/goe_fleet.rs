@@ -335,7 +335,8 @@ async fn links(count: usize) {
         let health = links.health();
         health
             .iter()
-            .filter(|health| health.link == model::device::LinkState::Online)
+            .flat_map(|health| &health.devices)
+            .filter(|device| device.link == model::device::LinkState::Online)
             .count()
     };
     for _ in 0..600 {

@@ -133,7 +133,6 @@ impl Supervisor {
     }
 
     /// What counts the links, for as long as somebody wants to know.
-    #[must_use]
     pub fn counts(&self) -> impl Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync + use<> {
         let health: Arc<[_]> = self.health.as_slice().into();
         move || counts(&health)

@@ -75,7 +75,7 @@ async fn two_devices_share_one_connection_and_each_has_its_own_orders() {
     let stop = CancellationToken::new();
     let served = Arc::clone(&images);
     let limits = ServerLimits {
-        max_connections: 1,
+        connections: 1,
         ..ServerLimits::default()
     };
     tokio::spawn(links::modbus_tcp::serve(
