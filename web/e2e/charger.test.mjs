@@ -113,6 +113,42 @@ test("an administrator switches the door, grants a key, and makes a new token", 
   await page.context().close();
 });
 
+test("limits are set, said in the view, and taken away", async () => {
+  const page = await opened.visits.openAt("#/chargers/left");
+  const limits = page.getByRole("region", { name: "Limits" });
+  const wish = async () => (await opened.visits.ask("/sites/home")).evses.find((/** @type {{id: string}} */ one) => one.id === "left");
+  await limits.getByLabel("Energy for a car").fill("much");
+  await limits.getByLabel("Current for ten minutes").fill("40");
+  await limits.getByRole("button", { name: "Set limits" }).click();
+  await limits.getByText("Please give a number.").waitFor();
+  await limits.getByText("That is outside of what is possible.").waitFor();
+  await limits.getByLabel("Energy for a car").fill("12,5");
+  await limits.getByLabel("Price for grid energy").fill("0.28");
+  await limits.getByLabel("Current for ten minutes").fill("8");
+  await page.keyboard.press("Enter");
+  await page.getByText("The limits of Left are set.").waitFor();
+  await until("the limits", 10_000, async () => {
+    const { wish: now, temporary } = await wish();
+    return now.energy_limit_wh === 12_500 && now.price_limit_micros_per_kwh === 280_000 && temporary?.current_ma === 8_000;
+  });
+  await limits.getByText("At most so much until").waitFor();
+  assert.deepEqual(await axe(page), []);
+
+  // What another app changes is shown, where nobody is typing.
+  await opened.visits.ask("/sites/home/intents", {
+    method: "POST",
+    body: JSON.stringify({ kind: "energy_limit", evse: "left", limit_wh: 9_000 }),
+  });
+  await until("the other app's limit", 10_000, async () => (await limits.getByLabel("Energy for a car").inputValue()) === "9");
+  for (const name of ["Energy for a car", "Price for grid energy", "Current for ten minutes"]) await limits.getByLabel(name).fill("");
+  await limits.getByRole("button", { name: "Set limits" }).click();
+  await until("no limits", 10_000, async () => {
+    const { wish: now, temporary } = await wish();
+    return now.energy_limit_wh === null && now.price_limit_micros_per_kwh === null && temporary === null;
+  });
+  await page.context().close();
+});
+
 test("nothing was asked of strangers, and no script failed", () => {
   assert.deepEqual(opened.visits.complaints, []);
 });

@@ -2,7 +2,8 @@
 //!
 //! Each topic is one ring: publishing never waits, a subscriber that falls behind loses the oldest messages
 //! and hears how many. Rings are made by their first subscriber; before that, messages of the topic go
-//! nowhere. Nothing survives the process, and nothing is looked at on the way through except to remember the
+//! nowhere. A place in a ring is as large as a pointer: there is a ring for each device, and most are empty most
+//! of the time. Nothing survives the process, and nothing is looked at on the way through except to remember the
 //! latest view of a site and the latest vendor document of a device.
 
 use std::collections::BTreeMap;
@@ -33,18 +34,20 @@ const INTENTS: usize = 128;
 /// How long an ask waits for its answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+type Ring = broadcast::Sender<Arc<Message>>;
+
 /// Carries messages between the tasks of one process.
 pub struct InProcess {
     rooms: Mutex<Rooms>,
-    views: broadcast::Sender<Message>,
-    nouns: broadcast::Sender<Message>,
+    views: Ring,
+    nouns: Ring,
     answer_within: Duration,
 }
 
 #[derive(Default)]
 struct Rooms {
-    reports: BTreeMap<SiteId, broadcast::Sender<Message>>,
-    setpoints: BTreeMap<(SiteId, DeviceId), broadcast::Sender<Message>>,
+    reports: BTreeMap<SiteId, Ring>,
+    setpoints: BTreeMap<(SiteId, DeviceId), Ring>,
     desks: BTreeMap<SiteId, mpsc::Sender<(Intent, Reply)>>,
     latest_views: BTreeMap<SiteId, Arc<SiteView>>,
     documents: BTreeMap<(SiteId, DeviceId), Document>,
@@ -116,7 +119,7 @@ impl Bus for InProcess {
         };
         if let Some(ring) = ring {
             // Fails only when nobody listens any more, which is nobody's loss.
-            let _ = ring.send(message);
+            let _ = ring.send(Arc::new(message));
         }
     }
 
@@ -189,14 +192,15 @@ impl Bus for InProcess {
 }
 
 struct Listener {
-    receiver: broadcast::Receiver<Message>,
+    receiver: broadcast::Receiver<Arc<Message>>,
 }
 
 #[async_trait]
 impl Subscription for Listener {
     async fn next(&mut self) -> Option<Received> {
         match self.receiver.recv().await {
-            Ok(message) => Some(Received::Message(message)),
+            // Whoever hears it last has it alone.
+            Ok(message) => Some(Received::Message(Arc::unwrap_or_clone(message))),
             Err(RecvError::Lagged(count)) => Some(Received::Missed(count)),
             Err(RecvError::Closed) => None,
         }

@@ -4,6 +4,7 @@
 //! around one set of wire types; whoever owns the socket drives them in the same way, whatever the dialect:
 //! send what [`Client::poll_request`] gives, feed what arrives, sleep until [`Client::poll_timeout`].
 
+mod attempts;
 pub mod cfos;
 pub mod clouds;
 pub mod goe;

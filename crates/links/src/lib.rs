@@ -6,6 +6,7 @@
 
 mod accept;
 pub mod authority;
+mod backoff;
 mod dial;
 mod failure;
 pub mod http;
@@ -21,6 +22,7 @@ mod tls;
 pub mod tls_server;
 pub mod websocket;
 
+pub use backoff::Backoff;
 pub use dial::Way;
 pub use failure::Failure;
 pub use limits::{Limits, ServerLimits};

@@ -23,6 +23,7 @@ pub mod session;
 pub mod setpoint;
 pub mod settings;
 pub mod site;
+pub mod spread;
 pub mod sun;
 pub mod tariff;
 pub mod time;

@@ -3,6 +3,7 @@
 //! Every draw is a function of the seed, a purpose and an index (a day, a cell of time): the same world can
 //! be stepped finely or coarsely, stopped and restored, and still has the same weather and the same trips.
 
+use model::spread;
 use model::time::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -19,10 +20,7 @@ pub struct Draws {
 impl Draws {
     #[must_use]
     pub fn new(seed: u64, purpose: &str) -> Self {
-        // FNV-1a: purposes only have to differ.
-        let purpose = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let purpose = spread::hash(spread::START, purpose.as_bytes());
         Self { seed, purpose }
     }
 

@@ -7,7 +7,6 @@
 //! Ten devices asked once a second are ten requests of some kilobytes a second; a link waits for almost all
 //! of its life and holds one answer at a time.
 
-mod backoff;
 mod broker;
 mod complaints;
 pub mod discover;

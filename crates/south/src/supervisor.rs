@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, Subscription, Topic};
+use links::Backoff;
 use model::device::{Device, LinkState};
 use model::message::Report;
 use model::site::{Keeper, Site};
@@ -16,7 +17,6 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::backoff::Backoff;
 use crate::driver::{Driver, Misfit, Shared};
 use crate::epoch::Epoch;
 use crate::health::Health;
@@ -24,6 +24,9 @@ use crate::link::{Link, Post};
 
 /// How long links have to end after a shutdown before they are cut.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// A link that ran for so long had recovered; its next end counts as the first one.
+const RECOVERED: Duration = Duration::from_secs(300);
 
 type MakeDriver = Arc<dyn Fn(&Device) -> Result<Driver, Misfit> + Send + Sync>;
 
@@ -132,7 +135,7 @@ struct Seat {
 impl Seat {
     /// Runs the link again and again until the shutdown.
     async fn keep(self, mut setpoints: Box<dyn Subscription>, shutdown: CancellationToken) {
-        let mut backoff = Backoff::new(&(&self.post.site, &self.post.device));
+        let mut backoff = Backoff::new(&format!("{}/{}", self.post.site, self.post.device), RECOVERED);
         loop {
             let began = self.post.clock.now().monotonic;
             match (self.make_driver)(&self.device) {
@@ -145,7 +148,7 @@ impl Seat {
             let ran = self.post.clock.now().monotonic - began;
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(backoff.pause(ran).to_std()) => {}
+                () = tokio::time::sleep(backoff.pause(ran.to_std())) => {}
             }
             setpoints = self.post.subscribe().await;
         }

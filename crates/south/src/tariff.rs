@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use links::http::Client;
 use links::outbound_guard::{Guard, SystemResolver};
-use links::{Failure, Limits};
+use links::{Backoff, Failure, Limits};
 use model::money::PerKwh;
 use model::settings::{PriceFormat, PriceProvider, PriceSource, SlotEnd, TimeFormat};
 use model::tariff::PriceSlot;
@@ -18,7 +18,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
 use crate::pick::{member, number};
 
 /// Bytes of a document; a year of quarter-hours fits.
@@ -78,7 +77,7 @@ async fn follow(
     out: mpsc::Sender<Fetched>,
     stop: CancellationToken,
 ) {
-    let mut backoff = Backoff::new(&provider.id);
+    let mut backoff = Backoff::new(&provider.id, Duration::MAX);
     let mut last: Vec<PriceSlot> = Vec::new();
     let mut is_stale = false;
     loop {
@@ -89,7 +88,7 @@ async fn follow(
         let now = clock.now().wall;
         let wait = match fetched.and_then(|bytes| read(&provider.format, &bytes)) {
             Ok(mut slots) => {
-                backoff = Backoff::new(&provider.id);
+                backoff = Backoff::new(&provider.id, Duration::MAX);
                 slots.retain(|(start, end, _)| *end > now - BACK && *start < now + AHEAD);
                 let fetched = Fetched {
                     provider: provider.id.clone(),
@@ -99,13 +98,13 @@ async fn follow(
                 if out.send(fetched).await.is_err() {
                     return;
                 }
-                provider.every
+                provider.every.to_std()
             }
             Err(error) => {
                 tracing::warn!("cannot get prices from provider {}: {error}", provider.id);
                 // Ten seconds to ten minutes: prices of today are known since yesterday.
-                let pause = backoff.pause(Millis::ZERO);
-                Millis(pause.0.saturating_mul(10)).min(provider.every)
+                let pause = backoff.pause(Duration::ZERO).saturating_mul(10);
+                pause.min(provider.every.to_std())
             }
         };
         let is_covered = last.iter().any(|(start, end, _)| *start <= now && now < *end);
@@ -120,7 +119,7 @@ async fn follow(
         is_stale = !is_covered;
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(wait.to_std()) => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }

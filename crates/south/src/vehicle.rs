@@ -13,9 +13,8 @@ use gate::Secret;
 use links::http::Client;
 use links::mqtt;
 use links::outbound_guard::{Guard, Resolver};
-use links::{Failure, Limits};
+use links::{Backoff, Failure, Limits};
 use model::id::VehicleId;
-use model::time::Millis;
 use model::units::PerMille;
 use model::vehicle::SocSource;
 use serde_json::Value;
@@ -23,7 +22,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
 use crate::pick::{member, number};
 
 const LIMITS: Limits = Limits {
@@ -127,7 +125,7 @@ async fn follow(source: Source, way: Way, out: mpsc::Sender<Told>, stop: Cancell
             header,
         } => {
             let place = Place { url, path, header };
-            let every = Millis(i64::from(every_s) * 1_000);
+            let every = Duration::from_secs(every_s.into());
             fetch_again_and_again(&source, &place, every, &way, &out, &stop).await;
         }
         SocSource::Mqtt {
@@ -149,12 +147,12 @@ struct Place {
 async fn fetch_again_and_again(
     source: &Source,
     place: &Place,
-    every: Millis,
+    every: Duration,
     way: &Way,
     out: &mpsc::Sender<Told>,
     stop: &CancellationToken,
 ) {
-    let mut backoff = Backoff::new(&source.vehicle.as_str());
+    let mut backoff = Backoff::new(source.vehicle.as_str(), Duration::MAX);
     loop {
         let soc = tokio::select! {
             () = stop.cancelled() => return,
@@ -162,18 +160,18 @@ async fn fetch_again_and_again(
         };
         let wait = match &soc {
             Ok(_) => {
-                backoff = Backoff::new(&source.vehicle.as_str());
+                backoff = Backoff::new(source.vehicle.as_str(), Duration::MAX);
                 every
             }
             // Ten seconds to ten minutes, and never longer than it takes when all is well.
-            Err(_) => Millis(backoff.pause(Millis::ZERO).0.saturating_mul(10)).min(every),
+            Err(_) => backoff.pause(Duration::ZERO).saturating_mul(10).min(every),
         };
         if !tell(source, soc, false, out, stop).await {
             return;
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(wait.to_std()) => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Card, Tariff, User, Vehicle } from "../api/types";
+import type { Card, EvseView, Tariff, User, Vehicle } from "../api/types";
 import * as forms from "./forms";
 
 const ZONE = "Europe/Berlin";
@@ -215,4 +215,40 @@ test.each([
   ["long enough", "long enough", []],
 ])("the passwords %s and %s", (password, repeated, expected) => {
   expect(wrong(forms.passwordProblems(password, repeated))).toEqual(expected);
+});
+
+const charger = {
+  id: "left",
+  min_ma: 6_000,
+  max_ma: 16_000,
+  wish: { mode: "fast", force: "neutral", current_ma: 16_000, phases: null, energy_limit_wh: 12_500, price_limit_micros_per_kwh: -50_000 },
+  temporary: { current_ma: 8_000, until_ms: NOW },
+} as unknown as EvseView;
+
+test("limits of a charging point are shown as they are typed", () => {
+  expect(forms.limitsDraft(charger)).toEqual({ energy: "12.5", price: "-0.05", temporary: "8" });
+});
+
+test.each([
+  [{ energy: "" }, [{ kind: "energy_limit", evse: "left", limit_wh: null }]],
+  [{ energy: "7,25", price: "0.3" }, [
+    { kind: "energy_limit", evse: "left", limit_wh: 7_250 },
+    { kind: "price_limit", evse: "left", limit_micros_per_kwh: 300_000 },
+  ]],
+  [{ temporary: "10" }, [{ kind: "temporary_current", evse: "left", current_ma: 10_000 }]],
+  [{}, []],
+])("only limits that change are asked for: %o", (change, intents) => {
+  const before = forms.limitsDraft(charger);
+  expect(forms.limitIntents({ ...before, ...change }, before, charger.id)).toEqual(intents);
+});
+
+test.each([
+  [{ energy: "much" }, ["energy"]],
+  [{ energy: "0" }, ["energy"]],
+  [{ price: "-2000" }, ["price"]],
+  [{ temporary: "5.9" }, ["temporary"]],
+  [{ temporary: "17" }, ["temporary"]],
+  [{ energy: "", price: "", temporary: "" }, []],
+])("limits %o are wrong in %o", (change, expected) => {
+  expect(wrong(forms.limitsProblems({ ...forms.limitsDraft(charger), ...change }, charger))).toEqual(expected);
 });

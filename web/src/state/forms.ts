@@ -7,6 +7,8 @@ import type {
   Card,
   CardBody,
   Contract,
+  EvseView,
+  Intent,
   PhaseChoice,
   Scope,
   SocSource,
@@ -544,4 +546,42 @@ export function passwordProblems(password: string, repeated: string): Problems {
     password: password.length < MIN_PASSWORD ? "form.password" : undefined,
     repeated: password === repeated ? undefined : "setup.differ",
   };
+}
+
+/** What one charging point is held to; empty is no limit. */
+export interface LimitsDraft {
+  /** kWh since the car was plugged in. */
+  energy: string;
+  /** The currency's main unit per kWh. */
+  price: string;
+  /** A, for ten minutes. */
+  temporary: string;
+}
+
+export function limitsDraft(evse: EvseView): LimitsDraft {
+  return {
+    energy: typable(evse.wish.energy_limit_wh, 1_000),
+    price: typable(evse.wish.price_limit_micros_per_kwh, 1_000_000),
+    temporary: typable(evse.temporary?.current_ma, 1_000),
+  };
+}
+
+export function limitsProblems(draft: LimitsDraft, evse: EvseView): Problems {
+  return {
+    energy: number(draft.energy, 0.001, 1_000_000),
+    price: number(draft.price, -1_000, 1_000),
+    temporary: number(draft.temporary, evse.min_ma / 1_000, evse.max_ma / 1_000),
+  };
+}
+
+/** One wish for each limit that is other than before. */
+export function limitIntents(draft: LimitsDraft, before: LimitsDraft, evse: string): Intent[] {
+  const changed = (field: keyof LimitsDraft) => draft[field].trim() !== before[field];
+  const intents: Intent[] = [];
+  if (changed("energy")) intents.push({ kind: "energy_limit", evse, limit_wh: typed(draft.energy, 1_000) });
+  if (changed("price")) {
+    intents.push({ kind: "price_limit", evse, limit_micros_per_kwh: typed(draft.price, 1_000_000) });
+  }
+  if (changed("temporary")) intents.push({ kind: "temporary_current", evse, current_ma: typed(draft.temporary, 1_000) });
+  return intents;
 }

@@ -13,18 +13,16 @@
 //! | `document` | everything it ever said, as the text that leaves |
 //! | `target` | the setpoint and what has to be written for it |
 //! | `foreign` | somebody else wrote: noticing it, and what stands |
-//! | `link` | whether it answers, and when to try again |
 //! | `http` | the local HTTP API v2, and the cloud's v3 |
 //! | `websocket` | the WebSocket |
 //! | `mqtt` | the broker that the charger publishes to |
 //! | `modbus` | the registers of Modbus TCP |
 //!
-//! Not here: sockets and their time limits.
+//! Not here: sockets and their time limits; whether the charger answers (`crate::attempts`).
 
 mod document;
 mod foreign;
 mod http;
-mod link;
 pub mod modbus;
 pub mod mqtt;
 mod target;
@@ -38,8 +36,13 @@ use model::time::Millis;
 
 pub use http::{Client, GoeClientSettings};
 
+use crate::attempts::Waits;
+
 /// How often a setpoint that the charger does not show is sent again before the pace slows down.
 pub const MOST_REPEATS: u32 = 5;
+
+/// After the first, second, … failure in a row.
+const WAITS: Waits = Waits::Steps(&[1_000, 2_000, 5_000, 10_000]);
 
 /// What is the same for every way.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,22 +2,18 @@
 //!
 //! Shared by every client that speaks Modbus. Knows requests and time, neither registers nor meaning.
 //!
-//! A device is offline after three failures in a row, or after failing for ten seconds. It is then asked
-//! less and less often, up to every 30 s, each device at its own pace so that many that lost the same
-//! gateway do not all come back at once.
+//! A device that is offline is asked less and less often, up to every 30 s.
 
 use std::collections::VecDeque;
 
-use model::device::LinkState;
 use model::message::Report;
 use model::time::{Millis, Monotonic, Now};
 
 use super::error::Exception;
 use super::pdu::{self, Response};
+use crate::attempts::{Attempts, Problem, Waits};
 use crate::{Failure, Reply, ReplyError, Request};
 
-const FAILURES_UNTIL_OFFLINE: u32 = 3;
-const FAILING_UNTIL_OFFLINE: Millis = Millis::from_seconds(10);
 const LONGEST_PAUSE: Millis = Millis::from_seconds(30);
 /// Reports that nobody fetches; the oldest goes first.
 const MAX_REPORTS: usize = 64;
@@ -38,26 +34,24 @@ pub(crate) struct Conversation {
     period: Millis,
     under_way: Option<pdu::Request>,
     reports: VecDeque<Report>,
-    state: LinkState,
-    /// Of being offline.
-    why: String,
-    failures: u32,
-    failing_since: Monotonic,
+    attempts: Attempts,
     due: Monotonic,
 }
 
 impl Conversation {
     pub(crate) fn new(subject: String, unit: u8, period: Millis) -> Self {
+        let period = Millis(period.0.max(100));
+        let waits = Waits::Doubling {
+            first: period,
+            longest: LONGEST_PAUSE,
+        };
         Self {
+            attempts: Attempts::new(&format!("{subject} {unit}"), waits),
             subject,
             unit,
-            period: Millis(period.0.max(100)),
+            period,
             under_way: None,
             reports: VecDeque::new(),
-            state: LinkState::Connecting,
-            why: String::new(),
-            failures: 0,
-            failing_since: Monotonic(0),
             due: Monotonic(i64::MIN),
         }
     }
@@ -136,13 +130,13 @@ impl Conversation {
         let asked = self.asked(request);
         match trouble {
             Trouble::Refused(exception) => {
-                self.failed(&asked, format!("{exception}; {}", exception.advice()), now);
+                self.failed(&asked, &format!("{exception}; {}", exception.advice()), now);
                 self.reply_error(request, &exception.to_string(), &expected_answer(request))
             }
             Trouble::Senseless(error) => {
                 let (came, expected, unit) = (&error.came, &error.expected, self.unit);
                 let why = format!("{came}, expected {expected}; check the register map and unit id {unit}");
-                self.failed(&asked, why, now);
+                self.failed(&asked, &why, now);
                 error
             }
         }
@@ -162,50 +156,36 @@ impl Conversation {
             Failure::Closed => format!("{failure}; check how many connections the device allows"),
             Failure::Other(_) => format!("{failure}; check network and power of the device"),
         };
-        self.failed(&self.asked(request), why, now);
+        self.failed(&self.asked(request), &why, now);
     }
 
     /// Counts a device that answers and cannot be used.
     pub(crate) fn unusable(&mut self, why: &str, now: Now) {
         self.failed(
             &format!("use {}", self.subject),
-            format!("{why}; check the kind of the device"),
+            &format!("{why}; check the kind of the device"),
             now,
         );
     }
 
-    /// Counts a failure and puts the next attempt off. A device that is offline for the same reason as
-    /// before is not reported again, whatever was asked.
-    fn failed(&mut self, asked: &str, why: String, now: Now) {
-        if self.failures == 0 {
-            self.failing_since = now.monotonic;
-        }
-        self.failures = self.failures.saturating_add(1);
-        self.due = now.monotonic + self.pause();
-        let long = now.monotonic - self.failing_since >= FAILING_UNTIL_OFFLINE;
-        let is_news = !self.is_offline() || self.why != why;
-        if (self.failures >= FAILURES_UNTIL_OFFLINE || long) && is_news {
-            self.change_state(LinkState::Offline {
-                problem: format!("cannot {asked}: {why}"),
-            });
-            self.why = why;
+    /// Counts a failure and puts the next attempt off.
+    fn failed(&mut self, asked: &str, why: &str, now: Now) {
+        let problem = Problem::new(&format!("cannot {asked}"), why);
+        let news = self.attempts.failed(problem, now.monotonic);
+        self.due = self.attempts.retry_at();
+        if let Some(state) = news {
+            self.report(Report::Link(state));
         }
     }
 
     pub(crate) fn succeeded(&mut self) {
-        self.failures = 0;
-        self.change_state(LinkState::Online);
+        if let Some(state) = self.attempts.succeeded() {
+            self.report(Report::Link(state));
+        }
     }
 
     pub(crate) fn is_offline(&self) -> bool {
-        matches!(self.state, LinkState::Offline { .. })
-    }
-
-    fn change_state(&mut self, state: LinkState) {
-        if self.state != state {
-            self.state = state.clone();
-            self.report(Report::Link(state));
-        }
+        self.attempts.is_offline()
     }
 
     pub(crate) fn report(&mut self, report: Report) {
@@ -217,27 +197,6 @@ impl Conversation {
 
     pub(crate) fn next_report(&mut self) -> Option<Report> {
         self.reports.pop_front()
-    }
-
-    /// The period while it may be a single lost answer, then doubling.
-    fn pause(&self) -> Millis {
-        let doublings = self.failures.saturating_sub(FAILURES_UNTIL_OFFLINE - 1).min(16);
-        let longest = LONGEST_PAUSE.0.max(self.period.0);
-        let pause = self.period.0.saturating_mul(1 << doublings).min(longest);
-        if doublings == 0 {
-            Millis(pause)
-        } else {
-            Millis(pause - pause / 500 * self.spread())
-        }
-    }
-
-    /// 0 to 99, from name, unit and attempt: repeatable, and different from device to device.
-    fn spread(&self) -> i64 {
-        let seed = u32::from(self.unit) ^ self.failures.wrapping_mul(0x9E37_79B9);
-        let hash = self.subject.bytes().fold(seed ^ 0x811C_9DC5, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
-        i64::from(hash % 100)
     }
 }
 
@@ -263,6 +222,7 @@ fn span_text(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::device::LinkState;
     use model::time::Timestamp;
 
     fn at(ms: i64) -> Now {

@@ -10,9 +10,9 @@ use model::setpoint::Action;
 use model::time::{Millis, Monotonic, Now};
 use serde_json::{Map, Value};
 
-use super::Common;
-use super::link::Link;
 use super::tracker::{Said, Tracker, VendorWrite};
+use super::{Common, WAITS};
+use crate::attempts::Attempts;
 use crate::goe::wire;
 use crate::query;
 use crate::{Failure, Reply, ReplyError, Request};
@@ -82,7 +82,7 @@ pub struct Client {
     stale: u32,
     poll: Millis,
     full_every: Millis,
-    link: Link,
+    attempts: Attempts,
     /// Ready to leave.
     out: Option<Ready>,
     under_way: Option<(Asked, Monotonic)>,
@@ -110,7 +110,7 @@ impl Client {
     pub fn with(common: Common, url: &str, full_every: Millis) -> Self {
         let base = url.trim().trim_end_matches('/');
         let base = base.strip_suffix("/api").unwrap_or(base).to_owned();
-        let link = Link::new(&format!("{base} {}", common.evse));
+        let attempts = Attempts::new(&format!("{base} {}", common.evse), WAITS);
         let poll = Millis(common.poll.0.max(100));
         Self {
             tracker: Tracker::new(common),
@@ -119,7 +119,7 @@ impl Client {
             stale: 0,
             poll,
             full_every: Millis(full_every.0.max(1_000)),
-            link,
+            attempts,
             out: None,
             under_way: None,
             now: Monotonic(i64::MIN),
@@ -150,10 +150,10 @@ impl Client {
     fn advance(&mut self, now: Now) {
         self.now = now.monotonic;
         self.tracker.expire(now.monotonic);
-        if let Some(state) = self.link.judge(now.monotonic) {
+        if let Some(state) = self.attempts.judge(now.monotonic) {
             self.tracker.report(Report::Link(state));
         }
-        if self.under_way.is_some() || now.monotonic < self.link.retry_at() {
+        if self.under_way.is_some() || now.monotonic < self.attempts.retry_at() {
             return;
         }
         // What has not left is chosen again, so that the newest and most urgent leaves.
@@ -209,7 +209,7 @@ impl Client {
                     self.tracker.evse(),
                     self.base
                 );
-                if let Some(state) = self.link.give_up(problem, self.now) {
+                if let Some(state) = self.attempts.give_up(problem, self.now) {
                     self.tracker.report(Report::Link(state));
                 }
                 None
@@ -223,7 +223,7 @@ impl Client {
             self.base,
             self.tracker.evse()
         );
-        if let Some(state) = self.link.failed(problem, now.monotonic) {
+        if let Some(state) = self.attempts.failed(problem, now.monotonic) {
             self.tracker.report(Report::Link(state));
         }
     }
@@ -235,7 +235,7 @@ impl Client {
     }
 
     fn came_back(&mut self, now: Now) {
-        if let Some(state) = self.link.succeeded() {
+        if let Some(state) = self.attempts.succeeded() {
             self.tracker.report(Report::Link(state));
             // Firmware, settings and plug may have changed meanwhile.
             self.stale = 0;
@@ -321,7 +321,7 @@ impl Client {
                 "the cloud has heard nothing of charger \"{}\" for a while; check that it has power and is in the internet",
                 self.tracker.evse()
             );
-            if let Some(state) = self.link.give_up(problem, now.monotonic) {
+            if let Some(state) = self.attempts.give_up(problem, now.monotonic) {
                 self.tracker.report(Report::Link(state));
             }
         }
@@ -503,6 +503,6 @@ impl crate::Client for Client {
                 None => self.full_due.min(self.poll_due),
             }
         };
-        self.link.deadline(due).min(self.tracker.poll_timeout())
+        self.attempts.deadline(due).min(self.tracker.poll_timeout())
     }
 }

@@ -12,9 +12,9 @@ use model::setpoint::Action;
 use model::time::{Millis, Monotonic, Now};
 use serde_json::{Map, Value};
 
-use super::Common;
-use super::link::Link;
 use super::tracker::{Said, Tracker, VendorWrite};
+use super::{Common, WAITS};
+use crate::attempts::Attempts;
 use crate::goe::registers::{self, Block, Order, Space};
 use crate::modbus::Exception;
 use crate::modbus::pdu::{Request as Pdu, Response, Table};
@@ -65,7 +65,7 @@ pub struct Client {
     tracker: Tracker,
     settings: ModbusSettings,
     poll: Millis,
-    link: Link,
+    attempts: Attempts,
     order: Order,
     /// The charger has no register for `frc` (before 55.6).
     without_force: bool,
@@ -84,12 +84,12 @@ pub struct Client {
 impl Client {
     #[must_use]
     pub fn new(common: Common, settings: ModbusSettings) -> Self {
-        let link = Link::new(&format!("{} {}", settings.address, common.evse));
+        let attempts = Attempts::new(&format!("{} {}", settings.address, common.evse), WAITS);
         Self {
             poll: Millis(common.poll.0.max(100)),
             tracker: Tracker::new(common),
             settings,
-            link,
+            attempts,
             order: Order::default(),
             without_force: false,
             round: VecDeque::new(),
@@ -106,7 +106,7 @@ impl Client {
     fn advance(&mut self, now: Now) {
         self.now = now.monotonic;
         self.tracker.expire(now.monotonic);
-        if let Some(state) = self.link.judge(now.monotonic) {
+        if let Some(state) = self.attempts.judge(now.monotonic) {
             self.tracker.report(Report::Link(state));
         }
     }
@@ -134,7 +134,7 @@ impl Client {
     }
 
     fn choose(&mut self) -> Option<(Asked, Pdu)> {
-        if self.now < self.link.retry_at() {
+        if self.now < self.attempts.retry_at() {
             return None;
         }
         if self.writes.is_empty() {
@@ -209,7 +209,7 @@ impl Client {
             self.tracker.evse(),
             self.settings.address
         );
-        if let Some(state) = self.link.failed(problem, now.monotonic) {
+        if let Some(state) = self.attempts.failed(problem, now.monotonic) {
             self.tracker.report(Report::Link(state));
         }
     }
@@ -260,7 +260,7 @@ impl Client {
         {
             object.insert("frc".to_owned(), Value::from(if allowed { 2 } else { 1 }));
         }
-        if let Some(state) = self.link.succeeded() {
+        if let Some(state) = self.attempts.succeeded() {
             self.tracker.report(Report::Link(state));
             self.tracker.came_back();
         }
@@ -393,6 +393,6 @@ impl crate::Client for Client {
         } else {
             self.full_due.min(self.poll_due)
         };
-        self.link.deadline(due).min(self.tracker.poll_timeout())
+        self.attempts.deadline(due).min(self.tracker.poll_timeout())
     }
 }

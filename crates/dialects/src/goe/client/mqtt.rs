@@ -12,9 +12,9 @@ use model::setpoint::Action;
 use model::time::{Millis, Monotonic, Now};
 use serde_json::{Map, Value};
 
-use super::Common;
-use super::link::Link;
 use super::tracker::{Said, Tracker, VendorWrite};
+use super::{Common, WAITS};
+use crate::attempts::Attempts;
 use crate::goe::topics::{self, Topic};
 use crate::{Failure, Incoming, Outgoing, Reply, ReplyError, Request};
 
@@ -61,7 +61,7 @@ struct Asked {
 pub struct Client {
     tracker: Tracker,
     settings: MqttSettings,
-    link: Link,
+    attempts: Attempts,
     started: bool,
     broker_is_there: bool,
     /// Since when it has been heard without a pause.
@@ -78,11 +78,11 @@ pub struct Client {
 impl Client {
     #[must_use]
     pub fn new(common: Common, settings: MqttSettings) -> Self {
-        let link = Link::new(&format!("{} {}", settings.broker, common.evse));
+        let attempts = Attempts::new(&format!("{} {}", settings.broker, common.evse), WAITS);
         Self {
             tracker: Tracker::new(common),
             settings,
-            link,
+            attempts,
             started: false,
             broker_is_there: false,
             alive_since: None,
@@ -113,7 +113,7 @@ impl Client {
     fn lost(&mut self, what: &str, hint: &str, now: Monotonic) {
         let problem = self.problem(what, hint);
         self.alive_since = None;
-        if let Some(state) = self.link.give_up(problem, now) {
+        if let Some(state) = self.attempts.give_up(problem, now) {
             self.tracker.report(Report::Link(state));
         }
         for asked in std::mem::take(&mut self.asked) {
@@ -160,7 +160,7 @@ impl Client {
         }
         self.gathering_since = None;
         let object = std::mem::take(&mut self.gathered);
-        let came_back = self.link.succeeded();
+        let came_back = self.attempts.succeeded();
         // What is known at first is all there is.
         let said = if came_back.is_some() {
             Said::Whole

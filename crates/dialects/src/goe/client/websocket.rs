@@ -13,9 +13,9 @@ use model::time::{Millis, Monotonic, Now};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::Common;
-use super::link::Link;
 use super::tracker::{Said, Tracker, VendorWrite};
+use super::{Common, WAITS};
+use crate::attempts::Attempts;
 use crate::goe::ws::{
     Auth, AuthRequired, FromCharger, HashKind, Hello, PasswordKey, Response, SetValue, ToCharger,
 };
@@ -89,7 +89,7 @@ pub struct Client {
     url: String,
     password: Option<String>,
     seed: [u64; 2],
-    link: Link,
+    attempts: Attempts,
     state: State,
     hello: Hello,
     key: Option<Key>,
@@ -112,13 +112,13 @@ impl Client {
     #[must_use]
     pub fn new(common: Common, settings: WebSocketSettings) -> Self {
         let WebSocketSettings { url, password, seed } = settings;
-        let link = Link::new(&format!("{url} {}", common.evse));
+        let attempts = Attempts::new(&format!("{url} {}", common.evse), WAITS);
         Self {
             tracker: Tracker::new(common),
             url,
             password,
             seed,
-            link,
+            attempts,
             state: State::Away,
             hello: Hello::default(),
             key: None,
@@ -145,11 +145,11 @@ impl Client {
     fn advance(&mut self, now: Now) {
         self.now = now.monotonic;
         self.tracker.expire(now.monotonic);
-        if let Some(state) = self.link.judge(now.monotonic) {
+        if let Some(state) = self.attempts.judge(now.monotonic) {
             self.tracker.report(Report::Link(state));
         }
         match self.state {
-            State::Away if now.monotonic >= self.link.retry_at() => {
+            State::Away if now.monotonic >= self.attempts.retry_at() => {
                 self.state = State::Dialling;
                 self.heard = now.monotonic;
                 self.push(Outgoing::Open);
@@ -234,7 +234,7 @@ impl Client {
     /// The connection is of no use any more.
     fn broke(&mut self, what: &str, hint: &str, now: Now) {
         let problem = self.problem(what, hint);
-        if let Some(state) = self.link.failed(problem, now.monotonic) {
+        if let Some(state) = self.attempts.failed(problem, now.monotonic) {
             self.tracker.report(Report::Link(state));
         }
         self.let_go();
@@ -243,7 +243,7 @@ impl Client {
     /// It is there and will not have us; asking again soon would not help.
     fn refused(&mut self, what: &str, hint: &str, now: Now) {
         let problem = self.problem(what, hint);
-        if let Some(state) = self.link.give_up(problem, now.monotonic) {
+        if let Some(state) = self.attempts.give_up(problem, now.monotonic) {
             self.tracker.report(Report::Link(state));
         }
         self.push(Outgoing::Close);
@@ -298,7 +298,7 @@ impl Client {
     fn take_status(&mut self, status: Map<String, Value>, said: Said, now: Now) -> Result<(), ReplyError> {
         // A connection made anew may begin in the middle.
         self.state = State::Telling;
-        if let Some(state) = self.link.succeeded() {
+        if let Some(state) = self.attempts.succeeded() {
             self.tracker.report(Report::Link(state));
             self.tracker.came_back();
         }
@@ -458,13 +458,13 @@ impl crate::Client for Client {
 
     fn poll_timeout(&self) -> Monotonic {
         let due = match self.state {
-            State::Away => self.link.retry_at(),
+            State::Away => self.attempts.retry_at(),
             State::Dialling | State::Greeting | State::Working(_) | State::Proving | State::Telling => {
                 self.heard + SILENT
             }
         };
         let answers = self.asked.iter().map(|asked| asked.until).min();
-        self.link
+        self.attempts
             .deadline(due)
             .min(self.tracker.poll_timeout())
             .min(answers.unwrap_or(Monotonic(i64::MAX)))
