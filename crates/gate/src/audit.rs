@@ -24,6 +24,8 @@ impl<'a> By<'a> {
     }
 }
 
+/// The door of what people do in the page.
+pub(crate) const NATIVE: &str = "native";
 /// Refused sign-ins are noted at most that often, so that a flood of them does not fill the disk.
 const REFUSALS_EVERY: Millis = Millis(1_000);
 
@@ -87,10 +89,10 @@ impl Gate {
 
     /// Notes what the gate itself did. It has happened already, so a full disk does not undo it.
     pub(crate) async fn note(&self, principal: &str, action: &str, outcome: &str) {
-        self.note_at(principal, "native", action, outcome).await;
+        self.note_at(principal, NATIVE, action, outcome).await;
     }
 
-    async fn note_at(&self, principal: &str, door: &str, action: &str, outcome: &str) {
+    pub(crate) async fn note_at(&self, principal: &str, door: &str, action: &str, outcome: &str) {
         if let Err(error) = self.audit(principal, door, action, outcome).await {
             tracing::warn!(
                 "cannot write to the audit log that {principal} did {action} ({outcome}): {error}"
@@ -99,19 +101,13 @@ impl Gate {
     }
 
     /// Notes a refused sign-in, the same way whoever it was meant for.
-    pub(crate) async fn note_refusal(&self, principal: &str) {
+    pub(crate) async fn note_refusal(&self, principal: &str, door: &str) {
         let due = self.held().refusals.due(self.clock.now().monotonic);
-        match due {
-            Some(0) => self.note(principal, "sign in", "refused").await,
-            Some(more) => {
-                self.note(
-                    principal,
-                    "sign in",
-                    &format!("refused, as {more} others since the last note"),
-                )
-                .await
-            }
-            None => {}
-        }
+        let outcome = match due {
+            Some(0) => "refused".to_owned(),
+            Some(more) => format!("refused, as {more} others since the last note"),
+            None => return,
+        };
+        self.note_at(principal, door, "sign in", &outcome).await;
     }
 }

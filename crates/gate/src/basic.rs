@@ -73,7 +73,7 @@ impl Gate {
             }
             held.proven.removals
         };
-        let (user, _) = self.prove(user, password, source).await?;
+        let (user, _) = self.prove_password(user, password, source).await?;
         let mut held = self.held();
         if held.proven.removals == removals {
             let now = self.clock.now().monotonic;

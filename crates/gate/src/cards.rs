@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use model::id::{CardId, SiteId, UserId};
+use model::secret::Secret;
 use model::user::{Card, CardKind, Role, User};
 use store::{Store, StoredSecret, Typed};
 use subtle::ConstantTimeEq;
@@ -15,7 +16,7 @@ use subtle::ConstantTimeEq;
 use crate::audit::By;
 use crate::denied::{Denied, GateError};
 use crate::gate::Gate;
-use crate::secrets::{InstallationKey, Secret, TokenDigest, random};
+use crate::secrets::{InstallationKey, TokenDigest, random};
 use crate::slow_down::Source;
 use crate::users::check_texts;
 

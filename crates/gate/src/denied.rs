@@ -8,6 +8,12 @@ pub enum Denied {
     /// Ask for another credential (HTTP 401). Repeated failures are answered late.
     #[error("the name, password, token or ticket is wrong or no longer valid")]
     Wrong,
+    /// Sign in again (HTTP 401).
+    #[error("the session is over; sign in again")]
+    Ended,
+    /// Ask whoever runs the site (HTTP 403). Said only to whoever has proved to be it.
+    #[error("this account is disabled; ask whoever runs the site")]
+    Disabled,
     /// Too many failures of one source wait for their answer already: try later (HTTP 429).
     #[error("too many failed attempts; try again in {retry_after_s} s")]
     TooMany { retry_after_s: u32 },

@@ -9,12 +9,11 @@ use model::time::Clock;
 use model::user::User;
 use store::{Store, Typed};
 
-use crate::aliases::GoeChargers;
 use crate::audit::Refusals;
 use crate::basic::Proven;
 use crate::cards::HeldCard;
 use crate::denied::{Denied, GateError};
-use crate::goe_door::GoeDoor;
+use crate::doors::Doors;
 use crate::passwords::{Hashing, is_admin};
 use crate::secrets::{InstallationKey, TokenDigest};
 use crate::sessions::Session;
@@ -44,8 +43,7 @@ pub(crate) struct Held {
     pub sessions: BTreeMap<TokenDigest, Session>,
     pub tokens: BTreeMap<TokenDigest, Token>,
     pub cards: BTreeMap<CardId, HeldCard>,
-    pub goe: GoeChargers,
-    pub goe_doors: BTreeMap<String, GoeDoor>,
+    pub doors: Doors,
     pub tickets: Tickets,
     pub refusals: Refusals,
 }
@@ -59,7 +57,7 @@ impl Held {
 }
 
 impl Gate {
-    /// Reads users, sessions, tokens and aliases from the store.
+    /// Reads from the store what is compared on every request.
     ///
     /// # Errors
     /// When the store fails, or a secret was sealed with another installation key.
@@ -81,8 +79,7 @@ impl Gate {
             sessions: crate::sessions::load(&*store, clock.now().wall).await?,
             tokens: crate::tokens::load(&*store, clock.now().wall).await?,
             cards: crate::cards::load(&*store, &key).await?,
-            goe: GoeChargers::load(&*store, &key).await?,
-            goe_doors: crate::goe_door::load(&*store).await?,
+            doors: Doors::load(&*store, &key, clock.now().wall).await?,
             tickets: Tickets::default(),
             refusals: Refusals::default(),
         };

@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use model::id::UserId;
+use model::secret::Secret;
 use model::user::{Role, User};
 use store::{Store, StoredSecret, Typed};
 use tokio::sync::Semaphore;
 
-use crate::audit::By;
+use crate::audit::{By, NATIVE};
 use crate::denied::{Denied, GateError};
 use crate::gate::Gate;
 use crate::principal::Principal;
-use crate::secrets::{Secret, random, random_password};
+use crate::secrets::{random, random_password};
 use crate::sessions::NewSession;
 use crate::slow_down::Source;
 
@@ -75,14 +76,14 @@ impl Gate {
     /// [`Denied::Wrong`], late when it was wrong often; [`Denied::TooMany`] when too many of the same source
     /// wait for that answer; [`Denied::Unavailable`] when the store fails.
     pub async fn sign_in(&self, user: &str, password: &str, source: IpAddr) -> Result<NewSession, Denied> {
-        let (user, hash) = self.prove(user, password, source).await?;
+        let (user, hash) = self.prove_password(user, password, source).await?;
         let session = self.open_session(&user, Some(&hash)).await?;
         self.note(&session.principal.name, "sign in", "done").await;
         Ok(session)
     }
 
     /// The user with this name and password, if they may come in, and the hash it was proved by.
-    pub(crate) async fn prove(
+    pub(crate) async fn prove_password(
         &self,
         user: &str,
         password: &str,
@@ -105,7 +106,7 @@ impl Gate {
                 // A name that is nobody's may be a password typed into the wrong field: not for the log.
                 let name = known.as_ref().map_or("unknown", |user| user.id.as_str());
                 let denied = self.failed(source, user).await;
-                self.note_refusal(name).await;
+                self.note_refusal(name, NATIVE).await;
                 Err(denied)
             }
         }

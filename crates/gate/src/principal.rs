@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Somebody who has proved who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// For the audit log: a user id, `token:<name>`, `goe:<serial>`, …
+    /// For the audit log: a user id, `token:<name>`, `<dialect>:<name>`, …
     pub name: String,
     pub user: Option<UserId>,
     pub grant: Grant,
@@ -128,14 +128,6 @@ impl Principal {
             name,
             user: None,
             grant: Grant::Roles(roles),
-        }
-    }
-
-    pub(crate) fn goe(serial: &str, evse: EvseId) -> Self {
-        Self {
-            name: format!("goe:{serial}"),
-            user: None,
-            grant: Grant::Evse(evse),
         }
     }
 }

@@ -2,11 +2,11 @@
 //! key, never shown in the page again.
 
 use model::id::VehicleId;
+use model::secret::Secret;
 use store::{StoreError, StoredSecret};
 
 use crate::denied::GateError;
 use crate::gate::Gate;
-use crate::secrets::Secret;
 
 /// Under the id of the vehicle: the value of a header, or the password of a broker.
 const VEHICLE: &str = "vehicle";

@@ -11,31 +11,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, KeyInit as HmacKey, Mac};
+use model::secret::Secret;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::denied::GateError;
-
-/// A text that no log line shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub(crate) fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself, for the answer to its owner.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
 
 /// SHA-256 of a random token; what is kept of it.
 pub type TokenDigest = [u8; 32];
@@ -48,12 +28,23 @@ pub fn random<const N: usize>() -> Result<[u8; N], GateError> {
 
 /// 256 random bits as 43 characters that need no escaping in a URL, a header or a cookie.
 pub fn random_token() -> Result<String, GateError> {
-    Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
+    random_text::<32>()
 }
 
-/// 192 random bits as 32 characters, the length of the cloud tokens that go-e chargers use.
-pub fn random_goe_token() -> Result<String, GateError> {
-    Ok(URL_SAFE_NO_PAD.encode(random::<24>()?))
+/// Random bytes as four characters for three of them.
+pub fn random_text<const BYTES: usize>() -> Result<String, GateError> {
+    Ok(URL_SAFE_NO_PAD.encode(random::<BYTES>()?))
+}
+
+/// Random bytes as two lower-case hexadecimal digits each.
+pub fn random_hex<const BYTES: usize>() -> Result<String, GateError> {
+    let bytes = random::<BYTES>()?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Compares what may be tried against what is kept, in a time that does not depend on either.
+pub fn is_same(one: &Secret, other: &Secret) -> bool {
+    digest(one.expose()).ct_eq(&digest(other.expose())).into()
 }
 
 /// 120 random bits as a password to be read aloud and typed: six groups of four letters and digits that
@@ -76,6 +67,10 @@ pub fn digest(token: &str) -> TokenDigest {
 /// The name under which a digest is stored.
 pub fn digest_name(digest: &TokenDigest) -> String {
     URL_SAFE_NO_PAD.encode(digest)
+}
+
+pub fn digest_of_name(name: &str) -> Option<TokenDigest> {
+    URL_SAFE_NO_PAD.decode(name).ok()?.try_into().ok()
 }
 
 /// Seals secrets of one installation. Never stored in the database: a copy of the database alone opens none.
@@ -284,11 +279,7 @@ mod tests {
 
     #[test]
     fn debug_hides() {
-        let shown = format!(
-            "{:?} {:?}",
-            Secret::new("abc".to_owned()),
-            InstallationKey::from_bytes([7; 32])
-        );
-        assert_eq!(shown, "Secret(…) InstallationKey(…)");
+        let shown = format!("{:?}", InstallationKey::from_bytes([7; 32]));
+        assert_eq!(shown, "InstallationKey(…)");
     }
 }

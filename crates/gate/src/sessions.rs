@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::id::UserId;
+use model::secret::Secret;
 use model::time::{Millis, Timestamp};
 use model::user::User;
 use store::{Store, StoredSecret};
@@ -11,7 +12,7 @@ use crate::audit::By;
 use crate::denied::{Denied, GateError};
 use crate::gate::Gate;
 use crate::principal::Principal;
-use crate::secrets::{Secret, TokenDigest, digest, digest_name, random_token};
+use crate::secrets::{TokenDigest, digest, digest_name, random_token};
 
 const KIND: &str = "session";
 const LIFE: Millis = Millis(30 * 24 * 3_600 * 1_000);

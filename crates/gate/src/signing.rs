@@ -1,13 +1,14 @@
 //! The key with which webhooks are signed: one per installation, made when it is first needed.
 
 use hmac::{Hmac, KeyInit, Mac};
+use model::secret::Secret;
 use model::time::Timestamp;
 use sha2::Sha256;
 use store::StoredSecret;
 
 use crate::denied::GateError;
 use crate::gate::Gate;
-use crate::secrets::{Secret, random_token};
+use crate::secrets::random_token;
 
 const KIND: &str = "signing";
 const NAME: &str = "webhooks";

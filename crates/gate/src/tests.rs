@@ -9,18 +9,17 @@ use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
 use model::user::{Card, CardKind, Role, User};
 use store::{Audit, Sqlite, Store};
 
-use crate::{
-    By, Denied, Gate, GoeDoor, Grant, InstallationKey, PasswordChange, Past, Principal, Roles, Scope, Token,
-};
+use crate::{By, Denied, Gate, Grant, InstallationKey, PasswordChange, Past, Principal, Roles, Scope, Token};
 
 const PASSWORD: &str = "correct horse";
 const DAY: Millis = Millis(86_400_000);
+const KEY: [u8; 32] = [1; 32];
 
 /// A gate, its store and its clock.
-struct House {
-    store: Arc<Sqlite>,
+pub(crate) struct House {
+    pub store: Arc<Sqlite>,
     clock: Arc<Stepped>,
-    gate: Arc<Gate>,
+    pub gate: Arc<Gate>,
 }
 
 #[derive(Default)]
@@ -37,9 +36,9 @@ impl Clock for Stepped {
 }
 
 impl House {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let (store, clock) = (Sqlite::in_memory().unwrap(), Arc::new(Stepped::default()));
-        let gate = open(&store, &clock, 1).await.unwrap();
+        let gate = open(&store, &clock, KEY).await.unwrap();
         Self { store, clock, gate }
     }
 
@@ -49,11 +48,17 @@ impl House {
         house
     }
 
-    async fn restart(&mut self) {
-        self.gate = open(&self.store, &self.clock, 1).await.unwrap();
+    pub async fn restart(&mut self) {
+        self.gate = open(&self.store, &self.clock, KEY).await.unwrap();
     }
 
-    fn pass(&self, span: Millis) {
+    /// Starts with another installation key.
+    pub async fn restart_with(&mut self, key: [u8; 32]) -> Result<(), crate::GateError> {
+        self.gate = open(&self.store, &self.clock, key).await?;
+        Ok(())
+    }
+
+    pub fn pass(&self, span: Millis) {
         self.clock.0.fetch_add(span.0, Ordering::Relaxed);
     }
 
@@ -71,7 +76,7 @@ impl House {
         self.gate.use_sign_in_ticket(&ticket).await.unwrap().principal
     }
 
-    async fn audit(&self) -> Vec<String> {
+    pub async fn audit(&self) -> Vec<String> {
         let entries = Audit::recent(&*self.store, 100).await.unwrap();
         entries
             .iter()
@@ -81,13 +86,17 @@ impl House {
     }
 }
 
-async fn open(store: &Arc<Sqlite>, clock: &Arc<Stepped>, key: u8) -> Result<Arc<Gate>, crate::GateError> {
+async fn open(
+    store: &Arc<Sqlite>,
+    clock: &Arc<Stepped>,
+    key: [u8; 32],
+) -> Result<Arc<Gate>, crate::GateError> {
     let store: Arc<dyn Store> = Arc::<Sqlite>::clone(store);
     let clock: Arc<dyn Clock> = Arc::<Stepped>::clone(clock);
-    Gate::open(store, InstallationKey::from_bytes([key; 32]), clock).await
+    Gate::open(store, InstallationKey::from_bytes(key), clock).await
 }
 
-fn home() -> IpAddr {
+pub(crate) fn home() -> IpAddr {
     "192.168.1.7".parse().unwrap()
 }
 
@@ -918,236 +927,4 @@ async fn tried_pins_wait_for_the_site_and_a_right_one_does_not() {
         let _ = task.await;
     }
     assert!(right(100).await);
-}
-
-#[tokio::test]
-async fn chargers_are_known_by_serial_and_token() {
-    let mut house = House::new().await;
-    house
-        .gate
-        .set_goe_charger(&evse("left"), "000001", Some("myapitoken"))
-        .await
-        .unwrap();
-    house
-        .gate
-        .set_goe_charger(&evse("right"), "000002", None)
-        .await
-        .unwrap();
-    let generated = house.gate.goe_token(&evse("right")).await.unwrap().unwrap();
-    assert_eq!(generated.len(), 32);
-    for _ in 0..2 {
-        house
-            .gate
-            .set_goe_charger(&evse("left"), "000001", None)
-            .await
-            .unwrap();
-        house
-            .gate
-            .set_goe_charger(&evse("right"), "000002", None)
-            .await
-            .unwrap();
-        for (serial, token, expected) in [
-            ("000001", "myapitoken", Some("left")),
-            ("000002", generated.as_str(), Some("right")),
-            ("000001", generated.as_str(), None),
-            ("000002", "myapitoken", None),
-            ("000001", "", None),
-            ("000003", "myapitoken", None),
-            ("000003", "", None),
-            ("1", "myapitoken", None),
-            ("", "", None),
-        ] {
-            let at_once = house.gate.goe_at_once(Some(serial), token);
-            let found = house.gate.goe_caller(Some(serial), token, home()).await;
-            assert_eq!(
-                at_once.map(|(evse, _)| evse),
-                found.as_ref().map(|(evse, _)| evse.clone())
-            );
-            assert_eq!(
-                found.as_ref().map(|(evse, _)| evse.as_str()),
-                expected,
-                "{serial} {token}"
-            );
-            if let Some((evse, principal)) = found {
-                assert_eq!(
-                    (principal.name, principal.grant),
-                    (format!("goe:{serial}"), Grant::Evse(evse))
-                );
-            }
-        }
-        let by_token = async |token: &str| {
-            let found = house.gate.goe_caller(None, token, home()).await;
-            found.map(|(evse, _)| evse.to_string())
-        };
-        assert_eq!(by_token("myapitoken").await.as_deref(), Some("left"));
-        assert_eq!(by_token(&generated).await.as_deref(), Some("right"));
-        assert_eq!(by_token("").await, None);
-        let serials: Vec<_> = house
-            .gate
-            .goe_chargers()
-            .into_iter()
-            .map(|access| access.serial)
-            .collect();
-        assert_eq!(serials, ["000001", "000002"]);
-        assert_eq!(
-            house.gate.goe_token(&evse("right")).await.unwrap().as_deref(),
-            Some(generated.as_str())
-        );
-        house.restart().await;
-    }
-}
-
-#[tokio::test]
-async fn tried_tokens_of_chargers_wait_and_a_right_one_does_not() {
-    let house = House::new().await;
-    for (id, serial, token) in [
-        ("left", "000001", "myapitoken"),
-        ("right", "000002", "0123456789abcdef"),
-    ] {
-        house
-            .gate
-            .set_goe_charger(&evse(id), serial, Some(token))
-            .await
-            .unwrap();
-    }
-    for n in 0..30 {
-        let serial = (n % 2 == 0).then_some("000001");
-        assert!(house.gate.goe_caller(serial, "wrong", home()).await.is_none());
-    }
-    let waiting: Vec<_> = (0..8)
-        .map(|_| {
-            let gate = Arc::clone(&house.gate);
-            tokio::spawn(async move { gate.goe_caller(None, "wrong", home()).await })
-        })
-        .collect();
-    tokio::task::yield_now().await;
-    assert!(waiting.iter().all(|task| !task.is_finished()));
-    // However many wrong ones wait, a right one is answered.
-    for token in ["myapitoken", "0123456789abcdef"] {
-        assert!(
-            house.gate.goe_caller(None, token, home()).await.is_some(),
-            "{token}"
-        );
-    }
-    for task in waiting {
-        task.abort();
-        let _ = task.await;
-    }
-    assert!(house.gate.goe_caller(None, "myapitoken", home()).await.is_some());
-}
-
-#[tokio::test]
-async fn serials_are_not_reused_and_shared_tokens_name_nobody() {
-    let house = House::new().await;
-    house
-        .gate
-        .set_goe_charger(&evse("left"), "000001", Some("same"))
-        .await
-        .unwrap();
-    assert!(
-        house
-            .gate
-            .set_goe_charger(&evse("right"), "000001", Some("other"))
-            .await
-            .is_err()
-    );
-    house
-        .gate
-        .set_goe_charger(&evse("right"), "000002", Some("same"))
-        .await
-        .unwrap();
-    assert!(house.gate.goe_known(None, "same").is_none());
-    assert!(house.gate.goe_known(Some("000002"), "same").is_some());
-    house
-        .gate
-        .set_goe_charger(&evse("right"), "000003", None)
-        .await
-        .unwrap();
-    assert!(
-        house.gate.goe_known(Some("000002"), "same").is_none(),
-        "a replaced charger"
-    );
-    assert!(house.gate.goe_known(Some("000003"), "same").is_some());
-    for (serial, token) in [
-        ("", None),
-        ("00 1", None),
-        ("7", Some("")),
-        ("7", Some("with space")),
-        ("7", Some("ä")),
-    ] {
-        assert!(
-            house
-                .gate
-                .set_goe_charger(&evse("new"), serial, token)
-                .await
-                .is_err(),
-            "{serial} {token:?}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn another_installation_key_is_refused_at_the_start() {
-    let house = House::new().await;
-    house
-        .gate
-        .set_goe_charger(&evse("left"), "000001", None)
-        .await
-        .unwrap();
-    let error = open(&house.store, &house.clock, 2)
-        .await
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(error.contains("another installation key"), "{error}");
-}
-
-#[tokio::test]
-async fn decisions_about_a_go_e_door_last_and_are_noted() {
-    let mut house = House::new().await;
-    let gate = house.gate.clone();
-    gate.set_goe_charger(&evse("left"), "000001", None).await.unwrap();
-    let admin = Principal::goe("000001", evse("left"));
-    let by = By::new(&admin, "native");
-    assert_eq!(gate.goe_door(&evse("left")), GoeDoor::default());
-    let unknown = gate.put_goe_door(&by, &evse("nobody"), GoeDoor::default()).await;
-    assert!(matches!(unknown, Err(Denied::Unknown { .. })), "{unknown:?}");
-    let door = |enabled, granted: &[&str]| GoeDoor {
-        enabled,
-        granted: granted.iter().map(|key| (*key).to_owned()).collect(),
-    };
-    for (put, noted) in [
-        (door(None, &[]), None),
-        (
-            door(Some(false), &["rst", "wifis"]),
-            Some("cloud form off, granted rst wifis"),
-        ),
-        (door(Some(false), &["rst", "wifis"]), None),
-        (
-            door(Some(true), &["cwe", "rst"]),
-            Some("cloud form on, granted cwe, withdrawn wifis"),
-        ),
-        (
-            door(None, &["cwe"]),
-            Some("cloud form as configured, withdrawn rst"),
-        ),
-    ] {
-        let before = house.store.recent(10).await.unwrap().len();
-        house
-            .gate
-            .put_goe_door(&by, &evse("left"), put.clone())
-            .await
-            .unwrap();
-        assert_eq!(house.gate.goe_door(&evse("left")), put);
-        let entries = house.store.recent(10).await.unwrap();
-        let added: Vec<_> = entries.iter().take(entries.len() - before).collect();
-        let expected: Vec<_> = noted
-            .into_iter()
-            .map(|text| format!("go-e door of left: {text}"))
-            .collect();
-        let actions: Vec<_> = added.iter().map(|entry| entry.action.clone()).collect();
-        assert_eq!(actions, expected);
-        house.restart().await;
-        assert_eq!(house.gate.goe_door(&evse("left")), put);
-    }
 }

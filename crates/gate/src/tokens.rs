@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::id::{SiteId, UserId};
+use model::secret::Secret;
 use model::time::{Millis, Timestamp};
 use model::user::Role;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use crate::audit::By;
 use crate::denied::{Denied, GateError};
 use crate::gate::{Gate, Held};
 use crate::principal::{Principal, Roles, Scope};
-use crate::secrets::{Secret, TokenDigest, digest, random_token};
+use crate::secrets::{TokenDigest, digest, random_token};
 
 const KIND: &str = "token";
 /// A token somebody chose must not be guessable in a lifetime of trying.

@@ -7,6 +7,7 @@
 
 pub mod alarm;
 pub mod device;
+pub mod dialect;
 pub mod document;
 pub mod endpoint;
 pub mod id;
@@ -19,6 +20,7 @@ pub mod outbox;
 pub mod phases;
 pub mod reading;
 pub mod reason;
+pub mod secret;
 pub mod session;
 pub mod setpoint;
 pub mod settings;

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gate::Secret;
 use links::http::Client;
 use links::mqtt;
 use links::outbound_guard::{Guard, Resolver};
 use links::{Backoff, Failure, Limits};
 use model::id::VehicleId;
+use model::secret::Secret;
 use model::units::PerMille;
 use model::vehicle::SocSource;
 use serde_json::Value;

@@ -132,7 +132,7 @@ pub trait Control: Send + Sync {
     async fn memory(&self, site: &SiteId) -> Result<Option<(u32, Vec<u8>)>, StoreError>;
 }
 
-/// Secrets by kind (`password`, `token`, `session`, `goe`) and name. What the bytes mean is the gate's business.
+/// Secrets by kind (`password`, `token`, `session`, the name of a dialect) and name. What the bytes mean is the gate's business.
 #[async_trait]
 pub trait Secrets: Send + Sync {
     async fn put_secret(&self, kind: &str, name: &str, secret: &StoredSecret) -> Result<(), StoreError>;
@@ -167,7 +167,8 @@ pub trait Aliases: Send + Sync {
     /// When the name already means something else in that dialect.
     async fn put_alias(&self, dialect: &str, name: &str, means: &str) -> Result<(), StoreError>;
     async fn alias(&self, dialect: &str, name: &str) -> Result<Option<String>, StoreError>;
-    async fn aliases(&self, dialect: &str) -> Result<Vec<(String, String)>, StoreError>;
+    /// Dialect, name and what it means, of all dialects, ordered by both.
+    async fn aliases(&self) -> Result<Vec<(String, String, String)>, StoreError>;
 }
 
 /// Who did what, kept in order.

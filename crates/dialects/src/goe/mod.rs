@@ -38,8 +38,12 @@ pub mod ws;
 pub use charger::{Charger, ChargerInputs, ChargerOutputs, Quirk, Variant};
 pub use client::{Client, Common, GoeClientSettings};
 
-/// What everybody calls this dialect: documents, the audit log, metrics.
-pub const NAME: &str = "goe";
+/// What the other rooms call this dialect: documents, the audit log, metrics.
+pub const DIALECT: model::dialect::Dialect = model::dialect::Dialect {
+    name: "goe",
+    title: "go-e",
+    switched: "cloud form",
+};
 
 #[cfg(test)]
 mod tests;

@@ -11,8 +11,10 @@ use std::sync::OnceLock;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::Response;
+use dialects::goe::DIALECT;
 use dialects::query::decode;
 use futures_util::FutureExt;
+use gate::Thing;
 use gate::address::{goe_serial_of_host, host_allowed};
 use model::id::{DeviceId, EvseId, SiteId};
 use model::settings::GoeCharger;
@@ -95,7 +97,8 @@ impl door::AtOnce for AtOnce {
             Some(token) => token,
             None => in_header(headers)?,
         };
-        let (evse, decided) = self.state.gate.goe_at_once(serial.as_deref(), token)?;
+        let (thing, decided) = self.state.gate.at_once(&DIALECT, serial.as_deref(), token)?;
+        let Thing::Evse(evse) = thing else { return None };
         let known = self.chargers.get(&evse)?;
         let reply = self.status(known, &evse, decided, token, &query)?;
         self.count();

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, Uri, header};
+use dialects::goe::DIALECT;
 use gate::address::goe_serial_of_host;
-use gate::{Grant, Principal};
+use gate::{Access, Grant, Principal, Thing};
 use model::id::EvseId;
 
 use crate::State;
@@ -42,9 +43,10 @@ impl Caller {
 
     async fn of_token(state: &State, serial: Option<&str>, token: &str, from: IpAddr) -> Option<Self> {
         let serial = serial.map(six_digits);
-        let (evse, principal) = state.gate.goe_caller(serial.as_deref(), token, from).await?;
+        let found = state.gate.by_token(&DIALECT, serial.as_deref(), token, from);
+        let (access, principal) = found.await?;
         Some(Self {
-            evse,
+            evse: evse_of(access)?,
             principal,
             token: Some(token.to_owned()),
         })
@@ -56,13 +58,7 @@ impl Caller {
             return None;
         }
         let serial = six_digits(serial);
-        let charger = state
-            .settings
-            .goe
-            .chargers
-            .iter()
-            .find(|charger| charger.serial == serial)?;
-        let evse = charger.evse.clone();
+        let evse = evse_of(state.gate.access(&DIALECT, &serial)?)?;
         let principal = Principal {
             name: format!("goe-open:{serial}"),
             user: None,
@@ -73,6 +69,14 @@ impl Caller {
             principal,
             token: None,
         })
+    }
+}
+
+/// Serial numbers are of EVSEs only.
+fn evse_of(access: Access) -> Option<EvseId> {
+    match access.thing {
+        Thing::Evse(evse) => Some(evse),
+        Thing::Device(_) | Thing::Site(_) | Thing::Account(_) => None,
     }
 }
 

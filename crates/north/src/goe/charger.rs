@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use dialects::goe::NAME;
+use dialects::goe::DIALECT;
 use dialects::goe::map::{About, sheet};
 use dialects::goe::server::{LinkFacts, Sheet};
-use gate::{Action, GoeDoor, Principal, Subject};
+use gate::{Action, Principal, Subject, Switches, Thing};
 use model::device::LinkState;
 use model::document::Document;
 use model::id::{EvseId, SiteId};
-use model::settings::GoeCharger;
 use model::time::{Millis, Timestamp};
 use model::view::{DeviceView, EvseView, SiteView};
 
@@ -17,28 +16,33 @@ use crate::State;
 
 /// What of the go-e door of a charger the settings say, and what was decided at run time.
 pub struct Door {
-    pub settings: GoeCharger,
+    pub serial: String,
+    /// Whether the cloud form answers, as the settings have it.
+    pub configured: bool,
     /// Whether the config file says if the cloud form answers.
     pub is_fixed: bool,
-    pub decided: GoeDoor,
+    pub decided: Switches,
 }
 
 impl Door {
     /// `None`: the EVSE is no go-e charger to anybody.
     pub fn of(state: &State, evse: &EvseId) -> Option<Self> {
+        let thing = Thing::Evse(evse.clone());
+        let access = state.gate.access_of(&DIALECT, &thing)?;
         let mut chargers = state.settings.goe.chargers.iter();
-        let settings = chargers.find(|charger| charger.evse == *evse)?.clone();
+        let settings = chargers.find(|charger| charger.evse == *evse);
         Some(Self {
-            settings,
+            serial: access.name,
+            configured: settings.is_none_or(|charger| charger.enabled),
             is_fixed: state.settings.given.goe_enabled.contains(evse),
-            decided: state.gate.goe_door(evse),
+            decided: state.gate.switches(&DIALECT, &thing),
         })
     }
 
     /// Whether the cloud form answers (`cae`). What the config file says stands above what was decided.
     pub fn is_enabled(&self) -> bool {
         let decided = self.decided.enabled.filter(|_| !self.is_fixed);
-        decided.unwrap_or(self.settings.enabled)
+        decided.unwrap_or(self.configured)
     }
 }
 
@@ -85,7 +89,7 @@ impl Charger {
     /// Whether the charger said something of its own; else all it shows is ours.
     pub fn has_document(&self) -> bool {
         let document = self.document.as_ref();
-        document.is_some_and(|document| document.dialect == NAME)
+        document.is_some_and(|document| document.dialect == DIALECT.name)
     }
 
     pub fn site(&self) -> &SiteId {
@@ -106,7 +110,7 @@ impl Charger {
             evse: self.evse(),
             station: self.station(),
             document: self.document.as_ref(),
-            serial: &self.door.settings.serial,
+            serial: &self.door.serial,
             api_enabled: self.door.is_enabled(),
         }
     }

@@ -23,7 +23,7 @@ use axum::extract::{ConnectInfo, Path, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
-use dialects::goe::NAME;
+use dialects::goe::DIALECT;
 use dialects::goe::query::{SetQuery, StatusQuery, Write};
 use dialects::goe::server::{
     self, Outcome, Refusal, Secrets, SetForm, StatusForm, refuse, set_reply, status_reply,
@@ -52,7 +52,7 @@ const STATUS: &str = "/api/status";
 const SET: &str = "/api/set";
 
 pub(crate) const DOOR: Door = Door {
-    name: NAME,
+    name: DIALECT.name,
     roots: &["goe"],
     paths: &[STATUS, SET],
     answers_to: |host, path| [STATUS, SET].contains(&path) && goe_serial_of_host(host).is_some(),

@@ -1,12 +1,13 @@
 //! What becomes of written keys: intents, but for those that are about the door itself.
 
+use dialects::goe::DIALECT;
 use dialects::goe::error::failed_text;
 use dialects::goe::keys;
 use dialects::goe::map::{Target, plan};
 use dialects::goe::query::Write;
 use dialects::goe::server::Outcome;
 use dialects::goe::value::{Reading, check, not_from_api, read};
-use gate::{By, Denied, GoeDoor, Principal};
+use gate::{By, Denied, Principal, Switches, Thing};
 use model::intent::{Intent, Rejection};
 
 use super::charger::Charger;
@@ -90,7 +91,8 @@ async fn file(
 async fn renew_token(state: &State, charger: &Charger, writer: &Writer<'_>, write: &Write) -> Outcome {
     let refusal = if writer.may_guard {
         let by = By::new(writer.principal, writer.door);
-        let renewed = state.gate.renew_goe_token(&by, &charger.evse().id).await;
+        let thing = Thing::Evse(charger.evse().id.clone());
+        let renewed = state.gate.renew_credential(&by, &DIALECT, &thing).await;
         renewed.err().map(|denied| not_kept(write, &denied))
     } else {
         Some(not_from_api(&write.key, &write.text))
@@ -131,18 +133,18 @@ async fn switch_to(
     enabled: bool,
 ) -> Option<String> {
     let _changing = state.changing.lock().await;
-    let evse = &charger.evse().id;
+    let thing = Thing::Evse(charger.evse().id.clone());
     if charger.door.is_fixed {
-        let differs = charger.door.settings.enabled != enabled;
+        let differs = charger.door.configured != enabled;
         return differs.then(|| not_from_api(&write.key, &write.text));
     }
-    let door = GoeDoor {
+    let switches = Switches {
         enabled: Some(enabled),
-        ..state.gate.goe_door(evse)
+        ..state.gate.switches(&DIALECT, &thing)
     };
     let by = By::new(writer.principal, writer.door);
-    let put = state.gate.put_goe_door(&by, evse, door).await;
-    put.err().map(|denied| not_kept(write, &denied))
+    let put = state.gate.put_switches(&by, &DIALECT, &thing, switches);
+    put.await.err().map(|denied| not_kept(write, &denied))
 }
 
 fn not_kept(write: &Write, denied: &Denied) -> String {

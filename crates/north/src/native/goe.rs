@@ -6,10 +6,10 @@ use axum::extract::{Path, Query, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use dialects::goe::keys;
 use dialects::goe::query::Write;
 use dialects::goe::value::Reading;
-use gate::{Action, By, Denied, GoeDoor, Principal, Subject};
+use dialects::goe::{DIALECT, keys};
+use gate::{Action, By, Denied, Principal, Subject, Switches, Thing};
 use model::id::{EvseId, SiteId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,16 +80,18 @@ pub async fn change(
     {
         let _changing = state.changing.lock().await;
         let door = door_of(&state, &evse)?;
-        let enabled = wanted.enabled.unwrap_or(door.settings.enabled);
-        if door.is_fixed && enabled != door.settings.enabled {
+        let enabled = wanted.enabled.unwrap_or(door.configured);
+        if door.is_fixed && enabled != door.configured {
             return Err(ApiError::from_file("setting", "enabled"));
         }
-        let decided = GoeDoor {
+        let decided = Switches {
             enabled: wanted.enabled,
             granted: wanted.granted,
         };
         let by = By::new(&caller, DOOR);
-        state.gate.put_goe_door(&by, &evse, decided).await?;
+        let thing = Thing::Evse(evse.clone());
+        let put = state.gate.put_switches(&by, &DIALECT, &thing, decided);
+        put.await?;
     }
     Ok(Json(view(&state, &caller, &evse, false).await?))
 }
@@ -111,7 +113,8 @@ pub async fn renew_token(
     let evse = administered(&state, &caller, &site, &evse).await?;
     door_of(&state, &evse)?;
     let by = By::new(&caller, DOOR);
-    state.gate.renew_goe_token(&by, &evse).await?;
+    let thing = Thing::Evse(evse.clone());
+    state.gate.renew_credential(&by, &DIALECT, &thing).await?;
     Ok(Json(view(&state, &caller, &evse, true).await?))
 }
 
@@ -285,7 +288,9 @@ async fn view(
     let door = door_of(state, evse)?;
     let token = match with_token {
         true => {
-            let token = state.gate.goe_token(evse).await.map_err(Denied::Unavailable)?;
+            let thing = Thing::Evse(evse.clone());
+            let token = state.gate.credential(&DIALECT, &thing);
+            let token = token.map_err(Denied::Unavailable)?;
             note(
                 state,
                 caller,
@@ -293,12 +298,12 @@ async fn view(
                 "done",
             )
             .await;
-            token
+            token.map(|token| token.expose().to_owned())
         }
         false => None,
     };
     let enabled = door.is_enabled();
-    let serial = door.settings.serial;
+    let serial = door.serial;
     let open = (!state.settings.goe.local_open.is_empty()).then(|| format!("/goe/{serial}"));
     let mut local_paths = vec![format!("/goe/{serial}/{{token}}")];
     local_paths.extend(open);

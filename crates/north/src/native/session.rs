@@ -241,7 +241,10 @@ impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         let message = denied.to_string();
         match denied {
-            Denied::Wrong => Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", message),
+            Denied::Wrong | Denied::Ended => {
+                Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", message)
+            }
+            Denied::Disabled => Self::new(StatusCode::FORBIDDEN, "not_allowed", message),
             Denied::TooMany { retry_after_s } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", message).retry_after(retry_after_s)
             }

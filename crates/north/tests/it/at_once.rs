@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
 use bus::Bus;
-use gate::{By, GoeDoor};
+use dialects::goe::DIALECT;
+use gate::{By, Switches};
 use http_body_util::BodyExt;
 use model::device::LinkState;
 use model::message::{Message, Report, Reported};
@@ -15,7 +16,7 @@ use proptest::sample::{select, subsequence};
 use store::Sites;
 use tower::ServiceExt;
 
-use crate::world::{TOKEN, World, device_id, document, evse_id, site_id};
+use crate::world::{TOKEN, World, charger, device_id, document, site_id};
 
 async fn live() -> World {
     let world = World::new().await;
@@ -184,14 +185,14 @@ async fn nothing_old_is_answered() {
     let admin = world.state.gate.principal_of_bearer(TOKEN).await.unwrap();
     let by = By::new(&admin, "native");
     for (enabled, answered) in [(Some(false), 0), (None, 3)] {
-        let door = GoeDoor {
+        let door = Switches {
             enabled,
-            ..GoeDoor::default()
+            ..Switches::default()
         };
         world
             .state
             .gate
-            .put_goe_door(&by, &evse_id("left"), door)
+            .put_switches(&by, &DIALECT, &charger("left"), door)
             .await
             .unwrap();
         assert_eq!(all().await, answered, "{enabled:?}");
@@ -199,18 +200,17 @@ async fn nothing_old_is_answered() {
     world
         .state
         .gate
-        .renew_goe_token(&by, &evse_id("left"))
+        .renew_credential(&by, &DIALECT, &charger("left"))
         .await
         .unwrap();
     assert_eq!(all().await, 0);
     let token = world
         .state
         .gate
-        .goe_token(&evse_id("left"))
-        .await
+        .credential(&DIALECT, &charger("left"))
         .unwrap()
         .unwrap();
-    let target = format!("/api/status?filter=cak&token={token}");
+    let target = format!("/api/status?filter=cak&token={}", token.expose());
     assert!(check(&world, &front, &|| request("GET", &target, &headers[..1])).await);
 }
 

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use axum::extract::connect_info::MockConnectInfo;
 use model::device::LinkState;
 use model::message::{Message, Report, Reported};
+use model::secret::Secret;
 use model::settings::{SetStatus, Settings};
 use model::time::Clock;
 use serde_json::{Value, json};
 
 use bus::Bus;
-use gate::{By, GoeDoor};
+use dialects::goe::DIALECT;
+use gate::{Access, By, Switches};
 
-use crate::world::{Answer, HOUR, TOKEN, World, device_id, document, evse_id, request, site_id};
+use crate::world::{Answer, HOUR, TOKEN, World, charger, device_id, document, evse_id, request, site_id};
 
 /// The left charger has sent a document just now.
 async fn live() -> World {
@@ -435,13 +437,9 @@ async fn any_write_to_cak_makes_a_new_token_and_ends_the_old_one() {
         );
         let path = format!("/api/status?token={token}&filter=cak");
         assert_eq!(get(&world, CLOUD, &path).await.status, 401, "{value}");
-        token = world
-            .state
-            .gate
-            .goe_token(&evse_id("left"))
-            .await
-            .unwrap()
-            .unwrap();
+        let gate = &world.state.gate;
+        let made = gate.credential(&DIALECT, &charger("left")).unwrap().unwrap();
+        token = made.expose().to_owned();
         let path = format!("/api/status?token={token}&filter=cak");
         assert_eq!(
             get(&world, CLOUD, &path).await.json(),
@@ -452,17 +450,18 @@ async fn any_write_to_cak_makes_a_new_token_and_ends_the_old_one() {
     assert_eq!(token.len(), 32);
     // The configuration still names the first one.
     let gate = &world.state.gate;
-    gate.set_goe_charger(&evse_id("left"), "000001", Some("myapitoken"))
-        .await
-        .unwrap();
-    assert_eq!(gate.goe_token(&evse_id("left")).await.unwrap(), Some(token));
-    gate.set_goe_charger(&evse_id("left"), "000001", Some("anothertoken"))
-        .await
-        .unwrap();
-    assert_eq!(
-        gate.goe_token(&evse_id("left")).await.unwrap().as_deref(),
-        Some("anothertoken")
-    );
+    let access = Access::new(DIALECT, "000001", charger("left"));
+    let another = Secret::new("anothertoken");
+    for (configured, expected) in [
+        (Secret::new("myapitoken"), Secret::new(token)),
+        (another.clone(), another),
+    ] {
+        gate.settle_credential(&access, Some(&configured)).await.unwrap();
+        assert_eq!(
+            gate.credential(&DIALECT, &charger("left")).unwrap(),
+            Some(expected)
+        );
+    }
 }
 
 #[tokio::test]
@@ -511,7 +510,7 @@ async fn guarded_keys_are_written_where_they_were_granted() {
     let world = live().await;
     let admin = world.state.gate.principal_of_bearer(TOKEN).await.unwrap();
     let grant = async |keys: &[&str]| {
-        let door = GoeDoor {
+        let door = Switches {
             enabled: None,
             granted: keys.iter().map(|key| (*key).to_owned()).collect(),
         };
@@ -519,7 +518,7 @@ async fn guarded_keys_are_written_where_they_were_granted() {
         world
             .state
             .gate
-            .put_goe_door(&by, &evse_id("left"), door)
+            .put_switches(&by, &DIALECT, &charger("left"), door)
             .await
             .unwrap();
     };

@@ -8,7 +8,8 @@ use axum::body::Body;
 use axum::extract::connect_info::MockConnectInfo;
 use bus::Bus;
 use bus::in_process::InProcess;
-use gate::{Gate, InstallationKey};
+use dialects::goe::DIALECT;
+use gate::{Access, Gate, InstallationKey, Thing};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use model::device::{
@@ -21,6 +22,7 @@ use model::message::{Answer as IntentAnswer, Message, Report, Reported};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::reading::{EvseStatus, Measured, PilotState};
 use model::reason::{Cause, Reason};
+use model::secret::Secret;
 use model::setpoint::ChargeCurrent;
 use model::settings::{
     ControlSettings, Given, GoeCharger, GoeSettings, OutboundSettings, Settings, TlsSettings,
@@ -109,7 +111,8 @@ impl World {
         gate.set_token("owner", Role::Admin, TOKEN).await.unwrap();
         gate.set_token("viewer", Role::Viewer, VIEWER).await.unwrap();
         for (evse, serial, token) in CHARGERS {
-            gate.set_goe_charger(&evse_id(evse), serial, Some(token))
+            let access = Access::new(DIALECT, serial, charger(evse));
+            gate.settle_credential(&access, Some(&Secret::new(token)))
                 .await
                 .unwrap();
         }
@@ -363,6 +366,11 @@ pub fn site_id(id: &str) -> SiteId {
 
 pub fn device_id(id: &str) -> DeviceId {
     DeviceId::new(id).unwrap()
+}
+
+/// An EVSE, as the gate knows it.
+pub fn charger(id: &str) -> Thing {
+    Thing::Evse(evse_id(id))
 }
 
 pub fn evse_id(id: &str) -> EvseId {

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, bail};
-use dialects::goe::Variant;
+use dialects::goe::{DIALECT, Variant};
 use engine::Directory;
-use gate::{By, Gate, Principal};
+use gate::{Access, By, Gate, Principal, Thing};
 use links::authority::Authority;
 use model::document::Document;
 use model::id::DeviceId;
 use model::money::{Currency, Micros, PerKwh};
 use model::phases::Phases;
+use model::secret::Secret;
 use model::settings::{
     BackupSettings, ControlSettings, Given, GoeCharger, GoeSettings, OutboundSettings, PersonalData,
     Settings, TlsSettings,
@@ -330,7 +331,7 @@ async fn break_the_yard(house: &House, yard: &Site) -> anyhow::Result<()> {
         let mut document = Variant::V4.document();
         document.insert("sse".to_owned(), json!(serial));
         let document = Document {
-            dialect: dialects::goe::NAME.to_owned(),
+            dialect: dialects::goe::DIALECT.name.to_owned(),
             at: model::time::Now {
                 wall: at,
                 monotonic: now.monotonic - age,
@@ -407,8 +408,9 @@ async fn people(store: &dyn Store, site: &Site) -> anyhow::Result<People> {
 async fn open_doors(gate: &Gate, data: &Path) -> anyhow::Result<String> {
     gate.create_admin(ADMIN, ADMIN_PASSWORD).await?;
     for charger in &CHARGERS {
-        gate.set_goe_charger(&charger.evse.parse()?, charger.serial, charger.token)
-            .await?;
+        let access = Access::new(DIALECT, charger.serial, Thing::Evse(charger.evse.parse()?));
+        let token = charger.token.map(Secret::new);
+        gate.settle_credential(&access, token.as_ref()).await?;
     }
     let before = std::fs::read_to_string(data.join("demo.json")).ok();
     let before = before.and_then(|text| serde_json::from_str::<Value>(&text).ok());
@@ -476,7 +478,8 @@ async fn tell(
     let ca = data.join("ca.pem").display().to_string();
     let mut chargers = Vec::new();
     for charger in &CHARGERS {
-        let token = gate.goe_token(&charger.evse.parse()?).await?.unwrap_or_default();
+        let token = gate.credential(&DIALECT, &Thing::Evse(charger.evse.parse()?))?;
+        let token = token.as_ref().map_or("", Secret::expose);
         let mut entry = json!({"serial": charger.serial, "token": token, "state": charger.state});
         if charger.state == "live" {
             entry["local_url"] = json!(format!("{base}/goe/{}", charger.serial));

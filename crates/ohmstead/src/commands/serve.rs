@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use dialects::goe::DIALECT;
+use gate::{Access, Thing};
+use model::secret::Secret;
 
 use super::print;
 use crate::assemble::{House, Running};
@@ -24,14 +27,9 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
             .goe_tokens
             .iter()
             .find(|(serial, _)| *serial == charger.serial);
-        house
-            .gate
-            .set_goe_charger(
-                &charger.evse,
-                &charger.serial,
-                token.map(|(_, token)| token.0.as_str()),
-            )
-            .await?;
+        let token = token.map(|(_, token)| Secret::new(token.0.as_str()));
+        let access = Access::new(DIALECT, &charger.serial, Thing::Evse(charger.evse.clone()));
+        house.gate.settle_credential(&access, token.as_ref()).await?;
     }
     chosen::settle(house.store.as_ref(), &mut settings).await?;
     from_file::settle(house.store.as_ref(), &settings).await?;

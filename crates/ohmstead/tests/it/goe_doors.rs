@@ -628,3 +628,42 @@ async fn a_document_that_is_too_large_or_no_json_does_no_harm() {
     );
     assert_eq!(serve.terminate().await, Some(0));
 }
+
+/// Out of the file its token is worth nothing; back in it, it is the same token.
+#[tokio::test]
+async fn a_charger_taken_out_of_the_file_is_known_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, data) = (dir.path().join("site.toml"), dir.path().join("data"));
+    let site = "listen = \"127.0.0.1:0\"\n[[site]]\nid = \"home\"\ntime_zone = \"UTC\"\n[[site.circuit]]\nid = \"house\"\n\
+         limit_a = 35\n[[site.device]]\nid = \"odd\"\nkind = \"charging_station\"\ndriver = \"goe\"\nurl = \"http://127.0.0.1:9\"\n";
+    let charger = "[[goe.charger]]\nevse = \"odd\"\nserial = \"050001\"\ntoken = \"a-token-of-the-file\"\n";
+    // One that never answered is refused with 403, a token that is nobody's with 401.
+    for (charger, expected) in [(charger, 403), ("", 401), (charger, 403)] {
+        std::fs::write(&file, format!("{site}{charger}")).unwrap();
+        let mut serve = Process::start(&[
+            "serve",
+            "--config",
+            file.to_str().unwrap(),
+            "--data",
+            data.to_str().unwrap(),
+        ]);
+        let line = serve.line_with("listens on").await;
+        let address: SocketAddr = line.rsplit_once("//").unwrap().1.trim().parse().unwrap();
+        for target in [
+            "/api/status?token=a-token-of-the-file",
+            "/goe/050001/a-token-of-the-file/api/status",
+        ] {
+            let bytes = request(target.as_bytes(), IP, "");
+            let heard =
+                tokio::task::spawn_blocking(move || talk(TcpStream::connect(address).unwrap(), &bytes));
+            let answer = Answer::of(&heard.await.unwrap());
+            let expected = if expected == 403 && target.starts_with("/goe") {
+                503
+            } else {
+                expected
+            };
+            assert_eq!(answer.status, expected, "{target} {charger}");
+        }
+        assert_eq!(serve.terminate().await, Some(0));
+    }
+}

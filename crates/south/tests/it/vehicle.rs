@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use gate::{Gate, InstallationKey, Secret};
 use links::mqtt::{self, Publish, Qos};
 use links::outbound_guard::{Guard, SystemResolver};
 use model::id::VehicleId;
+use model::secret::Secret;
 use model::units::PerMille;
 use model::vehicle::SocSource;
 use south::vehicle::{Source, Told, Way, run};
@@ -15,19 +15,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::mosquitto::Mosquitto;
-use crate::site::RealClock;
 
 fn car() -> VehicleId {
     VehicleId::new("blue-car").unwrap()
-}
-
-/// Only the gate makes secrets.
-async fn secret(text: &str) -> Option<Secret> {
-    let store = store::Sqlite::in_memory().unwrap();
-    let key = InstallationKey::from_bytes([1; 32]);
-    let gate = Gate::open(store, key, RealClock::start()).await.unwrap();
-    gate.set_vehicle_secret(&car(), Some(text)).await.unwrap();
-    gate.vehicle_secret(&car()).await.unwrap()
 }
 
 fn over_http(url: &str) -> Source {
@@ -107,7 +97,7 @@ async fn a_car_tells_over_http_with_its_secret_also_after_failures() {
     let server = tokio::spawn(links::http::serve(listener, limits, shutdown.clone(), handler));
 
     let source = Source {
-        secret: secret("k3y").await,
+        secret: Some(Secret::new("k3y")),
         ..over_http(&url)
     };
     let mut following = Following::start(vec![source]);

@@ -206,9 +206,13 @@ async fn aliases_are_never_reused(store: &dyn Store) {
         Some("evse:left".to_owned())
     );
     assert_eq!(store.alias("goe", "1").await.unwrap(), None);
-    let pairs =
-        [("000001", "evse:left"), ("000002", "evse:right")].map(|(a, b)| (a.to_owned(), b.to_owned()));
-    assert_eq!(store.aliases("goe").await.unwrap(), pairs);
+    let all = [
+        ("cfos", "000001", "evse:other"),
+        ("goe", "000001", "evse:left"),
+        ("goe", "000002", "evse:right"),
+    ];
+    let all = all.map(|(dialect, name, means)| (dialect.to_owned(), name.to_owned(), means.to_owned()));
+    assert_eq!(store.aliases().await.unwrap(), all);
 }
 
 async fn history_is_empty_at_first(store: &dyn Store) {

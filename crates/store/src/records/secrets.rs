@@ -99,12 +99,12 @@ impl<G: Send + Sync> Aliases for Database<G> {
         self.reader.call("read an alias", read).await
     }
 
-    async fn aliases(&self, dialect: &str) -> Result<Vec<(String, String)>, StoreError> {
-        let dialect = dialect.to_owned();
+    async fn aliases(&self) -> Result<Vec<(String, String, String)>, StoreError> {
         let read = move |sql: &dyn Sql| {
-            let select = "SELECT name, means FROM alias WHERE dialect = ?1 ORDER BY name";
-            sql.all(select, params![&dialect], |row| {
-                Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned()))
+            let select = "SELECT dialect, name, means FROM alias ORDER BY dialect, name";
+            sql.all(select, params![], |row| {
+                let text = |column| row.text(column).map(str::to_owned);
+                Ok((text(0)?, text(1)?, text(2)?))
             })
         };
         self.reader.call("read the aliases", read).await

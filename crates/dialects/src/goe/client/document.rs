@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -55,35 +56,42 @@ impl Text {
 
 fn merge(json: &str, mut changed: Map<String, Value>) -> String {
     let old = serde_json::from_str::<Members<'_>>(json).unwrap_or_default();
-    let mut out = String::with_capacity(json.len() + 256);
+    let mut out = Object(Vec::with_capacity(json.len() + 256));
     for (key, value) in old.0 {
-        separate(&mut out);
-        push_key(&mut out, &key);
-        match changed.get_mut(&*key).map(Value::take) {
-            Some(new) => {
-                out.push_str(&new.to_string());
-                // What is left in the end is new.
-                changed.swap_remove(&*key);
-            }
-            None => out.push_str(value.get()),
+        out.key(&key);
+        // What is left in the end is new.
+        match changed.swap_remove(&*key) {
+            Some(new) => out.write(&new),
+            None => out.0.extend_from_slice(value.get().as_bytes()),
         }
     }
-    for (key, value) in changed {
-        separate(&mut out);
-        push_key(&mut out, &key);
-        out.push_str(&value.to_string());
+    for (key, value) in &changed {
+        out.key(key);
+        out.write(value);
     }
-    out.push_str(if out.is_empty() { "{}" } else { "}" });
-    out
+    out.end()
 }
 
-fn separate(out: &mut String) {
-    out.push(if out.is_empty() { '{' } else { ',' });
-}
+/// The text of an object, member by member.
+struct Object(Vec<u8>);
 
-fn push_key(out: &mut String, key: &str) {
-    out.push_str(&Value::from(key).to_string());
-    out.push(':');
+impl Object {
+    fn key(&mut self, key: &str) {
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        self.write(key);
+        self.0.push(b':');
+    }
+
+    fn write<T: Serialize + ?Sized>(&mut self, value: &T) {
+        // Memory takes everything, and what was read can be written.
+        let _ = serde_json::to_writer(&mut self.0, value);
+    }
+
+    fn end(mut self) -> String {
+        self.0
+            .extend_from_slice(if self.0.is_empty() { b"{}" } else { b"}" });
+        String::from_utf8(self.0).unwrap_or_default()
+    }
 }
 
 /// The members of an object, values as they are written.

@@ -18,7 +18,7 @@ use super::Common;
 use super::document::Text;
 use super::target::{Noticed, Target};
 use crate::ReplyError;
-use crate::goe::NAME;
+use crate::goe::DIALECT;
 use crate::goe::map::south::{self, Nameplate};
 use crate::goe::wire::{Car, Status};
 
@@ -437,7 +437,7 @@ impl Tracker {
         if due {
             self.text_sent = Some(now.monotonic);
             let document = Document {
-                dialect: NAME.to_owned(),
+                dialect: DIALECT.name.to_owned(),
                 at: now,
                 json: self.text.merged(),
             };

@@ -13,7 +13,7 @@ use model::units::MilliAmps;
 use model::view::{CardSlot, DeviceView, EvseView, Flow, PushedView, TransactionState};
 use serde_json::{Map, Value, json};
 
-use crate::goe::NAME;
+use crate::goe::DIALECT;
 use crate::goe::charger::{Variant, clock_keys};
 use crate::goe::keys;
 use crate::goe::map::set::DEFAULT_PRICE_LIMIT;
@@ -47,7 +47,7 @@ pub fn sheet(
     about: &About<'_>,
 ) -> Sheet {
     let document = document
-        .filter(|document| document.dialect == NAME)
+        .filter(|document| document.dialect == DIALECT.name)
         .and_then(|document| serde_json::from_str::<Map<String, Value>>(&document.json).ok());
     let mut base = document.unwrap_or_else(|| synthesised(view, device, about));
     mend(&mut base);
@@ -95,7 +95,7 @@ fn mend(keys: &mut Map<String, Value>) {
 
 /// Keys that the model does not know, as they were written.
 fn written(view: &EvseView) -> impl Iterator<Item = (String, Value)> {
-    let keys = view.keys.get(NAME).into_iter().flatten();
+    let keys = view.keys.get(DIALECT.name).into_iter().flatten();
     keys.filter_map(|(key, text)| Some((key.clone(), serde_json::from_str(text).ok()?)))
 }
 

@@ -14,7 +14,7 @@ use model::units::{MilliAmps, WattHours, Watts};
 use model::view::{CardSlot, EvseView};
 use serde_json::Value;
 
-use crate::goe::NAME;
+use crate::goe::DIALECT;
 use crate::goe::keys;
 use crate::goe::query::Write;
 use crate::goe::value::{self, Checked, Reading};
@@ -55,7 +55,7 @@ impl From<&EvseView> for Target {
             trx: super::north::trx(view),
             acs: super::north::acs(view),
             cards: view.cards.clone(),
-            is_own: view.dialect.as_deref() == Some(NAME),
+            is_own: view.dialect.as_deref() == Some(DIALECT.name),
             granted: BTreeSet::new(),
         }
     }
@@ -179,7 +179,7 @@ fn wanted(key: &str, text: &str, value: &Value, target: &Target) -> Result<Optio
         ("lmo", _, _) => return Err(value::not_from_api(key, text)),
         _ => Wanted::VendorWrite {
             evse,
-            dialect: NAME.to_owned(),
+            dialect: DIALECT.name.to_owned(),
             key: key.to_owned(),
             value: value.to_string(),
         },

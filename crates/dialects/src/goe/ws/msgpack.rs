@@ -1,119 +1,90 @@
 //! The binary form of a frame: MessagePack, read into JSON.
 //!
-//! Only read: a charger takes JSON always. Source: the MessagePack specification, section "Formats". What JSON has
-//! no word for is null (NaN, infinite) or refused (keys that are no text, extension types).
+//! Only read: a charger takes JSON always. `rmp-serde` knows the formats; here stands what becomes of them. What JSON
+//! has no word for is null (NaN, infinite) or refused (keys that are no text, extension types).
 
-use serde_json::{Map, Number, Value};
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 /// A status has four levels; deeper input is no frame.
 const DEEPEST: usize = 16;
 
 /// The value that `bytes` hold, all of them.
 pub(super) fn read(bytes: &[u8]) -> Option<Value> {
-    let mut reader = Reader { rest: bytes };
-    let value = reader.value(DEEPEST)?;
-    reader.rest.is_empty().then_some(value)
+    let mut rest = bytes;
+    let mut reader = rmp_serde::Deserializer::new(&mut rest);
+    reader.set_max_depth(DEEPEST);
+    let Json(value) = Json::deserialize(&mut reader).ok()?;
+    rest.is_empty().then_some(value)
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+/// As `serde_json` would read it, except for bytes.
+struct Json(Value);
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Read).map(Self)
+    }
 }
 
-impl<'a> Reader<'a> {
-    fn value(&mut self, depth: usize) -> Option<Value> {
-        let depth = depth.checked_sub(1)?;
-        let [kind] = self.array()?;
-        Some(match kind {
-            0x00..=0x7f => Value::from(kind),
-            0x80..=0x8f => self.map(usize::from(kind & 0x0f), depth)?,
-            0x90..=0x9f => self.list(usize::from(kind & 0x0f), depth)?,
-            0xa0..=0xbf => self.text(usize::from(kind & 0x1f))?,
-            0xc0 => Value::Null,
-            0xc2 => Value::Bool(false),
-            0xc3 => Value::Bool(true),
-            0xca => number(f32::from_be_bytes(self.array()?).into()),
-            0xcb => number(f64::from_be_bytes(self.array()?)),
-            0xcc => u8::from_be_bytes(self.array()?).into(),
-            0xcd => u16::from_be_bytes(self.array()?).into(),
-            0xce => u32::from_be_bytes(self.array()?).into(),
-            0xcf => u64::from_be_bytes(self.array()?).into(),
-            0xd0 => i8::from_be_bytes(self.array()?).into(),
-            0xd1 => i16::from_be_bytes(self.array()?).into(),
-            0xd2 => i32::from_be_bytes(self.array()?).into(),
-            0xd3 => i64::from_be_bytes(self.array()?).into(),
-            0xd9..=0xdb => {
-                let length = self.length(kind - 0xd9)?;
-                self.text(length)?
-            }
-            // Bytes are what some encoders make of a text.
-            0xc4..=0xc6 => {
-                let length = self.length(kind - 0xc4)?;
-                self.text(length)?
-            }
-            0xdc | 0xdd => {
-                let length = self.length(kind - 0xdc + 1)?;
-                self.list(length, depth)?
-            }
-            0xde | 0xdf => {
-                let length = self.length(kind - 0xde + 1)?;
-                self.map(length, depth)?
-            }
-            0xe0..=0xff => Value::from(i8::from_be_bytes([kind])),
-            // Never used, and extensions.
-            0xc1 | 0xc7..=0xc9 | 0xd4..=0xd8 => return None,
-        })
+struct Read;
+
+impl<'de> Visitor<'de> for Read {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what JSON has a word for")
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.rest.split_first_chunk::<N>()?;
-        self.rest = rest;
-        Some(*head)
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (head, rest) = self.rest.split_at_checked(count)?;
-        self.rest = rest;
-        Some(head)
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Value, E> {
+        Ok(flag.into())
     }
 
-    /// Of 1, 2 or 4 bytes.
-    fn length(&mut self, power: u8) -> Option<usize> {
-        match power {
-            0 => Some(u8::from_be_bytes(self.array()?).into()),
-            1 => Some(u16::from_be_bytes(self.array()?).into()),
-            _ => usize::try_from(u32::from_be_bytes(self.array()?)).ok(),
-        }
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
+        Ok(number.into())
     }
 
-    fn text(&mut self, length: usize) -> Option<Value> {
-        String::from_utf8(self.take(length)?.to_vec())
-            .ok()
-            .map(Value::String)
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
+        Ok(number.into())
     }
 
-    /// The length is only believed as the entries come: each has a byte at least.
-    fn list(&mut self, length: usize, depth: usize) -> Option<Value> {
+    /// Null where it is no number.
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    /// What some encoders make of a text.
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Value, E> {
+        let text = std::str::from_utf8(bytes).map_err(E::custom)?;
+        Ok(text.into())
+    }
+
+    /// A length is only believed as the entries come.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        for _ in 0..length {
-            list.push(self.value(depth)?);
+        while let Some(Json(value)) = entries.next_element()? {
+            list.push(value);
         }
-        Some(Value::Array(list))
+        Ok(list.into())
     }
 
-    fn map(&mut self, length: usize, depth: usize) -> Option<Value> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
-        for _ in 0..length {
-            let Value::String(key) = self.value(1)? else {
-                return None;
-            };
-            map.insert(key, self.value(depth)?);
+        while let Some((key, Json(value))) = entries.next_entry::<String, _>()? {
+            map.insert(key, value);
         }
-        Some(Value::Object(map))
+        Ok(map.into())
     }
-}
-
-fn number(value: f64) -> Value {
-    Number::from_f64(value).map_or(Value::Null, Value::Number)
 }
 
 #[cfg(test)]
