@@ -67,7 +67,7 @@ impl Follower {
 
     async fn follow(&self) -> anyhow::Result<()> {
         let mut settings = (*self.settings).clone();
-        if !settings.given.mail {
+        if !settings.given.says("mail") {
             // It may have been taken away.
             settings.mail = None;
         }

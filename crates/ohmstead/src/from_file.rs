@@ -1,15 +1,15 @@
-//! Tariffs and vehicles of the config file, put where engines and the page look for them.
-
-use std::path::PathBuf;
+//! Tariffs, vehicles and secrets of the config file, put where engines, the page and the gate look for them.
 
 use anyhow::{Context, bail};
 use gate::Gate;
-use model::id::VehicleId;
 use model::noun::Noun;
+use model::secret::Secret;
 use model::settings::Settings;
 use model::tariff::{Named, Tariff, problems};
 use model::vehicle::Vehicle;
 use store::{Store, Typed};
+
+use crate::config::{FileSecret, Holder, Place};
 
 /// Under this kind the store remembers, by kind, which ids came from the file at the last start.
 const KIND: &str = "from_file";
@@ -46,39 +46,43 @@ pub async fn settle(store: &dyn Store, settings: &Settings) -> anyhow::Result<()
     settle_kind(store, &settings.vehicles, &before).await
 }
 
-/// Seals what the files say that hold the secrets of vehicles' sources. Without a file there is none.
+/// Seals the secrets of the file, and of files that it names. Who has none there has none, but for those who need
+/// one to be let in: the gate makes it.
 ///
 /// # Errors
 /// When a file cannot be read or holds no secret.
-pub async fn seal_secrets(
-    gate: &Gate,
-    vehicles: &[Vehicle],
-    files: &[(VehicleId, PathBuf)],
-) -> anyhow::Result<()> {
-    for vehicle in vehicles {
-        let file = files.iter().find(|(id, _)| *id == vehicle.id);
-        let Some((_, file)) = file else {
-            gate.set_vehicle_secret(&vehicle.id, None).await?;
-            continue;
+pub async fn seal(gate: &Gate, secrets: &[FileSecret]) -> anyhow::Result<()> {
+    for FileSecret { of, secret } in secrets {
+        let text = match secret {
+            Some(place) => Some(text_of(place, of)?),
+            None => None,
         };
-        let text = std::fs::read_to_string(file).with_context(|| {
-            format!(
-                "cannot read the secret of vehicle `{}` in {}",
-                vehicle.id,
-                file.display()
-            )
-        })?;
-        let secret = text.trim_end_matches(['\r', '\n']);
-        if !Gate::can_be_sealed(secret) {
-            bail!(
-                "{} holds no secret of vehicle `{}`, expected one line of at most 4096 bytes",
-                file.display(),
-                vehicle.id
-            );
+        match of {
+            Holder::Access(access) => gate.settle_credential(access, text.as_ref()).await?,
+            Holder::Vehicle(id) => {
+                gate.set_vehicle_secret(id, text.as_ref().map(Secret::expose))
+                    .await?
+            }
         }
-        gate.set_vehicle_secret(&vehicle.id, Some(secret)).await?;
     }
     Ok(())
+}
+
+fn text_of(place: &Place, of: &Holder) -> anyhow::Result<Secret> {
+    let file = match place {
+        Place::Here(secret) => return Ok(secret.clone()),
+        Place::File(file) => file,
+    };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the secret of {of} in {}", file.display()))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if !Gate::can_be_sealed(secret) {
+        bail!(
+            "{} holds no secret of {of}, expected one line of at most 4096 bytes",
+            file.display()
+        );
+    }
+    Ok(Secret::new(secret))
 }
 
 async fn remembered(store: &dyn Store, kind: &str) -> anyhow::Result<Vec<String>> {

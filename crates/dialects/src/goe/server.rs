@@ -195,7 +195,7 @@ impl LinkFacts {
     }
 }
 
-/// Why the cloud form gives nothing.
+/// Why nothing is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Token wrong or missing, or serial unknown: one answer for all, so that nobody learns which serials exist.
@@ -207,9 +207,17 @@ pub enum Refusal {
     Outdated {
         age: Millis,
     },
+    /// Local form: the charger would not answer. 404 means to a client there that the interface is switched off.
+    Silent {
+        age: Millis,
+    },
+    /// A write that a page of another site sent through its visitor's browser.
+    Foreign,
+    /// Cloud form: it takes GET only.
+    Method,
 }
 
-/// The answer to a refused request of the cloud form (and the 401 of the local form).
+/// The answer to a refused request of the cloud form; of the local form too where a charger has none.
 #[must_use]
 pub fn refuse(refusal: Refusal) -> Response<Vec<u8>> {
     let (status, body) = match refusal {
@@ -225,12 +233,22 @@ pub fn refuse(refusal: Refusal) -> Response<Vec<u8>> {
             StatusCode::FORBIDDEN,
             json!({"success": false, "reason": "Charger is offline"}),
         ),
-        Refusal::Outdated { age } => (
-            StatusCode::NOT_FOUND,
-            json!({"success": false, "reason": "Data is outdated", "age": age.0 as f64 / 1_000.0}),
+        Refusal::Outdated { age } => (StatusCode::NOT_FOUND, outdated(age)),
+        Refusal::Silent { age } => (StatusCode::SERVICE_UNAVAILABLE, outdated(age)),
+        Refusal::Foreign => (
+            StatusCode::FORBIDDEN,
+            json!({"success": false, "reason": "Writes from pages of other sites are refused"}),
+        ),
+        Refusal::Method => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            json!({"success": false, "reason": METHOD_NOT_ALLOWED}),
         ),
     };
     reply(status, body.to_string().into_bytes())
+}
+
+fn outdated(age: Millis) -> Value {
+    json!({"success": false, "reason": "Data is outdated", "age": age.0 as f64 / 1_000.0})
 }
 
 /// Which interface a status is answered for.
@@ -334,13 +352,12 @@ pub fn not_found(path: &str) -> Response<Vec<u8>> {
     text(StatusCode::NOT_FOUND, &format!("Not found: {path}"))
 }
 
-/// 405: both forms take GET only.
+const METHOD_NOT_ALLOWED: &str = "Request method for this URI is not handled by server";
+
+/// 405 of the local form: it takes GET only.
 #[must_use]
 pub fn method_not_allowed() -> Response<Vec<u8>> {
-    text(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "Request method for this URI is not handled by server",
-    )
+    text(StatusCode::METHOD_NOT_ALLOWED, METHOD_NOT_ALLOWED)
 }
 
 /// A JSON answer with the headers of every answer.

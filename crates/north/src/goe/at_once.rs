@@ -62,7 +62,7 @@ impl AtOnce {
                     let station_at = site.devices.iter().position(|device| device.id == station.id);
                     let known = Known {
                         settings: charger.clone(),
-                        is_fixed: settings.given.goe_enabled.contains(&charger.evse),
+                        is_fixed: settings.given.says(&GoeCharger::enabled_place(&charger.evse)),
                         site: site.id.clone(),
                         station: station.id.clone(),
                         evse_at,

@@ -9,6 +9,7 @@ use gate::{Action, Principal, Subject, Switches, Thing};
 use model::device::LinkState;
 use model::document::Document;
 use model::id::{EvseId, SiteId};
+use model::settings::GoeCharger;
 use model::time::{Millis, Timestamp};
 use model::view::{DeviceView, EvseView, SiteView};
 
@@ -34,7 +35,7 @@ impl Door {
         Some(Self {
             serial: access.name,
             configured: settings.is_none_or(|charger| charger.enabled),
-            is_fixed: state.settings.given.goe_enabled.contains(evse),
+            is_fixed: state.settings.given.says(&GoeCharger::enabled_place(evse)),
             decided: state.gate.switches(&DIALECT, &thing),
         })
     }

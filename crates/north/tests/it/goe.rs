@@ -15,7 +15,7 @@ use bus::Bus;
 use dialects::goe::DIALECT;
 use gate::{Access, By, Switches};
 
-use crate::world::{Answer, HOUR, TOKEN, World, charger, device_id, document, evse_id, request, site_id};
+use crate::world::{Answer, HOUR, TOKEN, World, charger, device_id, document, request, site_id};
 
 /// The left charger has sent a document just now.
 async fn live() -> World {
@@ -576,7 +576,7 @@ async fn the_cloud_form_is_switched_through_cae_unless_the_file_says_how() {
         assert_eq!(get(&world, CLOUD, "/api/status?token=wrong").await.status, 401);
     }
     let mut settings = Settings::clone(&world.state.settings);
-    settings.given.goe_enabled.insert(evse_id("left"));
+    settings.given.insert("goe.charger.left.enabled");
     world.state.settings = Arc::new(settings);
     let from: SocketAddr = "127.0.0.1:50000".parse().unwrap();
     world.app = north::router(world.state.clone()).layer(MockConnectInfo(from));

@@ -5,7 +5,7 @@ use model::user::Role;
 use serde_json::{Value, json};
 use store::Typed;
 
-use crate::world::{TOKEN, VIEWER, World, site_id};
+use crate::world::{TOKEN, VIEWER, World};
 
 const PATH: &str = "/api/v1/settings";
 
@@ -72,8 +72,8 @@ async fn what_is_chosen_is_kept_and_what_takes_effect_later_is_named() {
     // At the next start it is put under what the file says.
     let chosen: Chosen = world.store.get(Chosen::ID).await.unwrap().unwrap();
     let mut settings = (*world.state.settings).clone();
-    settings.given.backup = true;
-    settings.given.time_zones.insert(site_id("home"));
+    settings.given.insert("backup");
+    settings.given.insert("sites.home.time_zone");
     let zone = settings.sites[0].time_zone.clone();
     chosen.over(&mut settings);
     assert_eq!((settings.backup.keep, settings.goe.local_open.len()), (7, 1));
@@ -186,12 +186,12 @@ async fn what_the_file_says_is_shown_and_cannot_be_changed() {
         password_file: None,
         from: "hub@example.org".to_owned(),
     });
-    settings.given.backup = true;
-    settings.given.mail = true;
-    settings.given.outbound = true;
-    settings.given.local_open = true;
-    settings.given.names.insert(site_id("home"));
-    settings.given.time_zones.insert(site_id("home"));
+    settings.given.insert("backup");
+    settings.given.insert("mail");
+    settings.given.insert("outbound");
+    settings.given.insert("goe.local_open");
+    settings.given.insert("sites.home.name");
+    settings.given.insert("sites.home.time_zone");
     world.use_settings(settings);
     let shown = world.get(PATH).await.json();
     for section in ["history", "backup", "mail", "outbound", "goe"] {

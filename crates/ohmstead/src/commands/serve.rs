@@ -5,9 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use dialects::goe::DIALECT;
-use gate::{Access, Thing};
-use model::secret::Secret;
 
 use super::print;
 use crate::assemble::{House, Running};
@@ -22,18 +19,9 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
         .context("no data directory: set `data` in the file, or give --data DIR")?;
 
     let house = House::open(&data, config.store.as_ref()).await?;
-    for charger in &settings.goe.chargers {
-        let token = config
-            .goe_tokens
-            .iter()
-            .find(|(serial, _)| *serial == charger.serial);
-        let token = token.map(|(_, token)| Secret::new(token.0.as_str()));
-        let access = Access::new(DIALECT, &charger.serial, Thing::Evse(charger.evse.clone()));
-        house.gate.settle_credential(&access, token.as_ref()).await?;
-    }
     chosen::settle(house.store.as_ref(), &mut settings).await?;
     from_file::settle(house.store.as_ref(), &settings).await?;
-    from_file::seal_secrets(&house.gate, &settings.vehicles, &config.vehicle_secrets).await?;
+    from_file::seal(&house.gate, &config.secrets).await?;
     let has_admin = house.gate.has_admin();
     let open = [Some(settings.listen), settings.tls.listen];
     let open = open

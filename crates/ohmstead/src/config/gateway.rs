@@ -7,8 +7,9 @@ use model::gateway::{Gateway, GatewayLink, Unit};
 use model::id::GatewayId;
 use model::site::Site;
 
+use super::link::{address, definition};
 use super::section::{Section, nearest, one_of};
-use super::site::{address, definition, required_id};
+use super::site::required_id;
 
 /// Reads every `[[gateway]]`.
 pub fn read_all(root: &Section<'_, '_>) -> Vec<Gateway> {

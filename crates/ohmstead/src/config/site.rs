@@ -12,14 +12,14 @@ use model::site::{Circuit, Keeper, Position, Site};
 use model::time::Millis;
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 
-use super::section::{Section, nearest, one_of};
-use super::{charger, gateway};
+use super::section::{Section, nearest};
+use super::{Read, link};
 
 const ID: &str = "an id of a-z, 0-9, - and _";
 const AMPS: &str = "amperes, 0 to 6300, at most three decimals";
 
 /// Reads every `[[site]]`.
-pub fn read_all(root: &Section<'_, '_>, gateways: &[Gateway]) -> Vec<Site> {
+pub fn read_all(root: &Section<'_, '_>, gateways: &[Gateway]) -> Read<Vec<Site>> {
     let mut seen = Seen {
         gateways,
         ids: BTreeSet::new(),
@@ -28,10 +28,18 @@ pub fn read_all(root: &Section<'_, '_>, gateways: &[Gateway]) -> Vec<Site> {
     if sections.is_empty() && !root.has("site") {
         root.missing("[[site]]", "at least one site");
     }
-    sections
-        .into_iter()
-        .filter_map(|section| read_site(section, &mut seen))
-        .collect()
+    let mut read = Read::<Vec<Site>>::default();
+    for section in sections {
+        let (has_name, has_zone) = (section.has("name"), section.has("time_zone"));
+        let Some(site) = read_site(section, &mut seen) else {
+            continue;
+        };
+        read = read
+            .given_if(has_name, Site::name_place(&site.id))
+            .given_if(has_zone, Site::time_zone_place(&site.id));
+        read.settings.push(site);
+    }
+    read
 }
 
 /// Ids are unique in one installation; and what devices may be behind.
@@ -57,12 +65,6 @@ pub fn required_id<T: FromStr>(section: &Section<'_, '_>, key: &'static str, exp
         return None;
     }
     section.parsed(key, ID, |text| text.parse().ok())
-}
-
-/// Sites whose table has a key.
-pub fn those_with(root: &Section<'_, '_>, key: &str) -> BTreeSet<SiteId> {
-    let sites = root.tables("site").into_iter().filter(|site| site.has(key));
-    sites.filter_map(|site| site.text("id")?.parse().ok()).collect()
 }
 
 fn read_site(mut section: Section<'_, '_>, seen: &mut Seen<'_>) -> Option<Site> {
@@ -252,7 +254,7 @@ fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut See
         }
         None => circuits.first().and_then(|root| root.parse().ok()),
     };
-    let link = read_link(&section, seen.gateways);
+    let link = link::read(&section, seen.gateways);
     let kind = kind.and_then(|kind| read_kind(&kind, &section, id.as_ref(), name.as_deref(), seen));
     let usual = link.as_ref().map_or(Millis(1_000), LinkSettings::usual_period);
     let period = section
@@ -270,76 +272,6 @@ fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut See
         link: link?,
         id,
     })
-}
-
-/// Where a Modbus TCP device or gateway is.
-pub fn address(section: &Section<'_, '_>) -> Option<String> {
-    let expected = "a host and a port, for example \"192.168.1.20:502\"";
-    if !section.has("address") {
-        section.required_text("address", expected);
-        return None;
-    }
-    section.parsed("address", expected, |text| {
-        let (host, port) = text.rsplit_once(':')?;
-        (!host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)).then(|| text.to_owned())
-    })
-}
-
-/// A file of `definitions/modbus`.
-pub fn definition(section: &Section<'_, '_>) -> Option<String> {
-    let known = dialects::modbus::definition::names();
-    let definition = section.required_text("definition", &known.join(", "));
-    definition.filter(|name| {
-        let fits = known.contains(&name.as_str());
-        if !fits {
-            let hint = nearest(name, &known).map_or_else(
-                || format!("; known are {}", known.join(", ")),
-                |k| format!("; did you mean `{k}`?"),
-            );
-            section.problem("definition", format!("there is no definition `{name}`{hint}"));
-        }
-        fits
-    })
-}
-
-fn read_link(section: &Section<'_, '_>, gateways: &[Gateway]) -> Option<LinkSettings> {
-    let drivers = one_of(&LinkSettings::DRIVERS);
-    let driver = section.required_text("driver", &drivers)?;
-    let unit = || {
-        section
-            .scaled("unit", 0, 0..=255, "a Modbus unit id, 0 to 255")
-            .and_then(|unit| u8::try_from(unit).ok())
-            .unwrap_or(1)
-    };
-    match driver.as_str() {
-        "goe" => charger::read(section).map(LinkSettings::Goe),
-        "sunspec" => {
-            let unit = unit();
-            address(section).map(|address| LinkSettings::Sunspec { address, unit })
-        }
-        "modbus" => {
-            let unit = unit();
-            let address = address(section);
-            address
-                .zip(definition(section))
-                .map(|(address, definition)| LinkSettings::Modbus {
-                    address,
-                    unit,
-                    definition,
-                })
-        }
-        "gateway" => gateway::read_via(section, gateways),
-        "none" => Some(LinkSettings::None),
-        other => {
-            let hint = nearest(other, &LinkSettings::DRIVERS)
-                .map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-            section.problem(
-                "driver",
-                format!("there is no driver `{other}`, expected {drivers}{hint}"),
-            );
-            None
-        }
-    }
 }
 
 fn read_kind(

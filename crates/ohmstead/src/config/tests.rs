@@ -1,3 +1,6 @@
+use gate::Thing;
+use model::settings::{BackupSettings, MailTls, PersonalData};
+
 use super::*;
 
 const EXAMPLE: &str = include_str!("../../../../ohmstead.example.toml");
@@ -37,7 +40,10 @@ fn the_token_of_a_charger_is_never_shown() {
         1,
     );
     let config = parse(&text).unwrap_or_else(|problems| panic!("{}", list(&problems)));
-    assert_eq!(config.goe_tokens[0].1.0, "s3cret-token");
+    let left = Thing::Evse("left".parse().unwrap());
+    let of = Holder::Access(Access::new(dialects::goe::DIALECT, "050001", left));
+    let found = config.secrets.iter().find(|secret| secret.of == of);
+    assert!(matches!(&found.unwrap().secret, Some(Place::Here(token)) if token.expose() == "s3cret-token"));
     assert!(!format!("{config:?}").contains("s3cret"));
 }
 
@@ -330,10 +336,10 @@ fn where_a_car_tells_how_full_it_is() {
         matches!(sources[1], SocSource::Http { every_s: 300, header: Some(header), .. } if header == "Authorization")
     );
     assert!(matches!(sources[2], SocSource::Mqtt { broker, .. } if broker == "mqtts://broker.example.org"));
-    let (car, file) = &config.vehicle_secrets[0];
-    assert_eq!(
-        (car.as_str(), file.to_str()),
-        ("red-car", Some("/etc/ohmstead/red-car"))
+    let red = Holder::Vehicle("red-car".parse().unwrap());
+    let found = config.secrets.iter().find(|secret| secret.of == red);
+    assert!(
+        matches!(&found.unwrap().secret, Some(Place::File(file)) if file.to_str() == Some("/etc/ohmstead/red-car"))
     );
     assert_eq!(
         config.settings.history, None,
@@ -383,9 +389,9 @@ fn what_stands_in_the_file_is_known() {
         "[backup]\n[outbound]\n[goe]\noffline_after_h = 1",
         "name = \"Home\"",
     );
-    assert!(given.backup && given.outbound && !given.local_open && !given.mail);
-    assert_eq!((given.names.len(), given.time_zones.len()), (1, 0));
-    assert!(settings("[goe]\nlocal_open = []", "").local_open);
+    let expected = ["backup", "outbound", "sites.home.name"].map(str::to_owned);
+    assert_eq!(given, Given::from_iter(expected));
+    assert!(settings("[goe]\nlocal_open = []", "").says("goe.local_open"));
     let device = "[[site.device]]\nid = \"box\"\nkind = \"charging_station\"\ncircuit = \"house\"\ndriver = \"none\"\n";
     let evses = ["left", "right"].map(|id| format!("[[site.device.evse]]\nid = \"{id}\"\nmax_a = 16\n"));
     let text = format!(
@@ -395,14 +401,8 @@ fn what_stands_in_the_file_is_known() {
         evses.concat()
     );
     let config = parse(&text).unwrap_or_else(|problems| panic!("{}", list(&problems)));
-    let switched: Vec<&str> = config
-        .settings
-        .given
-        .goe_enabled
-        .iter()
-        .map(|evse| evse.as_str())
-        .collect();
-    assert_eq!(switched, ["left"]);
+    let switched = ["goe.charger.left.enabled".to_owned()];
+    assert_eq!(config.settings.given, Given::from_iter(switched));
 }
 
 #[test]

@@ -13,20 +13,21 @@ use model::vehicle::{SocSource, Vehicle};
 
 use super::section::{Section, nearest};
 use super::site::required_id;
+use super::{FileSecret, Holder, Place, Read};
 
-/// Reads every `[[vehicle]]`, and which files hold secrets of their sources.
-pub fn read_all(root: &Section<'_, '_>, sites: &[Site]) -> (Vec<Vehicle>, Vec<(VehicleId, PathBuf)>) {
+/// Reads every `[[vehicle]]`.
+pub fn read_all(root: &Section<'_, '_>, sites: &[Site]) -> Read<Vec<Vehicle>> {
     let evses: Vec<&str> = sites
         .iter()
         .flat_map(Site::evses)
         .map(|(_, evse)| evse.id.as_str())
         .collect();
     let mut seen = BTreeSet::new();
-    let (mut vehicles, mut secret_files) = (Vec::new(), Vec::new());
+    let (mut vehicles, mut secrets) = (Vec::new(), Vec::new());
     for section in root.tables("vehicle") {
         let position = section.position("id");
         let home = section.position("home");
-        let Some(vehicle) = read_vehicle(section, &mut secret_files) else {
+        let Some(vehicle) = read_vehicle(section, &mut secrets) else {
             continue;
         };
         for text in vehicle.problems() {
@@ -52,13 +53,14 @@ pub fn read_all(root: &Section<'_, '_>, sites: &[Site]) -> (Vec<Vehicle>, Vec<(V
         }
         vehicles.push(vehicle);
     }
-    (vehicles, secret_files)
+    Read {
+        settings: vehicles,
+        secrets,
+        given: Vec::new(),
+    }
 }
 
-fn read_vehicle(
-    mut section: Section<'_, '_>,
-    secret_files: &mut Vec<(VehicleId, PathBuf)>,
-) -> Option<Vehicle> {
+fn read_vehicle(mut section: Section<'_, '_>, secrets: &mut Vec<FileSecret>) -> Option<Vehicle> {
     let id: Option<VehicleId> = required_id(&section, "id", "an id such as \"blue-car\"");
     if let Some(id) = &id {
         section.rename(format!("vehicle \"{id}\""));
@@ -97,7 +99,10 @@ fn read_vehicle(
     }
     section.finish();
     let id = id?;
-    secret_files.extend(secret_file.map(|file| (id.clone(), file)));
+    secrets.push(FileSecret {
+        of: Holder::Vehicle(id.clone()),
+        secret: secret_file.map(Place::File),
+    });
     Some(Vehicle {
         name: name.unwrap_or_else(|| id.to_string()),
         capacity: capacity.map(WattHours),

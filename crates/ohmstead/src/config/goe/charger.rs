@@ -7,7 +7,7 @@ use model::device::{ForeignPolicy, GoeLink, GoeWay};
 use model::setpoint::ChargeCurrent;
 use model::units::MilliAmps;
 
-use super::section::Section;
+use crate::config::section::Section;
 
 /// Of these exactly one says where the charger is.
 const WAYS: [&str; 4] = ["url", "websocket", "mqtt", "modbus"];

@@ -1,16 +1,24 @@
 //! The typed configuration. How a file becomes one of these, with all its problems found at once, is in
 //! the binary's `config`.
 
+mod control;
+mod goe;
+mod mail;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::gateway::Gateway;
-use crate::id::{EvseId, SiteId};
+use crate::id::SiteId;
 use crate::site::Site;
 use crate::tariff::Tariff;
 use crate::time::Millis;
 use crate::vehicle::Vehicle;
+
+pub use control::ControlSettings;
+pub use goe::{ChosenGoe, GoeCharger, GoeSettings, SetStatus};
+pub use mail::{MailSettings, MailTls};
 
 /// Everything that one process needs to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,19 +49,41 @@ pub struct Settings {
     pub given: Given,
 }
 
-/// Which of the settings that can be chosen at run time stand in the file, and so cannot.
+/// Places of the settings that can be chosen at run time and stand in the file, and so cannot: `backup`,
+/// `sites.home.name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Given {
-    pub backup: bool,
-    pub mail: bool,
-    pub outbound: bool,
-    pub local_open: bool,
-    /// Sites that have their name from the file.
-    pub names: BTreeSet<SiteId>,
-    pub time_zones: BTreeSet<SiteId>,
-    /// EVSEs of which the file says whether the cloud form of go-e answers for them.
-    #[serde(default)]
-    pub goe_enabled: BTreeSet<EvseId>,
+pub struct Given(BTreeSet<String>);
+
+impl Given {
+    /// Whether the file says what stands at a place.
+    #[must_use]
+    pub fn says(&self, place: &str) -> bool {
+        self.0.contains(place)
+    }
+
+    pub fn insert(&mut self, place: impl Into<String>) {
+        self.0.insert(place.into());
+    }
+}
+
+impl FromIterator<String> for Given {
+    fn from_iter<I: IntoIterator<Item = String>>(places: I) -> Self {
+        Self(places.into_iter().collect())
+    }
+}
+
+impl Site {
+    /// Where its name stands among the settings.
+    #[must_use]
+    pub fn name_place(id: &SiteId) -> String {
+        format!("sites.{id}.name")
+    }
+
+    /// Where its time zone does.
+    #[must_use]
+    pub fn time_zone_place(id: &SiteId) -> String {
+        format!("sites.{id}.time_zone")
+    }
 }
 
 /// Settings that were chosen at run time. What the file says stands above them. How long readings are kept is
@@ -65,7 +95,8 @@ pub struct Chosen {
     /// Its password is sealed by the gate.
     pub mail: Option<MailSettings>,
     pub outbound: Option<OutboundSettings>,
-    pub local_open: Option<Vec<String>>,
+    #[serde(flatten)]
+    pub goe: ChosenGoe,
     pub sites: BTreeMap<SiteId, ChosenSite>,
 }
 
@@ -98,28 +129,26 @@ impl Chosen {
     /// Puts what was chosen where the file says nothing.
     pub fn over(&self, settings: &mut Settings) {
         let given = &settings.given;
-        if let Some(Nightly { keep, at_minute }) = self.backup.filter(|_| !given.backup) {
+        if let Some(Nightly { keep, at_minute }) = self.backup.filter(|_| !given.says("backup")) {
             settings.backup.keep = keep;
             settings.backup.at_minute = at_minute;
         }
-        if let Some(mail) = self.mail.as_ref().filter(|_| !given.mail) {
+        if let Some(mail) = self.mail.as_ref().filter(|_| !given.says("mail")) {
             settings.mail = Some(mail.clone());
         }
-        if let Some(outbound) = self.outbound.as_ref().filter(|_| !given.outbound) {
+        if let Some(outbound) = self.outbound.as_ref().filter(|_| !given.says("outbound")) {
             settings.outbound = outbound.clone();
         }
-        if let Some(networks) = self.local_open.as_ref().filter(|_| !given.local_open) {
-            settings.goe.local_open.clone_from(networks);
-        }
+        self.goe.over(&mut settings.goe, given);
         for site in &mut settings.sites {
             let Some(chosen) = self.sites.get(&site.id) else {
                 continue;
             };
-            if let Some(name) = chosen.name.as_ref().filter(|_| !given.names.contains(&site.id)) {
+            let (name, zone) = (Site::name_place(&site.id), Site::time_zone_place(&site.id));
+            if let Some(name) = chosen.name.as_ref().filter(|_| !given.says(&name)) {
                 site.name.clone_from(name);
             }
-            let zone = chosen.time_zone.as_ref();
-            if let Some(zone) = zone.filter(|_| !given.time_zones.contains(&site.id)) {
+            if let Some(zone) = chosen.time_zone.as_ref().filter(|_| !given.says(&zone)) {
                 site.time_zone.clone_from(zone);
             }
         }
@@ -143,84 +172,6 @@ pub struct TlsSettings {
 pub struct OutboundSettings {
     /// Networks (`192.168.1.0/24`) and host names.
     pub allow: Vec<String>,
-}
-
-/// Where e-mail is handed over. The password is in a file of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MailSettings {
-    pub host: String,
-    pub port: u16,
-    pub tls: MailTls,
-    pub user: Option<String>,
-    pub password_file: Option<std::path::PathBuf>,
-    /// The sender: `name@example.org`, or `Name <name@example.org>`.
-    pub from: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MailTls {
-    /// Begins in clear and changes to TLS before anything is said.
-    StartTls,
-    Tls,
-    None,
-}
-
-impl MailTls {
-    /// The port that relays listen on.
-    #[must_use]
-    pub const fn usual_port(self) -> u16 {
-        match self {
-            Self::StartTls => 587,
-            Self::Tls => 465,
-            Self::None => 25,
-        }
-    }
-}
-
-impl MailSettings {
-    /// Whether a password would travel through a network in clear.
-    #[must_use]
-    pub fn shows_password(&self) -> bool {
-        let is_local = matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "::1");
-        self.user.is_some() && self.tls == MailTls::None && !is_local
-    }
-}
-
-/// How the control cycle runs. Defaults are those of `docs/guide/control.md`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ControlSettings {
-    /// A cycle at least this often.
-    pub period: Millis,
-    /// Sun and room must last this long before a car starts.
-    pub start_delay_solar: Millis,
-    pub start_delay_grid: Millis,
-    /// Without sun, the minimum is held this long before a pause.
-    pub stop_delay: Millis,
-    pub min_on: Millis,
-    pub min_off: Millis,
-    /// Increases are judged by the highest load of this window.
-    pub rise_window: Millis,
-    /// A charging station that has not followed by then counts as failed.
-    pub ack_timeout: Millis,
-    /// A charging station is silent after this long.
-    pub station_timeout: Millis,
-}
-
-impl Default for ControlSettings {
-    fn default() -> Self {
-        Self {
-            period: Millis(1_000),
-            start_delay_solar: Millis(60_000),
-            start_delay_grid: Millis(10_000),
-            stop_delay: Millis(180_000),
-            min_on: Millis(300_000),
-            min_off: Millis(300_000),
-            rise_window: Millis(60_000),
-            ack_timeout: Millis(10_000),
-            station_timeout: Millis(15_000),
-        }
-    }
 }
 
 /// How long readings are kept, and how finely. Quarter-hours and days stay for ever.
@@ -273,49 +224,6 @@ impl crate::noun::Noun for Retention {
     fn id(&self) -> &str {
         "retention"
     }
-}
-
-/// The go-e cloud form of ours.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GoeSettings {
-    /// A charger whose link has been lost for longer is refused with 403.
-    pub offline_after: Millis,
-    #[serde(default)]
-    pub set_status: SetStatus,
-    /// Networks (`192.168.1.0/24`) from which the local form answers without a token.
-    pub local_open: Vec<String>,
-    pub chargers: Vec<GoeCharger>,
-}
-
-impl Default for GoeSettings {
-    fn default() -> Self {
-        Self {
-            offline_after: Millis(24 * 3_600_000),
-            set_status: SetStatus::default(),
-            local_open: Vec::new(),
-            chargers: Vec::new(),
-        }
-    }
-}
-
-/// What the cloud form answers to a write that was taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SetStatus {
-    /// 202, as documented.
-    #[default]
-    Accepted,
-    /// 200, for clients that take everything else for a failure.
-    Ok,
-}
-
-/// How one EVSE appears to go-e clients.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GoeCharger {
-    pub evse: EvseId,
-    /// Six digits, leading zeros kept.
-    pub serial: String,
-    /// Whether the cloud API is switched on (`cae`).
-    pub enabled: bool,
 }
 
 /// The nightly backup.

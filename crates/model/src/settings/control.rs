@@ -1,0 +1,41 @@
+//! How the control cycle runs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Millis;
+
+/// How the control cycle runs. Defaults are those of `docs/guide/control.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlSettings {
+    /// A cycle at least this often.
+    pub period: Millis,
+    /// Sun and room must last this long before a car starts.
+    pub start_delay_solar: Millis,
+    pub start_delay_grid: Millis,
+    /// Without sun, the minimum is held this long before a pause.
+    pub stop_delay: Millis,
+    pub min_on: Millis,
+    pub min_off: Millis,
+    /// Increases are judged by the highest load of this window.
+    pub rise_window: Millis,
+    /// A charging station that has not followed by then counts as failed.
+    pub ack_timeout: Millis,
+    /// A charging station is silent after this long.
+    pub station_timeout: Millis,
+}
+
+impl Default for ControlSettings {
+    fn default() -> Self {
+        Self {
+            period: Millis(1_000),
+            start_delay_solar: Millis(60_000),
+            start_delay_grid: Millis(10_000),
+            stop_delay: Millis(180_000),
+            min_on: Millis(300_000),
+            min_off: Millis(300_000),
+            rise_window: Millis(60_000),
+            ack_timeout: Millis(10_000),
+            station_timeout: Millis(15_000),
+        }
+    }
+}
