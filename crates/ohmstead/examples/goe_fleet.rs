@@ -1,8 +1,8 @@
 //! What ten thousand go-e chargers cost: `goe_fleet chargers` and `goe_fleet links`, each with a count.
 //!
 //! `chargers`: each is updated once a second through the decoder of its WebSocket, the bus and the engine of its
-//! site, without sockets. `links`: each has an idle WebSocket and says something every ten seconds; the other
-//! end is a process of its own (`goe_fleet serve`). Prints one line of JSON.
+//! site, without sockets. `links`: each has an idle WebSocket and says something every ten seconds after it has told
+//! what it is; the other end is a process of its own (`goe_fleet serve`). Prints one line of JSON.
 
 #![allow(
     clippy::unwrap_used,
@@ -374,7 +374,9 @@ async fn serve(count: usize) {
                     return;
                 }
             }
-            tokio::time::sleep(Duration::from_secs(10)).await;
+            // As often as a charger at first, then hardly ever.
+            let pause_s = if second <= 12 { 1 } else { 10 };
+            tokio::time::sleep(Duration::from_secs(pause_s)).await;
             frames.push(changed(second * 10));
         }
     };

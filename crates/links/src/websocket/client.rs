@@ -4,16 +4,17 @@ use std::fmt;
 
 use http::Uri;
 use tokio::time::timeout;
+use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::{Messages, config, failure};
+use super::sips::Sips;
+use super::{Messages, READ_BYTES, config, failure};
 use crate::dial::{Stream, Way, dial};
 use crate::failure::Failure;
 use crate::limits::Limits;
 
 /// One link to one server. Dropping it cuts the connection.
-pub struct Client(Messages<Stream>);
+pub struct Client(Messages<Sips<Stream>>);
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,9 +47,11 @@ impl Client {
             .to_owned();
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
         let stream = dial(&host, port, tls, way, limits.connect_timeout).await?;
+        // What comes together with the welcome decides how large buffers are from then on.
+        let stream = Sips::new(stream, READ_BYTES);
         let shaking = client_async_with_config(uri, stream, Some(config(limits.max_body)));
         match timeout(limits.timeout, shaking).await {
-            Ok(Ok((stream, _))) => Ok(Self::over(stream, limits)),
+            Ok(Ok((stream, _))) => Ok(Self(Messages::over(stream, limits.timeout))),
             Ok(Err(Error::Http(answer))) => Err(Failure::Other(format!(
                 "HTTP {} in place of a WebSocket",
                 answer.status().as_u16()
@@ -56,13 +59,6 @@ impl Client {
             Ok(Err(error)) => Err(failure(error)),
             Err(_) => Err(Failure::timed_out(limits.timeout)),
         }
-    }
-
-    const fn over(stream: WebSocketStream<Stream>, limits: Limits) -> Self {
-        Self(Messages {
-            stream,
-            patience: limits.timeout,
-        })
     }
 
     /// The next message, text or not; `None` when the server has said goodbye. Nothing is lost when the future is

@@ -121,10 +121,8 @@ impl Socket {
     async fn new(upgraded: Upgraded, limits: ServerLimits) -> Self {
         let config = super::config(limits.max_body);
         let io = TokioIo::new(upgraded);
-        Self(Messages {
-            stream: WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await,
-            patience: limits.idle,
-        })
+        let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+        Self(Messages::over(stream, limits.idle))
     }
 
     /// The next message, text or not; `None` when the client has said goodbye. Nothing is lost when the future is

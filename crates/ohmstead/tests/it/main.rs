@@ -11,6 +11,7 @@ mod bad_starts;
 mod cluster;
 mod demo;
 mod examples;
+mod goe_cloud;
 mod goe_doors;
 mod layout;
 mod licences;

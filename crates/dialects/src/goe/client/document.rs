@@ -1,127 +1,157 @@
 //! Everything a charger ever said, newest values, as the text that leaves.
 //!
-//! A parsed status takes six to eight times its text. So the text is kept, beside it what changed since, and
-//! the two become one when a document leaves, every few seconds.
+//! A parsed status takes six to eight times its text. So text is kept: the document, and beside it what changed
+//! since. The two become one when a document leaves, every few seconds.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+/// Changes that wait; more are made one.
+const MOST_WAITING: usize = 8;
 
 /// A document and what is not in it yet.
 #[derive(Debug, Default)]
 pub(super) struct Text {
-    /// One JSON object; empty before anything was said.
+    /// One JSON object; `None` before anything was said.
     json: Option<Arc<str>>,
-    changed: Map<String, Value>,
+    /// Others, with what has changed since, the newest last.
+    changed: Vec<Box<str>>,
 }
 
 impl Text {
     /// Keys with their newest values.
-    pub(super) fn take(&mut self, object: Map<String, Value>) {
-        if self.changed.is_empty() {
-            self.changed = object;
-        } else {
-            self.changed.extend(object);
+    pub(super) fn take(&mut self, object: &Map<String, Value>) {
+        if object.is_empty() {
+            return;
         }
+        if self.changed.len() == MOST_WAITING {
+            self.changed = vec![merge("{}", &self.changed).into()];
+        }
+        self.changed
+            .extend(serde_json::to_string(object).map(String::into_boxed_str));
     }
 
     /// The newest value of a key.
     pub(super) fn get(&self, key: &str) -> Option<Value> {
-        if let Some(value) = self.changed.get(key) {
-            return Some(value.clone());
-        }
-        let members = serde_json::from_str::<Members<'_>>(self.json.as_deref()?).ok()?;
-        let (_, value) = members.0.into_iter().find(|(name, _)| name == key)?;
-        serde_json::from_str(value.get()).ok()
+        let newest_first = self.changed.iter().rev().map(|text| &**text);
+        newest_first.chain(self.json.as_deref()).find_map(|json| {
+            let (_, value) = members(json).into_iter().find(|(name, _)| name == key)?;
+            serde_json::from_str(value.get()).ok()
+        })
     }
 
     /// The whole of it. A key stays where it stood first.
     pub(super) fn merged(&mut self) -> Arc<str> {
         let changed = std::mem::take(&mut self.changed);
-        let text = match &self.json {
+        let json: Arc<str> = match &self.json {
             Some(json) if changed.is_empty() => return Arc::clone(json),
-            Some(json) => merge(json, changed),
-            None => Value::Object(changed).to_string(),
+            Some(json) => merge(json, &changed).into(),
+            None => merge("{}", &changed).into(),
         };
-        let json: Arc<str> = text.into();
         self.json = Some(Arc::clone(&json));
         json
     }
 }
 
-fn merge(json: &str, mut changed: Map<String, Value>) -> String {
-    let old = serde_json::from_str::<Members<'_>>(json).unwrap_or_default();
-    let mut out = Object(Vec::with_capacity(json.len() + 256));
-    for (key, value) in old.0 {
-        out.key(&key);
-        // What is left in the end is new.
-        match changed.swap_remove(&*key) {
-            Some(new) => out.write(&new),
-            None => out.0.extend_from_slice(value.get().as_bytes()),
+/// One object of several, the newest values in the place of the oldest ones. What has not changed is copied as it
+/// stands, keys and all, in one piece between two changes.
+fn merge(older: &str, newer: &[Box<str>]) -> String {
+    let said: Vec<Members<'_>> = newer.iter().map(|text| members(text)).collect();
+    let mut new: Vec<(&str, &RawValue)> = Vec::new();
+    let mut place = BTreeMap::new();
+    let mut marks = 0;
+    for (key, value) in said.iter().flatten() {
+        let at = *place.entry(&**key).or_insert(new.len());
+        match new.get_mut(at) {
+            Some((_, older)) => *older = *value,
+            None => new.push((&**key, *value)),
         }
+        marks |= mark(key);
     }
-    for (key, value) in &changed {
-        out.key(key);
-        out.write(value);
+    let mut is_placed = vec![false; new.len()];
+    let mut out = String::with_capacity(older.len() + newer.iter().map(|text| text.len()).sum::<usize>());
+    let mut copied = 0;
+    let old = members(older);
+    for (key, value) in &old {
+        // Most have not changed, and few of those are looked for.
+        let changed = Some(&**key).filter(|key| marks & mark(key) != 0);
+        let Some(at) = changed.and_then(|key| place.get(key).copied()) else {
+            continue;
+        };
+        let start = value.get().as_ptr().addr() - older.as_ptr().addr();
+        out.push_str(&older[copied..start]);
+        out.push_str(new[at].1.get());
+        copied = start + value.get().len();
+        is_placed[at] = true;
     }
-    out.end()
+    // All but the last brace.
+    out.push_str(&older[copied..older.len() - 1]);
+    let mut is_first = old.is_empty();
+    for (at, (key, value)) in new.iter().enumerate() {
+        if is_placed[at] {
+            continue;
+        }
+        if !std::mem::take(&mut is_first) {
+            out.push(',');
+        }
+        out.push_str(&Value::from(*key).to_string());
+        out.push(':');
+        out.push_str(value.get());
+    }
+    out.push('}');
+    out
 }
 
-/// The text of an object, member by member.
-struct Object(Vec<u8>);
-
-impl Object {
-    fn key(&mut self, key: &str) {
-        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
-        self.write(key);
-        self.0.push(b':');
-    }
-
-    fn write<T: Serialize + ?Sized>(&mut self, value: &T) {
-        // Memory takes everything, and what was read can be written.
-        let _ = serde_json::to_writer(&mut self.0, value);
-    }
-
-    fn end(mut self) -> String {
-        self.0
-            .extend_from_slice(if self.0.is_empty() { b"{}" } else { b"}" });
-        String::from_utf8(self.0).unwrap_or_default()
-    }
+/// One bit of 64: keys with different ones are different.
+fn mark(key: &str) -> u64 {
+    let sum = key
+        .bytes()
+        .fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+    1 << (sum & 63)
 }
 
-/// The members of an object, values as they are written.
-#[derive(Default)]
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// The members of an object, values as they are written; none if it is no object, which no text of ours is.
+fn members(json: &str) -> Members<'_> {
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let read = Read {
+        room: json.len() / SHORT_MEMBER,
+    };
+    reader.deserialize_map(read).unwrap_or_default()
+}
+
+type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+/// Bytes of a member: most documents have fewer members than this says.
+const SHORT_MEMBER: usize = 24;
+
+struct Read {
+    room: usize,
+}
+
+impl<'de> Visitor<'de> for Read {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::with_capacity(self.room);
+        while let Some(Key(key)) = map.next_key()? {
+            members.push((key, map.next_value()?));
+        }
+        Ok(members)
+    }
+}
 
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(Key(key)) = map.next_key()? {
-                    members.push((key, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Read)
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -137,13 +167,15 @@ mod tests {
     #[test]
     fn keys_stay_where_they_stood_and_new_ones_come_last() {
         let mut text = Text::default();
-        text.take(object(json!({"car": 1, "fna": "a \"b\" \\", "nrg": [1.5, null]})));
+        text.take(&object(
+            json!({"car": 1, "fna": "a \"b\" \\", "nrg": [1.5, null]}),
+        ));
         assert_eq!(
             &*text.merged(),
             r#"{"car":1,"fna":"a \"b\" \\","nrg":[1.5,null]}"#
         );
-        text.take(object(json!({"zz": {"x": [1]}, "car": 2})));
-        text.take(object(json!({"car": 3})));
+        text.take(&object(json!({"zz": {"x": [1]}, "car": 2})));
+        text.take(&object(json!({"car": 3})));
         let merged = text.merged();
         assert_eq!(
             &*merged,
@@ -165,7 +197,7 @@ mod tests {
             for part in parts {
                 let part: Map<String, Value> = part.into_iter().map(|(key, value)| (key, value.into())).collect();
                 map.extend(part.clone());
-                text.take(part);
+                text.take(&part);
                 let merged: Value = serde_json::from_str(&text.merged()).unwrap();
                 prop_assert_eq!(merged, Value::Object(map.clone()));
             }

@@ -472,10 +472,16 @@ impl crate::Client for Client {
             Some((Asked::Write(write), _)) => self.tracker.unanswered(write, &failure.to_string()),
             Some((Asked::Setpoint, _)) | None => {}
         }
-        let hint = match failure {
-            Failure::Refused => "check the address and that the charger's local HTTP API is enabled",
-            Failure::TimedOut { .. } | Failure::Closed | Failure::Other(_) => {
+        let hint = match (failure, &self.token) {
+            (Failure::Refused, None) => "check the address and that the charger's local HTTP API is enabled",
+            (Failure::TimedOut { .. } | Failure::Closed | Failure::Other(_), None) => {
                 "check that the charger has power and is in the network"
+            }
+            (Failure::Other(_), Some(_)) => {
+                "check the address, and ca_file where no public authority signs for it"
+            }
+            (Failure::Refused | Failure::TimedOut { .. } | Failure::Closed, Some(_)) => {
+                "check the address, and that this machine reaches the internet"
             }
         };
         self.failed(&failure.to_string(), hint, now);

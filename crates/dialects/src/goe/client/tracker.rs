@@ -306,7 +306,7 @@ impl Tracker {
         };
         self.show_claimed(&object);
         let is_new = self.nameplate.take(&object);
-        self.text.take(object);
+        self.text.take(&object);
         if self.is_time_to_speak(said, &before, now.monotonic) {
             self.speak(&source, now.monotonic);
         }

@@ -279,9 +279,13 @@ impl Client {
                 now,
             ),
             FromCharger::FullStatus { partial, status } => {
-                for (key, value) in status {
-                    if self.parts.len() < MOST_KEYS {
-                        self.parts.insert(key, value);
+                if self.parts.is_empty() && status.len() <= MOST_KEYS {
+                    self.parts = status;
+                } else {
+                    for (key, value) in status {
+                        if self.parts.len() < MOST_KEYS {
+                            self.parts.insert(key, value);
+                        }
                     }
                 }
                 if !partial {
