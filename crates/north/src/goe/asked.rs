@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts, Path};
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use axum::http::Uri;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -12,7 +12,6 @@ use dialects::goe::server::{LinkFacts, Outcome, Refusal, Secrets, refuse};
 use dialects::goe::value::Reading;
 use gate::Action;
 use model::time::Millis;
-use serde::Deserialize;
 
 use super::caller::Caller;
 use super::charger::Charger;
@@ -87,13 +86,6 @@ pub struct Asked<Q> {
     caller: Caller,
 }
 
-/// What a path of the local form names. Without a token it is open to the networks of the settings.
-#[derive(Deserialize)]
-struct Named {
-    serial: String,
-    token: Option<String>,
-}
-
 impl<Q: Question> FromRequestParts<Goe> for Asked<Q> {
     type Rejection = Response;
 
@@ -101,10 +93,8 @@ impl<Q: Question> FromRequestParts<Goe> for Asked<Q> {
         if Q::WRITES && !may_write(&parts.uri, &parts.headers) {
             return Err(sent(refuse(Refusal::Foreign)));
         }
-        let path = Option::<Path<Named>>::from_request_parts(parts, goe).await;
-        let path = path.map_err(IntoResponse::into_response)?;
         let query = Q::parse(query_of(&parts.uri));
-        let (form, caller) = caller(parts, goe, path, query.token()).await?;
+        let (form, caller) = caller(parts, goe, query.token()).await?;
         let caller = caller.ok_or_else(|| sent(refuse(Refusal::Unauthorized)))?;
         let charger = match form {
             Form::Cloud => admitted(goe, &caller, &query).await,
@@ -120,27 +110,28 @@ impl<Q: Question> FromRequestParts<Goe> for Asked<Q> {
     }
 }
 
+/// A path of the local form names a charger; without a token it is open to the networks of the settings.
 async fn caller(
     parts: &mut Parts,
     goe: &Goe,
-    path: Option<Path<Named>>,
     in_query: Option<&str>,
 ) -> Result<(Form, Option<Caller>), Response> {
     let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, goe).await;
     let from = peer.map_err(IntoResponse::into_response)?.0.ip();
+    let path = RawPathParams::from_request_parts(parts, goe).await;
+    let path = path.map_err(IntoResponse::into_response)?;
+    let named = |wanted| {
+        path.iter()
+            .find_map(|(name, value)| (name == wanted).then_some(value))
+    };
     let state = &goe.state;
-    Ok(match path {
-        None => {
+    Ok(match (named("serial"), named("token")) {
+        (None, _) => {
             let caller = Caller::of_cloud(state, &parts.uri, &parts.headers, in_query, from);
             (Form::Cloud, caller.await)
         }
-        Some(Path(Named { serial, token })) => {
-            let caller = match token {
-                Some(token) => Caller::of_local(state, &serial, &token, from).await,
-                None => Caller::of_open(state, &serial, from),
-            };
-            (Form::Local, caller)
-        }
+        (Some(serial), Some(token)) => (Form::Local, Caller::of_local(state, serial, token, from).await),
+        (Some(serial), None) => (Form::Local, Caller::of_open(state, serial, from)),
     })
 }
 
