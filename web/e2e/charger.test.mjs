@@ -149,6 +149,43 @@ test("limits are set, said in the view, and taken away", async () => {
   await page.context().close();
 });
 
+test("a charging station that wants to be asked has two answers, for whoever may give them", async () => {
+  // The view of the real house, in which somebody else has set the left station to 6 A.
+  const view = await opened.visits.ask("/sites/home");
+  const left = view.evses.find((/** @type {{id: string}} */ one) => one.id === "left");
+  const raised_ms = view.at_ms - 60_000;
+  left.foreign = { policy: "ask", since_ms: raised_ms, what: { kind: "current", value: 6_000 } };
+  view.alarms.push({ site: "home", code: "foreign_writer", device: left.station, severity: "warning", text: "somebody else set left to 6 A", raised_ms, cleared_ms: null });
+  /** @type {unknown[]} */
+  const asked = [];
+  const page = await opened.visits.openAt("");
+  await page.route("**/api/v1/events*", (route) =>
+    route.fulfill({ contentType: "text/event-stream", body: `event: view\nid: 1\ndata: ${JSON.stringify(view)}\n\n` }),
+  );
+  await page.route("**/alarms/acknowledgement", (route) => {
+    asked.push(route.request().postDataJSON());
+    return route.fulfill({ status: 204 });
+  });
+  await page.route("**/sites/home/intents", (route) => {
+    asked.push(route.request().postDataJSON());
+    return route.continue();
+  });
+  await page.goto(`${opened.visits.demo.base_url}/#site=home`);
+  await page.reload();
+  const answers = page.locator("[data-evse=left]").getByRole("group", { name: "Decide about Left" });
+  await answers.getByRole("button", { name: "Leave it so" }).click();
+  await page.getByText("What was set at Left stands until the car leaves.").waitFor();
+  await answers.getByRole("button", { name: "Take it back" }).click();
+  await until("both answers", 10_000, async () => asked.length === 2);
+  assert.deepEqual(asked, [
+    { device: left.station, code: "foreign_writer", raised_ms },
+    { kind: "mode", evse: "left", mode: left.wish.mode },
+  ]);
+  assert.equal(await page.locator("[data-evse=right]").getByRole("group", { name: "Decide about" }).count(), 0);
+  assert.deepEqual(await axe(page), []);
+  await page.context().close();
+});
+
 test("nothing was asked of strangers, and no script failed", () => {
   assert.deepEqual(opened.visits.complaints, []);
 });
