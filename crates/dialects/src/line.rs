@@ -221,7 +221,10 @@ mod tests {
             let reports = wires.reports[&unit.to_string()].iter();
             let readings = reports.filter(|report| matches!(report, Report::Measured(_)));
             let count = readings.count();
-            assert!((12..=60_000_usize.div_ceil(400 * 2 * 4)).contains(&count), "{unit}: {count}");
+            assert!(
+                (12..=60_000_usize.div_ceil(400 * 2 * 4)).contains(&count),
+                "{unit}: {count}"
+            );
         }
     }
 

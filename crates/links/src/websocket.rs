@@ -22,7 +22,7 @@ pub use client::Client;
 pub use server::{Socket, serve};
 
 /// What a link reads at once. Longer messages are put together from several reads.
-const READ_BYTES: usize = 1_024;
+const READ_BYTES: usize = 512;
 
 /// Nothing is kept back, and no message is longer than `longest` bytes.
 fn config(longest: usize) -> WebSocketConfig {

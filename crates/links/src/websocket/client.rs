@@ -4,8 +4,9 @@ use std::fmt;
 
 use http::Uri;
 use tokio::time::timeout;
-use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::sips::Sips;
 use super::{Messages, READ_BYTES, config, failure};
@@ -47,11 +48,15 @@ impl Client {
             .to_owned();
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
         let stream = dial(&host, port, tls, way, limits.connect_timeout).await?;
-        // What comes together with the welcome decides how large buffers are from then on.
         let stream = Sips::new(stream, READ_BYTES);
         let shaking = client_async_with_config(uri, stream, Some(config(limits.max_body)));
         match timeout(limits.timeout, shaking).await {
-            Ok(Ok((stream, _))) => Ok(Self(Messages::over(stream, limits.timeout))),
+            Ok(Ok((shaken, _))) => {
+                // The buffer of the handshake is four times as large and stays; nothing else is in it by now.
+                let (stream, config) = (shaken.into_inner(), config(limits.max_body));
+                let stream = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
+                Ok(Self(Messages::over(stream, limits.timeout)))
+            }
             Ok(Err(Error::Http(answer))) => Err(Failure::Other(format!(
                 "HTTP {} in place of a WebSocket",
                 answer.status().as_u16()
