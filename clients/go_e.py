@@ -106,7 +106,8 @@ def the_first_api_steers(demo):
         equal(client.setAllowCharging(False)["allow_charging"], "off")
         client.setAllowCharging(True)
         until(lambda: client.requestStatus()["allow_charging"] == "on")
-        client.setChargeLimit(5)
+        # More than any car has had when this comes: the limit stands while the other path is tried.
+        client.setChargeLimit(99)
         client.setLedBrightness(100)
 
 
