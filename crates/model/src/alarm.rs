@@ -30,6 +30,24 @@ pub enum AlarmCode {
     PricesStale,
 }
 
+impl AlarmCode {
+    /// As it is stored, and told to other programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeviceOffline => "device_offline",
+            Self::MeterSilent => "meter_silent",
+            Self::NotFollowing => "not_following",
+            Self::LimitExceeded => "limit_exceeded",
+            Self::StoreFailing => "store_failing",
+            Self::SocStale => "soc_stale",
+            Self::RecordsSetAside => "records_set_aside",
+            Self::ForeignWriter => "foreign_writer",
+            Self::PricesStale => "prices_stale",
+        }
+    }
+}
+
 /// Raised once and cleared once; the same code for the same device is one alarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {

@@ -406,7 +406,7 @@ pub fn alarm_id(alarm: &Alarm) -> String {
         "/",
         device,
         "/",
-        titles::alarm_code(alarm.code),
+        alarm.code.name(),
         "/",
         &alarm.raised.0.to_string(),
     ])

@@ -48,22 +48,6 @@ pub fn title(key: &str, lang: Lang) -> Option<&'static str> {
     Some(lang.of([en, zh, de, ko]))
 }
 
-/// As warnings carry it.
-#[must_use]
-pub const fn alarm_code(code: AlarmCode) -> &'static str {
-    match code {
-        AlarmCode::DeviceOffline => "device_offline",
-        AlarmCode::MeterSilent => "meter_silent",
-        AlarmCode::NotFollowing => "not_following",
-        AlarmCode::LimitExceeded => "limit_exceeded",
-        AlarmCode::StoreFailing => "store_failing",
-        AlarmCode::SocStale => "soc_stale",
-        AlarmCode::RecordsSetAside => "records_set_aside",
-        AlarmCode::ForeignWriter => "foreign_writer",
-        AlarmCode::PricesStale => "prices_stale",
-    }
-}
-
 #[must_use]
 pub const fn alarm(code: AlarmCode, lang: Lang) -> &'static str {
     lang.of(match code {
@@ -257,6 +241,6 @@ mod tests {
                 .all(|(nth, text)| !texts[..nth].contains(text))
         );
         let stored = serde_json::to_value(AlarmCode::SocStale).unwrap();
-        assert_eq!(stored, alarm_code(AlarmCode::SocStale));
+        assert_eq!(stored, AlarmCode::SocStale.name());
     }
 }

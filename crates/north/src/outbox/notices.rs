@@ -228,7 +228,7 @@ pub(crate) fn test_parcels(user: &User, now: Timestamp) -> Vec<Parcel> {
 
 fn key(alarm: &Alarm) -> String {
     let device = alarm.device.as_ref().map_or("", |device| device.as_str());
-    format!("{} {device} {} {}", alarm.site, code(alarm.code), alarm.raised.0)
+    format!("{} {device} {} {}", alarm.site, alarm.code.name(), alarm.raised.0)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -236,20 +236,6 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-const fn code(code: AlarmCode) -> &'static str {
-    match code {
-        AlarmCode::DeviceOffline => "device_offline",
-        AlarmCode::MeterSilent => "meter_silent",
-        AlarmCode::NotFollowing => "not_following",
-        AlarmCode::LimitExceeded => "limit_exceeded",
-        AlarmCode::StoreFailing => "store_failing",
-        AlarmCode::SocStale => "soc_stale",
-        AlarmCode::RecordsSetAside => "records_set_aside",
-        AlarmCode::ForeignWriter => "foreign_writer",
-        AlarmCode::PricesStale => "prices_stale",
-    }
 }
 
 const fn title(code: AlarmCode) -> &'static str {
@@ -343,7 +329,7 @@ fn body(site: &Site, alarm: &Alarm, event: Event) -> serde_json::Value {
         "event": match event { Event::Raised => "raised", Event::Cleared => "cleared" },
         "site": {"id": site.id.as_str(), "name": site.name},
         "device": alarm.device.as_ref().map(|id| json!({"id": id.as_str(), "name": device_name(site, alarm)})),
-        "code": code(alarm.code),
+        "code": alarm.code.name(),
         "severity": match alarm.severity { Severity::Warning => "warning", Severity::Error => "error" },
         "text": alarm.text,
         "advice": advice(alarm.code),

@@ -116,7 +116,7 @@ fn value(
         "devaddr": device.map_or(0, |device| device.name.devaddr),
         "sn": device.map_or("", |device| device.name.sn.as_str()),
         "level": map::level(alarm),
-        "code": titles::alarm_code(alarm.code),
+        "code": alarm.code.name(),
         "desc": title,
         "handle": is_handled(alarm),
         "gts": time::text(alarm.raised, &plant.zone),
