@@ -8,10 +8,10 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use crate::native::error::ApiError;
-use crate::{State, cfos, goe};
+use crate::{State, cfos, goe, shinemonitor};
 
 /// All of them.
-pub(crate) const DOORS: [&Door; 2] = [&goe::DOOR, &cfos::DOOR];
+pub(crate) const DOORS: [&Door; 3] = [&goe::DOOR, &cfos::DOOR, &shinemonitor::DOOR];
 
 /// How others are answered in one dialect.
 pub(crate) struct Door {
@@ -93,6 +93,10 @@ mod tests {
             ("/goe", Some("goe")),
             ("/cnf", Some("cfos")),
             ("/site/home/cnf", Some("cfos")),
+            ("/public", Some("shinemonitor")),
+            ("/public/", Some("shinemonitor")),
+            ("/public/index.html", Some("shinemonitor")),
+            ("/publication", None),
             ("/api/status/", None),
             ("/api/v1/sites", None),
             ("/sites/home", None),

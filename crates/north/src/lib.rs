@@ -19,6 +19,7 @@ pub mod native;
 pub mod networks;
 pub mod outbox;
 pub mod readiness;
+mod shinemonitor;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

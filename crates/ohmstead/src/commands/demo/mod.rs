@@ -130,6 +130,7 @@ fn settings(
         host_names: Vec::new(),
         control: ControlSettings::default(),
         goe: goe::settings()?,
+        shinemonitor: model::settings::ShinemonitorSettings::default(),
         // The demo's directory is made anew at will.
         personal_data: PersonalData::default(),
         backup: BackupSettings {
