@@ -3,18 +3,21 @@
 //! Everything is one signed query, by GET, or by POST in the URL or in a form. The dialect reads it and computes
 //! what its signature would be; here the gate says who has signed ([`sessions`]), the running house becomes the
 //! scene of the caller ([`scene`]), and what an action wants beside it is fetched ([`fetch`]) or done ([`deeds`]).
+//! What dashboards ask for all the time is answered in front of all that ([`at_once`]).
 //! What sites and devices are called is settled once ([`names`]).
 //!
 //! Neither host nor origin is looked at: nothing is let in by what a browser adds on its own, and apps that were
 //! sent here by DNS name the vendor's host. Queries are never logged.
 
 mod accounts;
+mod at_once;
 mod deeds;
 mod fetch;
 mod names;
 mod scene;
 mod sessions;
 
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -28,17 +31,25 @@ use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::error::{Code, Refusal};
 use dialects::shinemonitor::request::{self, Business, Read, Request};
 use dialects::shinemonitor::wire::{Callback, Dat, addressed, envelope};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tokio::sync::OnceCell;
 
 use crate::State;
+use crate::assets::takes;
 use crate::door::Door;
 use crate::limits::{MAX_OPEN_BODY, too_large};
 use names::Names;
+use scene::Stage;
+
+pub(crate) use at_once::Bodies;
 
 /// With and without the slash.
 const PATHS: [&str; 2] = ["/public", "/public/"];
 /// Tells which action was answered.
 const ACTION: HeaderName = HeaderName::from_static("x-eybond-action");
+/// Shorter answers are not worth it.
+const PACKED_ABOVE: usize = 1_024;
 
 pub(crate) const DOOR: Door = Door {
     name: DIALECT.name,
@@ -47,7 +58,7 @@ pub(crate) const DOOR: Door = Door {
     answers_to: |_, path| PATHS.contains(&path),
     refuses: |status, _| (status == StatusCode::INTERNAL_SERVER_ERROR).then(broken),
     routes,
-    at_once: None,
+    at_once: Some(at_once::AtOnce::boxed),
 };
 
 /// What the handlers work with.
@@ -94,7 +105,7 @@ async fn ask(
         Ok(request) => shell.answer(request, peer.ip(), Means::of(&head.method)).await,
         Err(refusal) => Err(refusal),
     };
-    sent(&result, action, callback)
+    sent(envelope(&result), action, callback, takes(&head.headers, "gzip"))
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -145,7 +156,22 @@ impl Shell {
         for want in wants {
             got.push(self.fetch(want, &caller, means).await?);
         }
-        call.row.answer(params, &scene, got)
+        let result = call.row.answer(params, &scene, got);
+        if result.is_ok() && call.row.name == at_once::LAST_DATA {
+            self.keep(call, &stage, &result);
+        }
+        result
+    }
+
+    /// For those who ask the same before there is anything new.
+    fn keep(&self, call: &Business<'_>, stage: &Stage, result: &Result<Dat, Refusal>) {
+        let params = call.params();
+        let device = params.device().ok();
+        let view = device.and_then(|device| stage.view_of(&device));
+        if let Some(view) = view {
+            let now = self.state.clock.now().monotonic;
+            self.state.shinemonitor.keep(params, view, now, &envelope(result));
+        }
     }
 
     /// Assigned at the first request that needs them.
@@ -162,10 +188,25 @@ fn failed(what: &str, error: &dyn std::error::Error) -> Refusal {
 }
 
 /// Refusals are answers like others.
-fn sent(result: &Result<Dat, Refusal>, action: Option<&'static str>, callback: Callback<'_>) -> Response {
-    let (body, content_type) = addressed(envelope(result), callback);
-    let mut response = Response::new(Body::from(body));
+fn sent(
+    envelope: Vec<u8>,
+    action: Option<&'static str>,
+    callback: Callback<'_>,
+    takes_gzip: bool,
+) -> Response {
+    let (body, content_type) = addressed(envelope, callback);
+    let packed = if takes_gzip && body.len() > PACKED_ABOVE {
+        packed(&body).ok()
+    } else {
+        None
+    };
+    let is_packed = packed.is_some();
+    let mut response = Response::new(Body::from(packed.unwrap_or(body)));
     let headers = response.headers_mut();
+    if is_packed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -175,9 +216,16 @@ fn sent(result: &Result<Dat, Refusal>, action: Option<&'static str>, callback: C
     response
 }
 
+fn packed(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body)?;
+    encoder.finish()
+}
+
 /// A defect of ours.
 fn broken() -> Response {
-    sent(&Err(Code::Internal.into()), None, Callback::default())
+    let result = Err(Code::Internal.into());
+    sent(envelope(&result), None, Callback::default(), false)
 }
 
 async fn preflight() -> impl IntoResponse {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::error::Refusal;
+use dialects::shinemonitor::params::DeviceName;
 use dialects::shinemonitor::scene::{Account, Charger, Device, Gateway, Plant, Scene};
 use gate::{Account as Kept, Action, DoorCaller, Subject};
 use model::alarm::Severity;
@@ -33,9 +34,17 @@ pub struct Stage {
     gateways: Vec<Gateway>,
     devices: Vec<Device>,
     all_plants: BTreeSet<i64>,
+    /// What it was made from.
+    views: BTreeMap<SiteId, Arc<SiteView>>,
 }
 
 impl Stage {
+    /// The view that a device was found in.
+    pub fn view_of(&self, name: &DeviceName) -> Option<&Arc<SiteView>> {
+        let device = self.devices.iter().find(|device| device.name == *name)?;
+        self.views.get(&device.site)
+    }
+
     pub fn scene(&self) -> Scene<'_> {
         Scene {
             now: self.now,
@@ -68,6 +77,7 @@ impl Shell {
             gateways: Vec::new(),
             devices: Vec::new(),
             all_plants: names.plants.values().map(|plant| plant.pid).collect(),
+            views: BTreeMap::new(),
         };
         let sheets = state.store.list::<PlantSheet>().await;
         let sheets = sheets.map_err(|error| failed("cannot read the sheets of plants", &error))?;
@@ -80,10 +90,14 @@ impl Shell {
                 continue;
             }
             let sheet = sheets.remove(&site.id);
+            let view = state.bus.latest_view(&site.id).await;
+            if let Some(view) = &view {
+                stage.views.insert(site.id.clone(), Arc::clone(view));
+            }
             let seen = Seen {
                 site,
                 sheet: sheet.unwrap_or_else(|| PlantSheet::new(site.id.clone(), now.wall)),
-                view: state.bus.latest_view(&site.id).await,
+                view,
                 now,
             };
             seen.enter(&mut stage, names, &all);

@@ -4,6 +4,7 @@ use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::rc4::{self, PasswordHash};
 use dialects::shinemonitor::sign::{digest, hex_text};
 use gate::{Account, By, DoorSession, Principal, Thing};
+use http_body_util::BodyExt;
 use model::alarm::{Alarm, AlarmCode, Severity};
 use model::device::ChargeMode;
 use model::id::SiteId;
@@ -13,8 +14,10 @@ use model::settings::{ShinemonitorPlant, ShinemonitorSettings};
 use model::time::{Millis, Timestamp};
 use model::units::{WattHours, Watts};
 use model::user::Role;
+use north::Front;
 use serde_json::{Value, json};
 use store::{Alarms, History, Series};
+use tower::ServiceExt;
 
 use crate::world::{Answer, BEGIN, HOUR, World, device_id, request, site_id};
 
@@ -584,6 +587,55 @@ async fn a_number_and_its_code_make_an_account_where_that_is_wanted() {
     let plants = ask_as(&world, &pair, "&action=queryPlantsInfo").await;
     let expected = json!([{"uid": 2, "usr": "new", "pid": 2, "pname": "YARD", "status": 0}]);
     assert_eq!(plants["dat"]["info"], expected);
+}
+
+#[tokio::test]
+async fn the_latest_data_are_answered_at_once_as_the_router_answers_them() {
+    let world = house().await;
+    account(&world, "yard", "yard", [(site_id("yard"), Role::Viewer)]).await;
+    let stranger = sign_in(&world, "yard", "yard").await;
+    // The port asks in front of the router that `world.app` is.
+    let front = Front::new(world.state.clone());
+    let tail = format!("&action=queryDeviceLastData&i18n=en_US{PV}");
+    let path = signed(&printed(), &tail);
+    let gzip = [("accept-encoding", "gzip")];
+    let bare = |path: &str| request("GET", path, &[], "");
+    assert!(front.at_once(&bare(&path)).is_none(), "nobody has asked before");
+    let first = world.open(&path).await;
+    for (path, headers) in [
+        (path.clone(), &[][..]),
+        (format!("{path}&callback=f"), &[][..]),
+        (path.replace("/public/", "/public"), &gzip[..]),
+    ] {
+        let ask = || request("GET", &path, headers, "");
+        let at_once = front.at_once(&ask()).unwrap();
+        let (head, body) = at_once.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let routed = world.app.clone().oneshot(ask()).await.unwrap();
+        let (expected, routed) = routed.into_parts();
+        assert_eq!(head.headers, expected.headers, "{path}");
+        assert_eq!(body, routed.collect().await.unwrap().to_bytes(), "{path}");
+    }
+    assert_eq!(world.open(&path).await.text, first.text);
+    for (method, path) in [
+        ("GET", signed(&stranger, &tail)),
+        ("GET", path.replace(SALT, "1491967717698")),
+        ("GET", path.replace(TOKEN, SECRET)),
+        ("GET", signed(&printed(), &tail.replace("en_US", "de"))),
+        ("HEAD", path.clone()),
+        ("POST", path.clone()),
+        ("GET", signed(&printed(), "&action=queryPlants")),
+        ("GET", "/public/".to_owned()),
+    ] {
+        let asked = request(method, &path, &[], "");
+        assert!(front.at_once(&asked).is_none(), "{method} {path}");
+    }
+    world.change("home", |_| {}).await;
+    assert!(front.at_once(&bare(&path)).is_none(), "there is a newer view");
+    world.open(&path).await;
+    assert!(front.at_once(&bare(&path)).is_some());
+    world.step(5_001);
+    assert!(front.at_once(&bare(&path)).is_none(), "too old");
 }
 
 #[tokio::test]
