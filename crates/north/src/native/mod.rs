@@ -24,6 +24,7 @@ pub mod paging;
 pub mod session;
 pub mod sessions;
 pub mod settings;
+pub mod shinemonitor;
 pub mod sites;
 pub mod storage;
 pub mod tariffs;
@@ -106,6 +107,9 @@ fn closed() -> OpenApiRouter<State> {
         .routes(routes!(cards::change, cards::delete))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(shinemonitor::list, shinemonitor::create))
+        .routes(routes!(shinemonitor::change, shinemonitor::delete))
+        .routes(routes!(shinemonitor::create_code))
         .routes(routes!(audit::list))
 }
 

@@ -9,7 +9,7 @@
 //! Neither host nor origin is looked at: nothing is let in by what a browser adds on its own, and apps that were
 //! sent here by DNS name the vendor's host. Queries are never logged.
 
-mod accounts;
+pub(crate) mod accounts;
 mod at_once;
 mod deeds;
 mod fetch;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use store::{Alarms, History, Series};
 use tower::ServiceExt;
 
-use crate::world::{Answer, BEGIN, HOUR, World, device_id, request, site_id};
+use crate::world::{Answer, BEGIN, HOUR, VIEWER, World, device_id, request, site_id};
 
 const KEY: &str = "0123456789ABCDEF";
 const PN: &str = "G0916522248153";
@@ -677,4 +677,81 @@ async fn it_may_be_asked_in_every_documented_way() {
     let long = "x".repeat(17 * 1024);
     let long = world.ask(request("POST", "/public/", &form, &long)).await;
     assert_eq!(long.status, 413, "{}", long.text);
+}
+
+#[tokio::test]
+async fn administrators_make_accounts_and_codes() {
+    let world = house().await;
+    let path = "/api/v1/shinemonitor/accounts";
+    let body = |more: Value| {
+        let mut body = json!({"name": "solar home", "kind": "owner", "sites": {"yard": "operator"}});
+        let more = more.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(more);
+        body.to_string()
+    };
+    for (more, status) in [
+        (json!({}), 422),
+        (json!({"password": ""}), 422),
+        (json!({"password": "one", "sites": {"nowhere": "operator"}}), 404),
+        (json!({"password": "one", "sites": {"yard": "admin"}}), 422),
+        (json!({"password": "one", "name": "vplant"}), 409),
+        (json!({"password": "one", "kind": "admin"}), 422),
+    ] {
+        let answer = world.post(path, &body(more.clone())).await;
+        assert_eq!(answer.status, status, "{more}: {}", answer.text);
+    }
+    let made = world.post(path, &body(json!({"password": "one"}))).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let expected = json!({"number": 2, "name": "solar home", "kind": "owner", "sites": {"yard": "operator"},
+        "enabled": true, "created_ms": BEGIN.wall.0});
+    assert_eq!(made.json(), expected);
+    let listed = world.get(path).await.json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+    assert_eq!(listed["items"][0]["name"], "vplant");
+
+    let one = format!("{path}/2");
+    let pair = sign_in(&world, "solar%20home", "one").await;
+    assert_eq!(err(&ask_as(&world, &pair, "&action=queryPlants").await), 0);
+    let changed = body(json!({"kind": "browser", "sites": {"home": "viewer"}}));
+    assert_eq!(world.put(&one, &changed).await.json()["kind"], "browser");
+    let plants = ask_as(&world, &pair, "&action=queryPlantsInfo").await;
+    assert_eq!(plants["dat"]["info"][0]["pid"], 1);
+    assert_eq!(
+        world.put(&one, &body(json!({"password": "two"}))).await.status,
+        200
+    );
+    assert_eq!(err(&ask_as(&world, &pair, "&action=queryPlants").await), 10);
+    sign_in(&world, "solar%20home", "two").await;
+    assert_eq!(world.delete(&one).await.status, 204);
+    assert_eq!(world.delete(&one).await.status, 404);
+    let gone = world.open(&login("solar%20home", "two", KEY)).await.json();
+    assert_eq!(err(&gone), 16);
+
+    let codes = "/api/v1/shinemonitor/codes";
+    let code = world
+        .post(codes, r#"{"pn":"W0011223344556","site":"yard"}"#)
+        .await;
+    assert_eq!(code.status, 201, "{}", code.text);
+    assert_eq!(code.json()["expires_ms"], BEGIN.wall.0 + 7 * 24 * HOUR);
+    for (body, status) in [
+        (r#"{"pn":"W 1","site":"yard"}"#, 422),
+        (r#"{"pn":"W0011223344556","site":"x"}"#, 404),
+    ] {
+        assert_eq!(world.post(codes, body).await.status, status, "{body}");
+    }
+    for (method, path) in [
+        ("GET", path),
+        ("POST", path),
+        ("PUT", one.as_str()),
+        ("DELETE", one.as_str()),
+        ("POST", codes),
+    ] {
+        let body = match path {
+            _ if method == "GET" || method == "DELETE" => String::new(),
+            _ if path == codes => r#"{"pn":"W0011223344556","site":"yard"}"#.to_owned(),
+            _ => body(json!({"password": "one"})),
+        };
+        let answer = world.call(VIEWER, method, path, &body).await;
+        assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text);
+    }
 }
