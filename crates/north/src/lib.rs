@@ -71,8 +71,8 @@ pub struct State {
     backing_up: Arc<tokio::sync::Semaphore>,
     /// Counts the links of this process, by driver.
     links: Arc<dyn Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync>,
-    /// What ShineMonitor clients were answered.
-    shinemonitor: Arc<shinemonitor::Bodies>,
+    /// What doors remember between requests.
+    memory: Arc<door::Memory>,
     /// How the sources of vehicles do.
     sources: tokio::sync::watch::Receiver<SourceStates>,
 }
@@ -103,7 +103,7 @@ impl State {
             changing: Arc::default(),
             data: None,
             backing_up: Arc::new(tokio::sync::Semaphore::new(1)),
-            shinemonitor: Arc::default(),
+            memory: Arc::default(),
             // Nobody changes it: nothing is followed.
             links: Arc::new(BTreeMap::new),
             sources: tokio::sync::watch::channel(SourceStates::new()).1,

@@ -9,17 +9,27 @@ use gate::{Account, Action, By, Principal, Subject, Thing};
 use model::id::SiteId;
 use model::secret::Secret;
 use model::time::Millis;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::allow;
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
 use super::sites::readable;
 use super::users::DOOR;
-use super::wire::{
+use super::wire::shinemonitor::{
     ShinemonitorAccount, ShinemonitorAccountBody, ShinemonitorAccountList, ShinemonitorCode,
     ShinemonitorCodeBody,
 };
 use crate::State;
+
+/// All of these.
+pub fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(change, delete))
+        .routes(routes!(create_code))
+}
 
 /// How long a code is good for.
 const CODE_LASTS: Millis = Millis(7 * 24 * 3_600_000);

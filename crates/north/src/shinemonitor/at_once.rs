@@ -71,6 +71,7 @@ impl Bodies {
 /// Answers at once, or not at all.
 pub struct AtOnce {
     state: State,
+    bodies: Arc<Bodies>,
     answered: [OnceLock<Answered>; 2],
 }
 
@@ -78,6 +79,7 @@ impl AtOnce {
     pub fn boxed(state: &State) -> Box<dyn door::AtOnce> {
         Box::new(Self {
             state: state.clone(),
+            bodies: state.memory.of(),
             answered: [OnceLock::new(), OnceLock::new()],
         })
     }
@@ -107,7 +109,7 @@ impl door::AtOnce for AtOnce {
         let state = &self.state;
         let holds = |secret: &Secret| call.check(secret.expose()).is_ok();
         let caller = state.gate.door_session_at_once(&DIALECT, call.token(), holds)?;
-        let kept = state.shinemonitor.of(call.params())?;
+        let kept = self.bodies.of(call.params())?;
         if !gate::may(&caller.principal, &Action::Read, &Subject::Site(&kept.site)) {
             return None;
         }

@@ -35,14 +35,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::sync::OnceCell;
 
-use crate::State;
 use crate::assets::takes;
 use crate::door::Door;
 use crate::limits::{MAX_OPEN_BODY, too_large};
+use crate::{State, native};
+use at_once::Bodies;
 use names::Names;
 use scene::Stage;
-
-pub(crate) use at_once::Bodies;
 
 /// With and without the slash.
 const PATHS: [&str; 2] = ["/public", "/public/"];
@@ -59,18 +58,21 @@ pub(crate) const DOOR: Door = Door {
     refuses: |status, _| (status == StatusCode::INTERNAL_SERVER_ERROR).then(broken),
     routes,
     at_once: Some(at_once::AtOnce::boxed),
+    native: Some(native::shinemonitor::routes),
 };
 
 /// What the handlers work with.
 struct Shell {
     state: State,
     names: OnceCell<Names>,
+    bodies: Arc<Bodies>,
 }
 
 fn routes(state: &State) -> Router<State> {
     let shell = Arc::new(Shell {
         state: state.clone(),
         names: OnceCell::new(),
+        bodies: state.memory.of(),
     });
     let answers = || get(ask).post(ask).options(preflight);
     let all = PATHS
@@ -170,7 +172,7 @@ impl Shell {
         let view = device.and_then(|device| stage.view_of(&device));
         if let Some(view) = view {
             let now = self.state.clock.now().monotonic;
-            self.state.shinemonitor.keep(params, view, now, &envelope(result));
+            self.bodies.keep(params, view, now, &envelope(result));
         }
     }
 

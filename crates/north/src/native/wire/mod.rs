@@ -40,7 +40,7 @@ mod intent;
 mod outbox;
 mod session;
 pub mod settings;
-mod shinemonitor;
+pub mod shinemonitor;
 mod site;
 mod storage;
 mod tariff;
@@ -65,10 +65,6 @@ pub use history::{EnergyAnswer, EnergyRow, EnergySeries, HistoryAnswer, HistoryS
 pub use intent::{IntentAnswer, IntentRequest};
 pub use outbox::{ParcelKind, ParcelList, ParcelStateName, ParcelView, SigningKeyView};
 pub use session::{PageSessionList, PageSessionView, SessionView, SetUp, SignIn, TicketSignIn};
-pub use shinemonitor::{
-    ShinemonitorAccount, ShinemonitorAccountBody, ShinemonitorAccountList, ShinemonitorCode,
-    ShinemonitorCodeBody, ShinemonitorKind,
-};
 pub use site::{
     AcknowledgedView, Acknowledgement, AlarmCode, AlarmList, AlarmState, AlarmView, CircuitView, CycleView,
     Flow, Overdraft, Severity, SiteList, SiteSummary, SiteView,
