@@ -8,7 +8,7 @@ use crate::time::Millis;
 /// The ShineMonitor API of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShinemonitorSettings {
-    /// The brands whose apps may sign in, by the keys that those apps send. Without one nobody can.
+    /// The brands whose apps may sign in, by the keys that those apps send; without one nobody can.
     pub company_keys: Vec<String>,
     /// How long a session lives.
     pub expire: Millis,
@@ -20,10 +20,15 @@ pub struct ShinemonitorSettings {
     pub plants: Vec<ShinemonitorPlant>,
 }
 
+impl ShinemonitorSettings {
+    /// That of the printed examples, and that of the public portal, which most clients send.
+    pub const COMPANY_KEYS: [&'static str; 2] = ["0123456789ABCDEF", "bnrl_frRFjEz8Mkn"];
+}
+
 impl Default for ShinemonitorSettings {
     fn default() -> Self {
         Self {
-            company_keys: Vec::new(),
+            company_keys: Self::COMPANY_KEYS.map(str::to_owned).into(),
             expire: Millis(7 * 24 * 3_600_000),
             registration: false,
             plants: Vec::new(),

@@ -19,8 +19,8 @@ const OWNER: Known = Known::new("vplant", "vplant", Role::Operator);
 const TOKEN: &str = "88d22d819e31897eea2d9d5b9f7792cf4065ac5372aad3672f5e4e147cd25b5f";
 const SECRET: &str = "ffa1655ee3726840822063a02ac5017795809b18";
 
-/// Of an app that brings a key of its own.
-const APP_COMPANY_KEY: &str = "FEDCBA9876543210";
+/// Of the public portal, which most clients send.
+const APP_COMPANY_KEY: &str = "bnrl_frRFjEz8Mkn";
 /// Names that clients have to write with care; they may look.
 const ODD: Known = Known::new("solar home", "solar-home-demo", Role::Viewer);
 const CJK: Known = Known::new("太阳能", "taiyangneng-demo", Role::Viewer);
@@ -40,7 +40,6 @@ impl Known {
 
 pub fn settings(site: &SiteId) -> ShinemonitorSettings {
     ShinemonitorSettings {
-        company_keys: vec![COMPANY_KEY.to_owned(), APP_COMPANY_KEY.to_owned()],
         plants: vec![ShinemonitorPlant {
             site: site.clone(),
             pn: PN.to_owned(),
