@@ -17,7 +17,7 @@ use model::plant::PlantSheet;
 use model::secret::Secret;
 use model::site::Position;
 use model::user::Role as Rights;
-use store::{StoreError, Typed};
+use store::StoreError;
 
 use super::sessions::refusal;
 use super::{Shell, accounts, failed};
@@ -93,14 +93,17 @@ impl Shell {
         let state = &self.state;
         let unread = |error: StoreError| failed("cannot keep the sheet of a plant", &error);
         let _changing = state.changing.lock().await;
-        let kept = state.store.get::<PlantSheet>(site.as_str()).await;
+        let sheets = self.sheets.all(state.store.as_ref()).await.map_err(unread)?;
         let now = state.clock.now().wall;
-        let kept = kept.map_err(unread)?;
-        let mut kept = kept.unwrap_or_else(|| PlantSheet::new(site.clone(), now));
+        let mut kept = sheets
+            .get(site)
+            .cloned()
+            .unwrap_or_else(|| PlantSheet::new(site.clone(), now));
         kept.name = name.or(kept.name);
         kept.position = position.or(kept.position);
         kept.sheet = sheet;
-        state.store.put(&kept).await.map_err(unread)?;
+        let put = self.sheets.put(state.store.as_ref(), kept);
+        put.await.map_err(unread)?;
         let kind = PlantSheet::KIND;
         let action = format!("put {kind} {site}");
         let noted = state

@@ -16,6 +16,7 @@ mod fetch;
 mod names;
 mod scene;
 mod sessions;
+mod sheets;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -42,6 +43,7 @@ use crate::{State, native};
 use at_once::Bodies;
 use names::Names;
 use scene::Stage;
+use sheets::Sheets;
 
 /// With and without the slash.
 const PATHS: [&str; 2] = ["/public", "/public/"];
@@ -66,6 +68,7 @@ struct Shell {
     state: State,
     names: OnceCell<Names>,
     bodies: Arc<Bodies>,
+    sheets: Arc<Sheets>,
 }
 
 fn routes(state: &State) -> Router<State> {
@@ -73,6 +76,7 @@ fn routes(state: &State) -> Router<State> {
         state: state.clone(),
         names: OnceCell::new(),
         bodies: state.memory.of(),
+        sheets: state.memory.of(),
     });
     let answers = || get(ask).post(ask).options(preflight);
     let all = PATHS
@@ -178,7 +182,10 @@ impl Shell {
 
     /// Assigned at the first request that needs them.
     async fn names(&self) -> Result<&Names, Refusal> {
-        let names = self.names.get_or_try_init(|| Names::settle(&self.state)).await;
+        let names = self
+            .names
+            .get_or_try_init(|| Names::settle(&self.state, &self.sheets))
+            .await;
         names.map_err(|error| failed("cannot number plants and devices", &error))
     }
 }

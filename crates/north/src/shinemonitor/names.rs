@@ -9,6 +9,8 @@
 
 use std::collections::BTreeMap;
 
+use super::sheets::Sheets;
+use crate::State;
 use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::params::DeviceName;
 use dialects::shinemonitor::scene::DeviceType;
@@ -18,9 +20,6 @@ use model::id::{DeviceId, SiteId};
 use model::plant::PlantSheet;
 use model::settings::Settings;
 use model::site::Site;
-use store::Typed;
-
-use crate::State;
 
 const PN: &str = "pn:";
 
@@ -37,7 +36,7 @@ pub struct PlantName {
 
 impl Names {
     /// Assigns what has none yet, in the order of the settings.
-    pub async fn settle(state: &State) -> Result<Self, GateError> {
+    pub async fn settle(state: &State, sheets: &Sheets) -> Result<Self, GateError> {
         let gate = state.gate.as_ref();
         let mut names = Self {
             plants: BTreeMap::new(),
@@ -61,7 +60,7 @@ impl Names {
             }
             let pid = pid.into();
             names.plants.insert(site.id.clone(), PlantName { pid, pn });
-            begin_sheet(state, &site.id).await?;
+            begin_sheet(state, sheets, &site.id).await?;
         }
         Ok(names)
     }
@@ -90,10 +89,11 @@ async fn pn_of(gate: &Gate, settings: &Settings, site: &Site, pid: u32) -> Resul
 }
 
 /// A plant has existed since it was first shown.
-async fn begin_sheet(state: &State, site: &SiteId) -> Result<(), GateError> {
-    if state.store.get::<PlantSheet>(site.as_str()).await?.is_none() {
+async fn begin_sheet(state: &State, sheets: &Sheets, site: &SiteId) -> Result<(), GateError> {
+    let store = state.store.as_ref();
+    if !sheets.all(store).await?.contains_key(site) {
         let sheet = PlantSheet::new(site.clone(), state.clock.now().wall);
-        state.store.put(&sheet).await?;
+        sheets.put(store, sheet).await?;
     }
     Ok(())
 }

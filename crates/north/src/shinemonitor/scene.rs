@@ -16,7 +16,6 @@ use model::site::Site;
 use model::time::{Millis, Now, Timestamp};
 use model::units::Watts;
 use model::view::{DeviceView, SiteView};
-use store::Typed;
 use store::calendar::{self, TimeZone};
 
 use super::names::{Names, type_of};
@@ -79,17 +78,13 @@ impl Shell {
             all_plants: names.plants.values().map(|plant| plant.pid).collect(),
             views: BTreeMap::new(),
         };
-        let sheets = state.store.list::<PlantSheet>().await;
+        let sheets = self.sheets.all(state.store.as_ref()).await;
         let sheets = sheets.map_err(|error| failed("cannot read the sheets of plants", &error))?;
-        let mut sheets: BTreeMap<SiteId, PlantSheet> = sheets
-            .into_iter()
-            .map(|sheet| (sheet.site.clone(), sheet))
-            .collect();
         for site in &state.settings.sites {
             if !gate::may(&caller.principal, &Action::Read, &Subject::Site(&site.id)) {
                 continue;
             }
-            let sheet = sheets.remove(&site.id);
+            let sheet = sheets.get(&site.id).cloned();
             let view = state.bus.latest_view(&site.id).await;
             if let Some(view) = &view {
                 stage.views.insert(site.id.clone(), Arc::clone(view));
