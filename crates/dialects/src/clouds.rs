@@ -32,11 +32,22 @@ pub const CLOUDS: [Cloud; 2] = [
             in_it: "the serial number in place of 000001",
         }],
     },
-    // `android.` for readings, `web.` and `api.` for browsers. Not answered yet.
+    // `android.` for apps, `web.` and `api.` for browsers.
     Cloud {
         domains: &["shinemonitor.com", "dessmonitor.com"],
-        certificate: &[],
-        leads: &[],
+        certificate: &["*.shinemonitor.com", "*.dessmonitor.com"],
+        leads: &[
+            Lead {
+                domain: "shinemonitor.com",
+                host: "android.shinemonitor.com",
+                in_it: "what the client calls in place of android",
+            },
+            Lead {
+                domain: "dessmonitor.com",
+                host: "web.dessmonitor.com",
+                in_it: "what the client calls in place of web",
+            },
+        ],
     },
 ];
 

@@ -22,6 +22,8 @@ pub enum Action {
     EditVehicles,
     /// See users and change their cards.
     EditCards,
+    /// Change what is said about the plant of a site: its address, its prices.
+    EditPlants,
     /// Change settings, users, tokens, tariffs; see the audit log; back up.
     Administer,
 }
@@ -36,7 +38,7 @@ pub enum Subject<'a> {
 }
 
 impl Action {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Read,
         Self::Steer,
         Self::SeeOwnSessions,
@@ -45,6 +47,7 @@ impl Action {
         Self::SeeSettings,
         Self::EditVehicles,
         Self::EditCards,
+        Self::EditPlants,
         Self::Administer,
     ];
 
@@ -56,7 +59,7 @@ impl Action {
             Self::SeeAllSessions | Self::SeeSettings => (Role::Operator, Scope::Read),
             Self::Steer => (Role::User, Scope::Steer),
             Self::AcknowledgeAlarms => (Role::Operator, Scope::Steer),
-            Self::EditVehicles | Self::EditCards => (Role::Operator, Scope::Administer),
+            Self::EditVehicles | Self::EditCards | Self::EditPlants => (Role::Operator, Scope::Administer),
             Self::Administer => (Role::Admin, Scope::Administer),
         }
     }
@@ -98,7 +101,7 @@ mod tests {
         };
         Action::ALL
             .iter()
-            .zip("RSoaksvcA".chars())
+            .zip("RSoaksvcpA".chars())
             .map(|(action, letter)| {
                 if may(&principal, action, subject) {
                     letter
@@ -115,20 +118,26 @@ mod tests {
         let (home, yard) = (SiteId::new("home").unwrap(), SiteId::new("yard").unwrap());
         let evse = EvseId::new("left").unwrap();
         for (everywhere, at_home, on_home, on_yard, on_installation) in [
-            (None, None, ".........", ".........", "........."),
-            (Some(Viewer), None, "R........", "R........", "R........"),
-            (Some(User), None, "RSo......", "RSo......", "RSo......"),
-            (Some(Operator), None, "RSoaksvc.", "RSoaksvc.", "RSoaksvc."),
-            (Some(Admin), None, "RSoaksvcA", "RSoaksvcA", "RSoaksvcA"),
-            (None, Some(Viewer), "R........", ".........", "........."),
-            (None, Some(Admin), "RSoaksvcA", ".........", "........."),
-            (Some(Admin), Some(Viewer), "R........", "RSoaksvcA", "RSoaksvcA"),
+            (None, None, "..........", "..........", ".........."),
+            (Some(Viewer), None, "R.........", "R.........", "R........."),
+            (Some(User), None, "RSo.......", "RSo.......", "RSo......."),
+            (Some(Operator), None, "RSoaksvcp.", "RSoaksvcp.", "RSoaksvcp."),
+            (Some(Admin), None, "RSoaksvcpA", "RSoaksvcpA", "RSoaksvcpA"),
+            (None, Some(Viewer), "R.........", "..........", ".........."),
+            (None, Some(Admin), "RSoaksvcpA", "..........", ".........."),
+            (
+                Some(Admin),
+                Some(Viewer),
+                "R.........",
+                "RSoaksvcpA",
+                "RSoaksvcpA",
+            ),
             (
                 Some(Viewer),
                 Some(Operator),
-                "RSoaksvc.",
-                "R........",
-                "R........",
+                "RSoaksvcp.",
+                "R.........",
+                "R.........",
             ),
         ] {
             let sites: BTreeMap<_, _> = at_home.map(|role| (home.clone(), role)).into_iter().collect();
@@ -151,13 +160,13 @@ mod tests {
     #[test]
     fn scopes_take_away_and_never_give() {
         for (role, scopes, expected) in [
-            (Role::Admin, &[][..], "........."),
-            (Role::Admin, &[Scope::Read], "R.oa.s..."),
-            (Role::Admin, &[Scope::Steer], ".S..k...."),
-            (Role::Admin, &[Scope::Administer], "......vcA"),
-            (Role::User, &[Scope::Read], "R.o......"),
-            (Role::User, &Scope::ALL, "RSo......"),
-            (Role::Viewer, &[Scope::Steer, Scope::Administer], "........."),
+            (Role::Admin, &[][..], ".........."),
+            (Role::Admin, &[Scope::Read], "R.oa.s...."),
+            (Role::Admin, &[Scope::Steer], ".S..k....."),
+            (Role::Admin, &[Scope::Administer], "......vcpA"),
+            (Role::User, &[Scope::Read], "R.o......."),
+            (Role::User, &Scope::ALL, "RSo......."),
+            (Role::Viewer, &[Scope::Steer, Scope::Administer], ".........."),
         ] {
             let grant = Grant::Roles(Roles {
                 scopes: scopes.iter().copied().collect::<BTreeSet<_>>(),
@@ -177,13 +186,13 @@ mod tests {
         let (left, right) = (EvseId::new("left").unwrap(), EvseId::new("right").unwrap());
         let own = || Grant::Evse(left.clone());
         for (grant, subject, expected) in [
-            (own(), Subject::Evse(&site, &left), "RS......."),
-            (own(), Subject::Evse(&site, &right), "........."),
-            (own(), Subject::Site(&site), "........."),
-            (own(), Subject::Installation, "........."),
-            (Grant::OpenRead, Subject::Evse(&site, &left), "R........"),
-            (Grant::OpenRead, Subject::Site(&site), "R........"),
-            (Grant::OpenRead, Subject::Installation, "R........"),
+            (own(), Subject::Evse(&site, &left), "RS........"),
+            (own(), Subject::Evse(&site, &right), ".........."),
+            (own(), Subject::Site(&site), ".........."),
+            (own(), Subject::Installation, ".........."),
+            (Grant::OpenRead, Subject::Evse(&site, &left), "R........."),
+            (Grant::OpenRead, Subject::Site(&site), "R........."),
+            (Grant::OpenRead, Subject::Installation, "R........."),
         ] {
             assert_eq!(allowed(grant, &subject), expected, "{subject:?}");
         }

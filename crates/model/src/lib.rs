@@ -19,6 +19,7 @@ pub mod money;
 pub mod noun;
 pub mod outbox;
 pub mod phases;
+pub mod plant;
 pub mod reading;
 pub mod reason;
 pub mod secret;

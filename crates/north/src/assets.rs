@@ -163,7 +163,7 @@ fn best_form<Files: RustEmbed>(
 }
 
 /// Whether `Accept-Encoding` names the encoding and does not give it the weight 0.
-fn takes(asked: &HeaderMap, encoding: &str) -> bool {
+pub(crate) fn takes(asked: &HeaderMap, encoding: &str) -> bool {
     let texts = asked
         .get_all(header::ACCEPT_ENCODING)
         .iter()

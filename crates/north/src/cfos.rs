@@ -27,6 +27,7 @@ pub(crate) const DOOR: Door = Door {
             .route("/site/{site}/cnf", get(one_site).post(one_site))
     },
     at_once: None,
+    native: None,
 };
 
 /// Who asks without a site knows one only.

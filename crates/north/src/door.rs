@@ -3,15 +3,20 @@
 //! A dialect that is answered over HTTP has a file or folder here, with one [`Door`] in it, and a line in
 //! [`DOORS`]. Our own API and the page are no dialects; they get what no door takes.
 
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::Router;
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::native::error::ApiError;
-use crate::{State, cfos, goe};
+use crate::{State, cfos, goe, shinemonitor};
 
 /// All of them.
-pub(crate) const DOORS: [&Door; 2] = [&goe::DOOR, &cfos::DOOR];
+pub(crate) const DOORS: [&Door; 3] = [&goe::DOOR, &cfos::DOOR, &shinemonitor::DOOR];
 
 /// How others are answered in one dialect.
 pub(crate) struct Door {
@@ -29,6 +34,24 @@ pub(crate) struct Door {
     pub routes: fn(&State) -> Router<State>,
     /// What it answers in front of the router.
     pub at_once: Option<MakeAtOnce>,
+    /// What our own API says of it, to who is signed in.
+    pub native: Option<fn() -> OpenApiRouter<State>>,
+}
+
+/// What doors remember between requests, of each type one thing: a router and what answers in front of it share it.
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+
+impl Memory {
+    /// The one of a type, which is made when it is asked for first.
+    pub fn of<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = all
+            .entry(TypeId::of::<T>())
+            .or_insert_with(|| Arc::new(T::default()));
+        // Under its own id stands nothing of another type.
+        Arc::clone(kept).downcast().unwrap_or_default()
+    }
 }
 
 /// Makes what answers for one router.
@@ -93,6 +116,10 @@ mod tests {
             ("/goe", Some("goe")),
             ("/cnf", Some("cfos")),
             ("/site/home/cnf", Some("cfos")),
+            ("/public", Some("shinemonitor")),
+            ("/public/", Some("shinemonitor")),
+            ("/public/index.html", Some("shinemonitor")),
+            ("/publication", None),
             ("/api/status/", None),
             ("/api/v1/sites", None),
             ("/sites/home", None),

@@ -19,6 +19,7 @@ pub mod native;
 pub mod networks;
 pub mod outbox;
 pub mod readiness;
+mod shinemonitor;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -70,6 +71,8 @@ pub struct State {
     backing_up: Arc<tokio::sync::Semaphore>,
     /// Counts the links of this process, by driver.
     links: Arc<dyn Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync>,
+    /// What doors remember between requests.
+    memory: Arc<door::Memory>,
     /// How the sources of vehicles do.
     sources: tokio::sync::watch::Receiver<SourceStates>,
 }
@@ -100,6 +103,7 @@ impl State {
             changing: Arc::default(),
             data: None,
             backing_up: Arc::new(tokio::sync::Semaphore::new(1)),
+            memory: Arc::default(),
             // Nobody changes it: nothing is followed.
             links: Arc::new(BTreeMap::new),
             sources: tokio::sync::watch::channel(SourceStates::new()).1,

@@ -21,5 +21,12 @@ pub mod wire;
 
 pub use titles::Lang;
 
+/// What the other rooms call this dialect: the audit log, metrics, accounts.
+pub const DIALECT: model::dialect::Dialect = model::dialect::Dialect {
+    name: "shinemonitor",
+    title: "ShineMonitor",
+    switched: "answers",
+};
+
 #[cfg(test)]
 mod tests;

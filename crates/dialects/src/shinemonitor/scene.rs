@@ -7,7 +7,6 @@ use jiff::tz::TimeZone;
 use model::alarm::Severity;
 use model::device::{MeterRole, Wish};
 use model::id::{DeviceId, EvseId, SiteId};
-use model::money::PerKwh;
 use model::reading::{Measured, PilotState, Quantity};
 use model::site::Position;
 use model::time::{Millis, Timestamp};
@@ -17,6 +16,8 @@ use model::view::Flow;
 use super::error::{Code, Refusal};
 use super::params::DeviceName;
 use super::want::{Series, Subject};
+
+pub use model::plant::{Prices, Sheet};
 
 /// Plants, gateways and devices are those of the caller, in an order that stays.
 #[derive(Clone, Copy, Debug)]
@@ -102,76 +103,6 @@ pub struct Plant {
     pub sheet: Sheet,
     pub flow: Flow,
     pub has_open_alarm: bool,
-}
-
-/// What nobody measures.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sheet {
-    pub address: Address,
-    pub installed: Option<Timestamp>,
-    /// What was planned; without it what the inverters can.
-    pub nominal: Option<Watts>,
-    pub year_estimate: WattHours,
-    /// Added to the lifetime counters: what was produced before they began.
-    pub offset: WattHours,
-    /// Grams saved per kWh.
-    pub coal: i64,
-    pub co2: i64,
-    pub so2: i64,
-    pub prices: Prices,
-    pub currency: Currency,
-    pub design_company: String,
-    pub picture: String,
-    pub thumbnail: String,
-}
-
-impl Default for Sheet {
-    fn default() -> Self {
-        Self {
-            address: Address::default(),
-            installed: None,
-            nominal: None,
-            year_estimate: WattHours::ZERO,
-            offset: WattHours::ZERO,
-            coal: 400,
-            co2: 990,
-            so2: 30,
-            prices: Prices::default(),
-            currency: Currency::default(),
-            design_company: String::new(),
-            picture: String::new(),
-            thumbnail: String::new(),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Address {
-    pub country: String,
-    pub province: String,
-    pub city: String,
-    pub county: String,
-    pub town: String,
-    pub village: String,
-    pub street: String,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Prices {
-    /// What a produced kWh is worth.
-    pub unit: PerKwh,
-    pub sold: PerKwh,
-    pub own_use: PerKwh,
-    pub bought: PerKwh,
-    pub consumed: PerKwh,
-    pub fed_in: PerKwh,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Currency {
-    pub symbol: String,
-    /// Three letters.
-    pub code: String,
 }
 
 /// A data logger, or what stands for one where there is none.

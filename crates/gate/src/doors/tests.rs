@@ -673,6 +673,26 @@ async fn sessions_end_in_time_by_their_owner_and_are_renewed_by_themselves() {
 }
 
 #[tokio::test]
+async fn a_session_is_known_at_once_where_what_was_sent_is_right() {
+    let house = House::new().await;
+    let number = made(&house, "vplant", "bd19f1").await;
+    let own = session(&house, "vplant", "bd19f1").await;
+    let other = session(&house, "vplant", "bd19f1").await;
+    let ask = |dialect: &Dialect, token: &Secret, secret: &Secret| {
+        let holds = |known: &Secret| known == secret;
+        let caller = house.gate.door_session_at_once(dialect, token.expose(), holds);
+        caller.map(|caller| caller.access.thing)
+    };
+    let account = Some(Thing::Account(number));
+    assert_eq!(ask(&SUN, &own.token, &own.secret), account);
+    assert_eq!(ask(&SUN, &own.token, &other.secret), None);
+    assert_eq!(ask(&SUN, &own.secret, &own.secret), None);
+    assert_eq!(ask(&BOX, &own.token, &own.secret), None);
+    house.pass(LIFE);
+    assert_eq!(ask(&SUN, &own.token, &own.secret), None);
+}
+
+#[tokio::test]
 async fn an_account_has_at_most_a_thousand_sessions() {
     let house = House::new().await;
     made(&house, "vplant", "bd19f1").await;

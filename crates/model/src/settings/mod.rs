@@ -4,6 +4,7 @@
 mod control;
 mod goe;
 mod mail;
+mod shinemonitor;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,7 @@ use crate::vehicle::Vehicle;
 pub use control::ControlSettings;
 pub use goe::{ChosenGoe, GoeCharger, GoeSettings, SetStatus};
 pub use mail::{MailSettings, MailTls};
+pub use shinemonitor::{ShinemonitorPlant, ShinemonitorSettings};
 
 /// Everything that one process needs to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub struct Settings {
     pub host_names: Vec<String>,
     pub control: ControlSettings,
     pub goe: GoeSettings,
+    #[serde(default)]
+    pub shinemonitor: ShinemonitorSettings,
     pub backup: BackupSettings,
     /// Those of the file; others are in the store.
     pub tariffs: Vec<Tariff>,

@@ -30,8 +30,8 @@ use dialects::goe::value::Reading;
 use gate::address::goe_serial_of_host;
 use model::settings::SetStatus;
 
-use crate::State;
 use crate::door::Door;
+use crate::{State, native};
 use asked::{Asked, Form, query_of};
 use at_once::AtOnce;
 pub use charger::{Charger, Door as ChargerDoor};
@@ -52,6 +52,7 @@ pub(crate) const DOOR: Door = Door {
     refuses: |status, uri| (status == StatusCode::METHOD_NOT_ALLOWED).then(|| method_not_allowed(uri)),
     routes,
     at_once: Some(AtOnce::boxed),
+    native: Some(native::goe::routes),
 };
 
 /// What the handlers work with.

@@ -13,6 +13,8 @@ use gate::{Action, By, Denied, Principal, Subject, Switches, Thing};
 use model::id::{EvseId, SiteId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::audit::note;
 use super::auth::allow;
@@ -23,6 +25,16 @@ use super::users::DOOR;
 use super::wire::{GoeDoorChange, GoeKey, GoeKeyList, GoeSource, GoeValues, GoeView, GoeWrite};
 use crate::State;
 use crate::goe::{Charger, ChargerDoor as Door, Writer, write_all};
+
+/// All of these, for who is signed in.
+pub fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new()
+        .routes(routes!(show, change))
+        .routes(routes!(renew_token))
+        .routes(routes!(keys))
+        .routes(routes!(values))
+        .routes(routes!(write))
+}
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

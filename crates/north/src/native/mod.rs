@@ -24,6 +24,7 @@ pub mod paging;
 pub mod session;
 pub mod sessions;
 pub mod settings;
+pub mod shinemonitor;
 pub mod sites;
 pub mod storage;
 pub mod tariffs;
@@ -41,6 +42,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::door::DOORS;
 use crate::{State, address, limits};
 use error::ApiError;
 
@@ -57,6 +59,12 @@ struct Document;
 
 /// Routes that need somebody who is signed in.
 fn closed() -> OpenApiRouter<State> {
+    let of_doors = DOORS.iter().filter_map(|door| door.native);
+    of_doors.fold(ours(), |routes, native| routes.merge(native()))
+}
+
+/// Those that are of no door.
+fn ours() -> OpenApiRouter<State> {
     OpenApiRouter::new()
         .routes(routes!(sites::list))
         .routes(routes!(sites::show))
@@ -64,11 +72,6 @@ fn closed() -> OpenApiRouter<State> {
         .routes(routes!(devices::show))
         .routes(routes!(evses::list))
         .routes(routes!(evses::show))
-        .routes(routes!(goe::show, goe::change))
-        .routes(routes!(goe::renew_token))
-        .routes(routes!(goe::keys))
-        .routes(routes!(goe::values))
-        .routes(routes!(goe::write))
         .routes(routes!(intents::create))
         .routes(routes!(history::show))
         .routes(routes!(history::export))

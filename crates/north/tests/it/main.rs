@@ -18,6 +18,7 @@ mod rest;
 mod session;
 mod sessions;
 mod settings;
+mod shinemonitor;
 mod tariffs;
 mod users;
 mod vehicles;

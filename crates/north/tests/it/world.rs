@@ -412,6 +412,7 @@ fn settings() -> Settings {
             chargers: chargers.into(),
             ..GoeSettings::default()
         },
+        shinemonitor: model::settings::ShinemonitorSettings::default(),
         backup: model::settings::BackupSettings::default(),
         personal_data: model::settings::PersonalData::default(),
         tariffs: Vec::new(),

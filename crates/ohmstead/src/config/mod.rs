@@ -11,6 +11,7 @@ mod link;
 mod outward;
 mod problems;
 mod section;
+mod shinemonitor;
 mod site;
 mod tariff;
 mod tls;
@@ -195,6 +196,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
     let sites = told.take(site::read_all(root, &gateways));
     gateway::check(root, &sites);
     let goe = told.take(goe::read(root, &sites));
+    let shinemonitor = told.take(shinemonitor::read(root, &sites));
     let price_providers = tariff::read_providers(root);
     let tariffs = tariff::read_all(root, &sites, &price_providers);
     let vehicles = told.take(vehicle::read_all(root, &sites));
@@ -207,6 +209,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             host_names,
             control,
             goe,
+            shinemonitor,
             backup,
             tariffs,
             vehicles,

@@ -107,6 +107,38 @@ async fn every_door_shows_the_same_site_and_a_wish_reads_back_everywhere() {
 }
 
 #[tokio::test]
+async fn both_signatures_that_the_vendor_prints_succeed_as_live_calls() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = Demo::start(dir.path()).await;
+    all_online(&demo).await;
+    for _ in 0..2 {
+        let login = demo
+            .get(
+                "/public/?sign=675bd5418fce7be5e30b920a16a46ce075c90a35&salt=1491967716993\
+                 &action=auth&usr=vplant&company-key=0123456789ABCDEF",
+            )
+            .await;
+        assert_eq!(login["desc"], "ERR_NONE", "{login}");
+        assert_eq!(
+            (&login["dat"]["uid"], &login["dat"]["role"]),
+            (&json!(1), &json!(0))
+        );
+        let call = demo
+            .get(
+                "/public/?sign=f0c57c88bdd73a1867355068e9e3c49d735ae668&salt=1491967717697\
+                 &token=88d22d819e31897eea2d9d5b9f7792cf4065ac5372aad3672f5e4e147cd25b5f\
+                 &action=queryCollectorInfo&pn=G0916522248153",
+            )
+            .await;
+        assert_eq!(
+            call["dat"]["collector"][0]["pn"], demo.json["shinemonitor"]["pn"],
+            "{call}"
+        );
+    }
+    assert_eq!(demo.process.terminate().await, Some(0));
+}
+
+#[tokio::test]
 async fn a_client_with_a_fixed_host_finds_its_charger_over_tls_however_it_writes() {
     let dir = tempfile::tempdir().unwrap();
     let demo = Demo::start(dir.path()).await;

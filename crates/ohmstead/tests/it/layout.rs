@@ -110,7 +110,6 @@ const NAMED: &[(&str, usize)] = &[
     ("gate/src/address.rs", 3),
     ("model/src/document.rs", 2),
     ("model/src/intent.rs", 1),
-    ("north/src/native/mod.rs", 5),
     ("north/src/native/wire/mod.rs", 3),
     ("north/src/native/wire/settings.rs", 6),
     ("north/src/native/wire/user.rs", 1),

@@ -40,6 +40,7 @@ mod intent;
 mod outbox;
 mod session;
 pub mod settings;
+pub mod shinemonitor;
 mod site;
 mod storage;
 mod tariff;

@@ -16,16 +16,16 @@ mirror!(
     Role = model::user::Role { Viewer, User, Operator, Admin }
 );
 
-type SiteRoles = BTreeMap<String, Role>;
+pub(super) type SiteRoles = BTreeMap<String, Role>;
 
-fn roles_shown(sites: &BTreeMap<SiteId, model::user::Role>) -> SiteRoles {
+pub(super) fn roles_shown(sites: &BTreeMap<SiteId, model::user::Role>) -> SiteRoles {
     sites
         .iter()
         .map(|(site, role)| (site.to_string(), (*role).into()))
         .collect()
 }
 
-fn roles_read(sites: Option<SiteRoles>) -> Result<BTreeMap<SiteId, model::user::Role>, ApiError> {
+pub(super) fn roles_read(sites: Option<SiteRoles>) -> Result<BTreeMap<SiteId, model::user::Role>, ApiError> {
     let sites = sites.into_iter().flatten();
     sites
         .map(|(site, role)| Ok((id("sites", &site)?, role.into())))
@@ -219,7 +219,7 @@ pub struct UserBody {
     pub notify: Option<Notify>,
 }
 
-const fn yes() -> bool {
+pub(super) const fn yes() -> bool {
     true
 }
 

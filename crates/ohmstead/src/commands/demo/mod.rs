@@ -7,6 +7,7 @@ mod cfos;
 mod goe;
 mod native;
 mod people;
+mod shinemonitor;
 mod tariffs;
 mod tell;
 mod tls;
@@ -73,6 +74,7 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     yard::break_it(&house, &settings.sites[1]).await?;
     let token = native::open(&house.gate, &data).await?;
     goe::open(&house.gate).await?;
+    shinemonitor::open(&house.gate, &settings.sites[0].id, started.wall).await?;
 
     people::settle_in(&house.gate).await?;
     let past = past(&house, &settings, seed, counters, started.wall).await?;
@@ -102,6 +104,7 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     let told = [
         native::tell(gate, &base, &token, &settings.sites[0].id)?,
         goe::tell(gate, &base)?,
+        shinemonitor::tell(&base),
         tls::tell(&data, secure_at),
         cfos::tell(&base),
     ];
@@ -121,6 +124,7 @@ fn settings(
     seed: u64,
     addresses: &BTreeMap<DeviceId, SocketAddr>,
 ) -> anyhow::Result<Settings> {
+    let sites = vec![demo::home_site(&demo::home(seed), addresses), demo::yard_site()];
     Ok(Settings {
         listen,
         tls: TlsSettings {
@@ -130,6 +134,7 @@ fn settings(
         host_names: Vec::new(),
         control: ControlSettings::default(),
         goe: goe::settings()?,
+        shinemonitor: shinemonitor::settings(&sites[0].id),
         // The demo's directory is made anew at will.
         personal_data: PersonalData::default(),
         backup: BackupSettings {
@@ -147,7 +152,7 @@ fn settings(
         mail: None,
         given: Given::default(),
         gateways: Vec::new(),
-        sites: vec![demo::home_site(&demo::home(seed), addresses), demo::yard_site()],
+        sites,
     })
 }
 

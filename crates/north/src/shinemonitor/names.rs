@@ -1,0 +1,108 @@
+//! What this dialect calls our sites and devices: numbers, assigned once and never given away again.
+//!
+//! | name | of | what |
+//! |---|---|---|
+//! | `plant:1` | a site | the number of its plant |
+//! | `pn:G0000000000001` | a site | the number of what stands for its data logger |
+//! | `addr,<pn>:1` | a device | its address behind that logger |
+//! | `sn:1` | a device | what its serial number ends with |
+
+use std::collections::BTreeMap;
+
+use super::sheets::Sheets;
+use crate::State;
+use dialects::shinemonitor::DIALECT;
+use dialects::shinemonitor::params::DeviceName;
+use dialects::shinemonitor::scene::DeviceType;
+use gate::{Gate, GateError, Thing};
+use model::device::DeviceKind;
+use model::id::{DeviceId, SiteId};
+use model::plant::PlantSheet;
+use model::settings::Settings;
+use model::site::Site;
+
+const PN: &str = "pn:";
+
+/// The names of all that the settings know.
+pub struct Names {
+    pub plants: BTreeMap<SiteId, PlantName>,
+    pub devices: BTreeMap<DeviceId, DeviceName>,
+}
+
+pub struct PlantName {
+    pub pid: i64,
+    pub pn: String,
+}
+
+impl Names {
+    /// Assigns what has none yet, in the order of the settings.
+    pub async fn settle(state: &State, sheets: &Sheets) -> Result<Self, GateError> {
+        let gate = state.gate.as_ref();
+        let mut names = Self {
+            plants: BTreeMap::new(),
+            devices: BTreeMap::new(),
+        };
+        for site in &state.settings.sites {
+            let thing = Thing::Site(site.id.clone());
+            let pid = gate.number(&DIALECT, "plant", &thing).await?;
+            let pn = pn_of(gate, &state.settings, site, pid).await?;
+            for device in &site.devices {
+                let thing = Thing::Device(device.id.clone());
+                let devaddr = gate.number(&DIALECT, &format!("addr,{pn}"), &thing).await?;
+                let sn = gate.number(&DIALECT, "sn", &thing).await?;
+                let name = DeviceName {
+                    pn: pn.clone(),
+                    devcode: type_of(&device.kind).number(),
+                    devaddr: devaddr.into(),
+                    sn: format!("99{sn:011}"),
+                };
+                names.devices.insert(device.id.clone(), name);
+            }
+            let pid = pid.into();
+            names.plants.insert(site.id.clone(), PlantName { pid, pn });
+            begin_sheet(state, sheets, &site.id).await?;
+        }
+        Ok(names)
+    }
+
+    /// The site of a plant.
+    pub fn site(&self, pid: i64) -> Option<&SiteId> {
+        let mut plants = self.plants.iter();
+        plants.find_map(|(site, plant)| (plant.pid == pid).then_some(site))
+    }
+}
+
+/// What the settings say, else what it was called before, else a number of ours.
+async fn pn_of(gate: &Gate, settings: &Settings, site: &Site, pid: u32) -> Result<String, GateError> {
+    let thing = Thing::Site(site.id.clone());
+    let mut plants = settings.shinemonitor.plants.iter();
+    let pn = match plants.find(|plant| plant.site == site.id) {
+        Some(plant) => plant.pn.clone(),
+        None => {
+            let known = gate.names_of(&DIALECT, &thing);
+            let known = known.iter().find_map(|name| name.strip_prefix(PN));
+            known.map_or_else(|| format!("G{pid:013}"), str::to_owned)
+        }
+    };
+    gate.assign(&DIALECT, &format!("{PN}{pn}"), &thing).await?;
+    Ok(pn)
+}
+
+/// A plant has existed since it was first shown.
+async fn begin_sheet(state: &State, sheets: &Sheets, site: &SiteId) -> Result<(), GateError> {
+    let store = state.store.as_ref();
+    if !sheets.all(store).await?.contains_key(site) {
+        let sheet = PlantSheet::new(site.clone(), state.clock.now().wall);
+        sheets.put(store, sheet).await?;
+    }
+    Ok(())
+}
+
+pub const fn type_of(kind: &DeviceKind) -> DeviceType {
+    match kind {
+        DeviceKind::Meter { role } => DeviceType::Meter(*role),
+        DeviceKind::Inverter { .. } => DeviceType::Inverter,
+        DeviceKind::Battery { .. } => DeviceType::Battery,
+        DeviceKind::ChargingStation { .. } => DeviceType::Charger,
+    }
+}

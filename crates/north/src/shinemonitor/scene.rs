@@ -1,0 +1,227 @@
+//! What a caller may see of the running house.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dialects::shinemonitor::DIALECT;
+use dialects::shinemonitor::error::Refusal;
+use dialects::shinemonitor::params::DeviceName;
+use dialects::shinemonitor::scene::{Account, Charger, Device, Gateway, Plant, Scene};
+use gate::{Account as Kept, Action, DoorCaller, Subject};
+use model::alarm::Severity;
+use model::device::{Device as Configured, DeviceKind, LinkState};
+use model::id::SiteId;
+use model::plant::PlantSheet;
+use model::site::Site;
+use model::time::{Millis, Now, Timestamp};
+use model::units::Watts;
+use model::view::{DeviceView, SiteView};
+use store::calendar::{self, TimeZone};
+
+use super::names::{Names, type_of};
+use super::{Shell, accounts, failed};
+
+/// A site whose last view is older is not running.
+const RUNNING: Millis = Millis(60_000);
+
+/// All that a [`Scene`] shows.
+pub struct Stage {
+    now: Timestamp,
+    caller: Account,
+    others: Vec<Account>,
+    plants: Vec<Plant>,
+    gateways: Vec<Gateway>,
+    devices: Vec<Device>,
+    all_plants: BTreeSet<i64>,
+    /// What it was made from.
+    views: BTreeMap<SiteId, Arc<SiteView>>,
+}
+
+impl Stage {
+    /// The view that a device was found in.
+    pub fn view_of(&self, name: &DeviceName) -> Option<&Arc<SiteView>> {
+        let device = self.devices.iter().find(|device| device.name == *name)?;
+        self.views.get(&device.site)
+    }
+
+    pub fn scene(&self) -> Scene<'_> {
+        Scene {
+            now: self.now,
+            caller: &self.caller,
+            others: &self.others,
+            plants: &self.plants,
+            gateways: &self.gateways,
+            devices: &self.devices,
+            all_plants: &self.all_plants,
+        }
+    }
+}
+
+impl Shell {
+    /// Sites and devices in the order of the settings.
+    pub(super) async fn stage(&self, caller: &DoorCaller) -> Result<Stage, Refusal> {
+        let (state, names) = (&self.state, self.names().await?);
+        let now = state.clock.now();
+        let own = self.account(caller)?;
+        let all = state.gate.accounts(&DIALECT);
+        let others = all
+            .iter()
+            .rev()
+            .filter(|other| accounts::is_shown_to(&own, other));
+        let mut stage = Stage {
+            now: now.wall,
+            caller: accounts::account(&own),
+            others: others.map(accounts::account).collect(),
+            plants: Vec::new(),
+            gateways: Vec::new(),
+            devices: Vec::new(),
+            all_plants: names.plants.values().map(|plant| plant.pid).collect(),
+            views: BTreeMap::new(),
+        };
+        let sheets = self.sheets.all(state.store.as_ref()).await;
+        let sheets = sheets.map_err(|error| failed("cannot read the sheets of plants", &error))?;
+        for site in &state.settings.sites {
+            if !gate::may(&caller.principal, &Action::Read, &Subject::Site(&site.id)) {
+                continue;
+            }
+            let sheet = sheets.get(&site.id).cloned();
+            let view = state.bus.latest_view(&site.id).await;
+            if let Some(view) = &view {
+                stage.views.insert(site.id.clone(), Arc::clone(view));
+            }
+            let seen = Seen {
+                site,
+                sheet: sheet.unwrap_or_else(|| PlantSheet::new(site.id.clone(), now.wall)),
+                view,
+                now,
+            };
+            seen.enter(&mut stage, names, &all);
+        }
+        Ok(stage)
+    }
+}
+
+/// What is known of a site.
+struct Seen<'a> {
+    site: &'a Site,
+    sheet: PlantSheet,
+    view: Option<Arc<SiteView>>,
+    now: Now,
+}
+
+impl Seen<'_> {
+    fn enter(self, stage: &mut Stage, names: &Names, accounts: &[Kept]) {
+        let Some(name) = names.plants.get(&self.site.id) else {
+            return;
+        };
+        let devices = self.site.devices.iter();
+        stage
+            .devices
+            .extend(devices.filter_map(|device| self.device(device, names, name.pid)));
+        stage.gateways.push(Gateway {
+            pn: name.pn.clone(),
+            pid: name.pid,
+            alias: self.site.name.clone(),
+            period: self.period(),
+            is_online: self.is_running(),
+            kind: None,
+            firmware: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        });
+        stage.plants.push(self.plant(name.pid, accounts));
+    }
+
+    fn is_running(&self) -> bool {
+        let age = |view: &Arc<SiteView>| self.now.monotonic - view.at.monotonic;
+        self.view.as_ref().is_some_and(|view| age(view) <= RUNNING)
+    }
+
+    /// How often the site reads its devices: as often as that which is read most often.
+    fn period(&self) -> Millis {
+        let devices = self.site.devices.iter().filter(|device| device.enabled);
+        devices.map(|device| device.period).min().unwrap_or(RUNNING)
+    }
+
+    fn plant(self, pid: i64, accounts: &[Kept]) -> Plant {
+        let owner = accounts::owner_of(accounts, &self.site.id);
+        let is_running = self.is_running();
+        let Self {
+            site, sheet, view, ..
+        } = self;
+        let view = view.as_ref();
+        Plant {
+            pid,
+            site: site.id.clone(),
+            name: sheet.name.unwrap_or_else(|| site.name.clone()),
+            owner: owner.map_or(0, |owner| owner.number.into()),
+            owner_name: owner.map(|owner| owner.name.clone()).unwrap_or_default(),
+            zone: calendar::zone(&site.time_zone).unwrap_or(TimeZone::UTC),
+            position: sheet.position.or(site.position),
+            nominal_voltage: site.nominal_voltage,
+            created: sheet.created,
+            sheet: sheet.sheet,
+            flow: view
+                .filter(|_| is_running)
+                .map(|view| view.flow)
+                .unwrap_or_default(),
+            has_open_alarm: view.is_some_and(|view| !view.alarms.is_empty()),
+        }
+    }
+
+    fn device(&self, device: &Configured, names: &Names, pid: i64) -> Option<Device> {
+        let view = self.view.as_ref();
+        let shown = view.and_then(|view| view.devices.iter().find(|shown| shown.id == device.id));
+        let is_up = |shown: &DeviceView| shown.link == LinkState::Online && shown.last_seen.is_some();
+        let is_running = self.is_running();
+        Some(Device {
+            name: names.devices.get(&device.id)?.clone(),
+            site: self.site.id.clone(),
+            id: device.id.clone(),
+            pid,
+            alias: device.name.clone(),
+            kind: type_of(&device.kind),
+            is_online: is_running && shown.is_some_and(is_up),
+            is_fresh: is_running && shown.is_some_and(|shown| shown.is_fresh),
+            last_seen: shown.and_then(|shown| shown.last_seen),
+            alarm: self.alarm(device),
+            measured: shown.map(|shown| shown.measured.clone()).unwrap_or_default(),
+            fields: None,
+            rated: rated(&device.kind),
+            identity: shown.and_then(|shown| shown.identity.clone()),
+            charger: self.charger(device),
+            controls: Arc::new([]),
+            raw: None,
+            takes_text: false,
+        })
+    }
+
+    /// The worst of what is wrong with a device.
+    fn alarm(&self, device: &Configured) -> Option<Severity> {
+        let alarms = self.view.iter().flat_map(|view| &view.alarms);
+        let own = alarms.filter(|alarm| alarm.device.as_ref() == Some(&device.id));
+        own.map(|alarm| alarm.severity).max()
+    }
+
+    /// A station charges one car here: that of its first EVSE.
+    fn charger(&self, device: &Configured) -> Option<Charger> {
+        let evse = device.evses().first()?;
+        let shown = self.view.as_ref()?;
+        let shown = shown.evses.iter().find(|shown| shown.id == evse.id)?;
+        Some(Charger {
+            evse: evse.id.clone(),
+            min: shown.min,
+            max: shown.max,
+            switches_phases: shown.phase_switching,
+            wish: shown.wish,
+            pilot: shown.status.pilot,
+            session_energy: shown.status.session_energy,
+        })
+    }
+}
+
+fn rated(kind: &DeviceKind) -> Option<Watts> {
+    match kind {
+        DeviceKind::Inverter { rated_power } => *rated_power,
+        DeviceKind::Battery { max_discharge, .. } => Some(*max_discharge),
+        DeviceKind::Meter { .. } | DeviceKind::ChargingStation { .. } => None,
+    }
+}
