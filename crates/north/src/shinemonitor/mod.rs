@@ -155,8 +155,9 @@ impl Shell {
 
     async fn business(&self, call: &Business<'_>, from: IpAddr, means: Means) -> Result<Dat, Refusal> {
         let caller = self.caller(call, from).await?;
-        let stage = self.stage(&caller).await?;
-        let (params, scene) = (call.params(), stage.scene());
+        let params = call.params();
+        let stage = self.stage(&caller, params).await?;
+        let scene = stage.scene();
         let wants = call.row.wants(params, &scene)?;
         let mut got = Vec::with_capacity(wants.len());
         for want in wants {

@@ -7,12 +7,13 @@
 //! | `addr,<pn>:1` | a device | its address behind that logger |
 //! | `sn:1` | a device | what its serial number ends with |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::sheets::Sheets;
 use crate::State;
 use dialects::shinemonitor::DIALECT;
-use dialects::shinemonitor::params::DeviceName;
+use dialects::shinemonitor::params::{DeviceName, Params};
 use dialects::shinemonitor::scene::DeviceType;
 use gate::{Gate, GateError, Thing};
 use model::device::DeviceKind;
@@ -24,9 +25,14 @@ use model::site::Site;
 const PN: &str = "pn:";
 
 /// The names of all that the settings know.
+#[derive(Default)]
 pub struct Names {
     pub plants: BTreeMap<SiteId, PlantName>,
     pub devices: BTreeMap<DeviceId, DeviceName>,
+    /// Of every plant.
+    pub pids: Arc<BTreeSet<i64>>,
+    by_pid: BTreeMap<i64, SiteId>,
+    by_pn: BTreeMap<String, SiteId>,
 }
 
 pub struct PlantName {
@@ -38,10 +44,7 @@ impl Names {
     /// Assigns what has none yet, in the order of the settings.
     pub async fn settle(state: &State, sheets: &Sheets) -> Result<Self, GateError> {
         let gate = state.gate.as_ref();
-        let mut names = Self {
-            plants: BTreeMap::new(),
-            devices: BTreeMap::new(),
-        };
+        let mut names = Self::default();
         for site in &state.settings.sites {
             let thing = Thing::Site(site.id.clone());
             let pid = gate.number(&DIALECT, "plant", &thing).await?;
@@ -59,16 +62,34 @@ impl Names {
                 names.devices.insert(device.id.clone(), name);
             }
             let pid = pid.into();
+            names.by_pid.insert(pid, site.id.clone());
+            names.by_pn.insert(pn.clone(), site.id.clone());
             names.plants.insert(site.id.clone(), PlantName { pid, pn });
             begin_sheet(state, sheets, &site.id).await?;
         }
+        names.pids = Arc::new(names.by_pid.keys().copied().collect());
         Ok(names)
     }
 
     /// The site of a plant.
     pub fn site(&self, pid: i64) -> Option<&SiteId> {
-        let mut plants = self.plants.iter();
-        plants.find_map(|(site, plant)| (plant.pid == pid).then_some(site))
+        self.by_pid.get(&pid)
+    }
+
+    /// The sites of the plant and of the logger that a request names. `None`: it may be about any of them.
+    pub fn sites_of(&self, params: Params<'_>) -> Option<BTreeSet<&SiteId>> {
+        let (plant, logger) = (params.opt("plantid"), params.opt("pn"));
+        if plant.is_none() && logger.is_none() {
+            return None;
+        }
+        let mut sites = BTreeSet::new();
+        if let Some(plant) = plant {
+            sites.extend(self.site(plant.trim().parse().ok()?));
+        }
+        if let Some(logger) = logger {
+            sites.insert(self.by_pn.get(logger.as_ref())?);
+        }
+        Some(sites)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::error::Refusal;
-use dialects::shinemonitor::params::DeviceName;
+use dialects::shinemonitor::params::{DeviceName, Params};
 use dialects::shinemonitor::scene::{Account, Charger, Device, Gateway, Plant, Scene};
 use gate::{Account as Kept, Action, DoorCaller, Subject};
 use model::alarm::Severity;
@@ -32,7 +32,7 @@ pub struct Stage {
     plants: Vec<Plant>,
     gateways: Vec<Gateway>,
     devices: Vec<Device>,
-    all_plants: BTreeSet<i64>,
+    all_plants: Arc<BTreeSet<i64>>,
     /// What it was made from.
     views: BTreeMap<SiteId, Arc<SiteView>>,
 }
@@ -58,8 +58,9 @@ impl Stage {
 }
 
 impl Shell {
-    /// Sites and devices in the order of the settings.
-    pub(super) async fn stage(&self, caller: &DoorCaller) -> Result<Stage, Refusal> {
+    /// Sites and devices in the order of the settings. Of many sites only those that a request names: a scene of
+    /// all of them is the dearest part of an answer.
+    pub(super) async fn stage(&self, caller: &DoorCaller, params: Params<'_>) -> Result<Stage, Refusal> {
         let (state, names) = (&self.state, self.names().await?);
         let now = state.clock.now();
         let own = self.account(caller)?;
@@ -75,13 +76,15 @@ impl Shell {
             plants: Vec::new(),
             gateways: Vec::new(),
             devices: Vec::new(),
-            all_plants: names.plants.values().map(|plant| plant.pid).collect(),
+            all_plants: Arc::clone(&names.pids),
             views: BTreeMap::new(),
         };
         let sheets = self.sheets.all(state.store.as_ref()).await;
         let sheets = sheets.map_err(|error| failed("cannot read the sheets of plants", &error))?;
+        let named = names.sites_of(params);
         for site in &state.settings.sites {
-            if !gate::may(&caller.principal, &Action::Read, &Subject::Site(&site.id)) {
+            let is_named = named.as_ref().is_none_or(|named| named.contains(&site.id));
+            if !is_named || !gate::may(&caller.principal, &Action::Read, &Subject::Site(&site.id)) {
                 continue;
             }
             let sheet = sheets.get(&site.id).cloned();

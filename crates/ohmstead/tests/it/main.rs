@@ -20,3 +20,5 @@ mod metadata;
 mod postgres;
 mod process;
 mod serve;
+mod shinemonitor_doors;
+mod wire;
