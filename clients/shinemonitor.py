@@ -16,7 +16,7 @@ import shinemonitor_api
 import shinemonitor_api.aio
 from watchpower_api import WatchPowerAPI
 
-from harness import demo, equal, forward, until
+from harness import answers, demo, equal, forward, until
 
 LED = ["shinemonitor.com"]
 # As the vendor's pages print them.
@@ -32,9 +32,10 @@ CALL = (
 
 
 def start(binary, data):
-    """Starts the demo; answers its process and its demo.json, once its plant has something to show."""
+    """Starts the demo; answers its process and its demo.json, once its plant has a past."""
     process, told = demo(binary, data)
     forward("android.shinemonitor.com", 80, urllib.parse.urlsplit(told["base_url"]).port)
+    until(lambda: answers(told["base_url"] + "/readyz"), 120)
     until(lambda: ask(told, CALL)["err"] == 0)
     return process, told
 

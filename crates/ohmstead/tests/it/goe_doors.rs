@@ -1,7 +1,7 @@
 //! The go-e doors over the wire, with what clients get wrong and what nobody should send.
 
 use std::fmt::Write as _;
-use std::io::{self, Read};
+use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
