@@ -9,8 +9,8 @@
 
 use std::collections::BTreeMap;
 
-use super::sheets::Sheets;
 use crate::State;
+use crate::plant_sheets::Sheets;
 use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::params::DeviceName;
 use dialects::shinemonitor::scene::DeviceType;
