@@ -18,8 +18,10 @@ pub mod metrics;
 pub mod native;
 pub mod networks;
 pub mod outbox;
+mod plant_sheets;
 pub mod readiness;
 mod shinemonitor;
+mod solar;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -71,7 +73,7 @@ pub struct State {
     backing_up: Arc<tokio::sync::Semaphore>,
     /// Counts the links of this process, by driver.
     links: Arc<dyn Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync>,
-    /// What doors remember between requests.
+    /// What is remembered between requests.
     memory: Arc<door::Memory>,
     /// How the sources of vehicles do.
     sources: tokio::sync::watch::Receiver<SourceStates>,

@@ -216,7 +216,7 @@ pub fn home_site(world: &WorldSettings, addresses: &BTreeMap<DeviceId, SocketAdd
 /// What all inverters feed in per phase, as far as it may count as room for cars.
 fn credit(devices: &[Device]) -> MilliAmps {
     let rated = devices.iter().map(|device| match device.kind {
-        DeviceKind::Inverter { rated_power } => rated_power.unwrap_or_default(),
+        DeviceKind::Inverter { rated_power, .. } => rated_power.unwrap_or_default(),
         DeviceKind::Meter { .. } | DeviceKind::Battery { .. } | DeviceKind::ChargingStation { .. } => {
             Watts::ZERO
         }
@@ -241,6 +241,7 @@ fn modelled(device: &DeviceSettings, address: Option<&SocketAddr>) -> Device {
         Simulated::Inverter(pv) => (
             DeviceKind::Inverter {
                 rated_power: Some(pv.rated),
+                panels: vec![pv.panels()],
             },
             sunspec(),
         ),

@@ -10,8 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::sheets::Sheets;
 use crate::State;
+use crate::plant_sheets::Sheets;
 use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::params::{DeviceName, Params};
 use dialects::shinemonitor::scene::DeviceType;

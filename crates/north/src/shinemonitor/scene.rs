@@ -223,7 +223,7 @@ impl Seen<'_> {
 
 fn rated(kind: &DeviceKind) -> Option<Watts> {
     match kind {
-        DeviceKind::Inverter { rated_power } => *rated_power,
+        DeviceKind::Inverter { rated_power, .. } => *rated_power,
         DeviceKind::Battery { max_discharge, .. } => Some(*max_discharge),
         DeviceKind::Meter { .. } | DeviceKind::ChargingStation { .. } => None,
     }

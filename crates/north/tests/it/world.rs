@@ -398,7 +398,13 @@ fn settings() -> Settings {
                 role: MeterRole::Grid,
             },
         ),
-        device("pv", DeviceKind::Inverter { rated_power: None }),
+        device(
+            "pv",
+            DeviceKind::Inverter {
+                rated_power: None,
+                panels: Vec::new(),
+            },
+        ),
         station("left-station", "left"),
     ];
     let yard = ["lost", "barred", "quiet"].map(|id| station(id, id));
