@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
 use crate::id::GatewayId;
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 
 /// One link that leads to several devices, which may be of several sites. What reports and obeys are the devices:
 /// a gateway only carries.
@@ -26,17 +26,30 @@ pub struct Gateway {
 pub enum GatewayLink {
     /// Modbus TCP to a serial line (`192.168.1.21:502`). Units are its addresses, 0 to 255.
     Modbus { address: String },
+    /// A data logger, which dials us and says this number. Units are addresses on its serial line, 0 to 255, and
+    /// what of an inverter there a device is (`5/battery`).
+    Logger { pn: String },
 }
 
 impl GatewayLink {
     /// What `driver` of a gateway may say.
-    pub const DRIVERS: [&'static str; 1] = ["modbus"];
+    pub const DRIVERS: [&'static str; 2] = ["modbus", "logger"];
 
-    /// Where it is dialled.
+    /// Where it is dialled, if we are the ones who do.
     #[must_use]
-    pub fn endpoint(&self) -> Endpoint {
+    pub fn endpoint(&self) -> Option<Endpoint> {
         match self {
-            Self::Modbus { address } => Endpoint::of(address),
+            Self::Modbus { address } => Some(Endpoint::of(address)),
+            Self::Logger { .. } => None,
+        }
+    }
+
+    /// How often the devices behind it are heard, when nobody says it: a logger carries a question in a second.
+    #[must_use]
+    pub const fn usual_period(&self) -> Millis {
+        match self {
+            Self::Modbus { .. } => Millis(1_000),
+            Self::Logger { .. } => Millis(30_000),
         }
     }
 }

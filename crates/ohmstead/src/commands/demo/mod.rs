@@ -152,6 +152,7 @@ fn settings(
         mail: None,
         given: Given::default(),
         gateways: Vec::new(),
+        loggers: model::settings::LoggerSettings::default(),
         sites,
     })
 }
