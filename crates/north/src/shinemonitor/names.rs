@@ -6,16 +6,20 @@
 //! | `pn:G0000000000001` | a site | the number of what stands for its data logger |
 //! | `addr,<pn>:1` | a device | its address behind that logger |
 //! | `sn:1` | a device | what its serial number ends with |
+//!
+//! What is behind a data logger has the number of that logger and the address on its line.
 
 use std::collections::BTreeMap;
 
 use super::sheets::Sheets;
 use crate::State;
+use dialects::eybond::{Behind, Definition};
 use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::params::DeviceName;
 use dialects::shinemonitor::scene::DeviceType;
 use gate::{Gate, GateError, Thing};
-use model::device::DeviceKind;
+use model::device::{Device, DeviceKind, LinkSettings};
+use model::gateway::{Gateway, GatewayLink};
 use model::id::{DeviceId, SiteId};
 use model::plant::PlantSheet;
 use model::settings::Settings;
@@ -50,12 +54,13 @@ impl Names {
                 let thing = Thing::Device(device.id.clone());
                 let devaddr = gate.number(&DIALECT, &format!("addr,{pn}"), &thing).await?;
                 let sn = gate.number(&DIALECT, "sn", &thing).await?;
-                let name = DeviceName {
+                let sn = format!("99{sn:011}");
+                let name = behind_logger(&state.settings, device, &sn).unwrap_or_else(|| DeviceName {
                     pn: pn.clone(),
                     devcode: type_of(&device.kind).number(),
                     devaddr: devaddr.into(),
-                    sn: format!("99{sn:011}"),
-                };
+                    sn,
+                });
                 names.devices.insert(device.id.clone(), name);
             }
             let pid = pid.into();
@@ -70,6 +75,36 @@ impl Names {
         let mut plants = self.plants.iter();
         plants.find_map(|(site, plant)| (plant.pid == pid).then_some(site))
     }
+}
+
+/// The logger that a device is behind.
+pub fn logger_of<'s>(settings: &'s Settings, device: &Device) -> Option<(&'s Gateway, &'s str)> {
+    let (id, _) = device.link.via()?;
+    let gateway = settings.gateways.iter().find(|gateway| gateway.id == *id)?;
+    match &gateway.link {
+        GatewayLink::Logger { pn } => Some((gateway, pn)),
+        GatewayLink::Modbus { .. } => None,
+    }
+}
+
+/// What is behind a logger is called by its protocol and its address there. Parts of one inverter differ by their
+/// serial numbers alone.
+fn behind_logger(settings: &Settings, device: &Device, sn: &str) -> Option<DeviceName> {
+    let (_, pn) = logger_of(settings, device)?;
+    let LinkSettings::Via {
+        unit,
+        definition: Some(definition),
+        ..
+    } = &device.link
+    else {
+        return None;
+    };
+    Some(DeviceName {
+        pn: pn.to_owned(),
+        devcode: Definition::built_in(definition)?.devcode.into(),
+        devaddr: Behind::read(unit)?.address.into(),
+        sn: sn.to_owned(),
+    })
 }
 
 /// What the settings say, else what it was called before, else a number of ours.
