@@ -92,6 +92,7 @@ impl Client for Line {
             Some(match station.client.poll_event()? {
                 Event::Report { report, .. } => Event::Report { unit, report },
                 Event::Found { identity, .. } => Event::Found { unit, identity },
+                Event::Gateway(facts) => Event::Gateway(facts),
             })
         })
     }

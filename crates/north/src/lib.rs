@@ -33,6 +33,7 @@ use axum::routing::get;
 use bus::Bus;
 use gate::Gate;
 use links::outbound_guard::Guard;
+use model::gateway::LoggerStates;
 use model::settings::Settings;
 use model::time::Clock;
 use model::vehicle::SourceStates;
@@ -73,6 +74,8 @@ pub struct State {
     backing_up: Arc<tokio::sync::Semaphore>,
     /// Counts the links of this process, by driver.
     links: Arc<dyn Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync>,
+    /// How the data loggers of this process do.
+    pub loggers: Arc<dyn Fn() -> LoggerStates + Send + Sync>,
     /// What is remembered between requests.
     memory: Arc<door::Memory>,
     /// How the sources of vehicles do.
@@ -108,6 +111,7 @@ impl State {
             memory: Arc::default(),
             // Nobody changes it: nothing is followed.
             links: Arc::new(BTreeMap::new),
+            loggers: Arc::new(LoggerStates::new),
             sources: tokio::sync::watch::channel(SourceStates::new()).1,
         }
     }
@@ -119,6 +123,13 @@ impl State {
         links: impl Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync + 'static,
     ) -> Self {
         self.links = Arc::new(links);
+        self
+    }
+
+    /// With what tells how the data loggers of this process do.
+    #[must_use]
+    pub fn with_loggers(mut self, loggers: impl Fn() -> LoggerStates + Send + Sync + 'static) -> Self {
+        self.loggers = Arc::new(loggers);
         self
     }
 

@@ -8,7 +8,9 @@ use model::device::{Device, LinkSettings};
 use model::gateway::{Gateway, GatewayLink};
 
 use crate::transport::Transport;
-use crate::{goe, modbus};
+use crate::{eybond, goe, modbus};
+
+pub use crate::eybond::{Loggers, redirect_logger};
 
 /// What a link leads to.
 pub(crate) enum Target {
@@ -30,14 +32,17 @@ pub(crate) struct Shared {
     pub http: links::http::Client,
     /// For WebSockets and brokers. Addresses are the administrator's own, so no guard stands in front.
     pub way: links::Way,
+    /// For those who dial us.
+    pub loggers: Loggers,
 }
 
 impl Shared {
-    pub fn new() -> Result<Self, Misfit> {
+    pub fn new(loggers: Loggers) -> Result<Self, Misfit> {
         let misfit = |failure: links::Failure| Misfit(failure.to_string());
         Ok(Self {
             http: links::http::Client::new(goe::LIMITS).map_err(misfit)?,
             way: links::Way::new(None, Arc::new(SystemResolver)).map_err(misfit)?,
+            loggers,
         })
     }
 }
@@ -53,6 +58,7 @@ impl Driver {
             Target::Device(device) => Self::of_device(device, shared),
             Target::Gateway(gateway, devices) => match &gateway.link {
                 GatewayLink::Modbus { address } => modbus::line(address, devices),
+                GatewayLink::Logger { pn } => eybond::driver(pn, devices, &shared.loggers),
             },
         }
     }

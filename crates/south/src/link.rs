@@ -177,6 +177,12 @@ impl Link {
         while let Some(event) = self.driver.client.poll_event() {
             let (unit, report) = match event {
                 Event::Report { unit, report } => (unit, report),
+                Event::Gateway(facts) => {
+                    self.post
+                        .health
+                        .send_modify(|health| health.gateway = Some(Box::new(facts)));
+                    continue;
+                }
                 Event::Found { unit, identity } => match self.post.place(&unit) {
                     Some(_) => (unit, Report::Identity { text: identity }),
                     None => {

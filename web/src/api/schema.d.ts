@@ -944,7 +944,7 @@ export interface components {
             raised_ms: number;
         };
         /** @enum {string} */
-        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale" | "records_set_aside" | "foreign_writer" | "prices_stale";
+        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale" | "records_set_aside" | "foreign_writer" | "prices_stale" | "logger_claimed_twice" | "logger_unknown";
         /** @description Alarms of a site, the newest first. */
         AlarmList: {
             items: components["schemas"]["AlarmView"][];

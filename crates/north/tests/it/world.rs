@@ -425,6 +425,7 @@ fn settings() -> Settings {
         vehicles: Vec::new(),
         price_providers: Vec::new(),
         gateways: Vec::new(),
+        loggers: model::settings::LoggerSettings::default(),
         history: None,
         outbound: OutboundSettings {
             allow: vec!["127.0.0.0/8".into()],

@@ -299,7 +299,9 @@ fn link_files(device: &DeviceId, link: &LinkSettings, found: &mut Findings) {
 
 async fn devices(settings: &Settings, found: &mut Findings) {
     for gateway in &settings.gateways {
-        reach("gateway", gateway.id.as_str(), &gateway.link.endpoint(), found).await;
+        if let Some(endpoint) = gateway.link.endpoint() {
+            reach("gateway", gateway.id.as_str(), &endpoint, found).await;
+        }
     }
     let devices = settings.sites.iter().flat_map(|site| &site.devices);
     for device in devices {

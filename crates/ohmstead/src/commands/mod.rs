@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod discover;
 mod doctor;
+mod redirect;
 mod serve;
 mod sim;
 mod tls;
@@ -35,6 +36,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Restore { file, data } => backup::restore(file, data).await,
         Command::Doctor { config, data } => doctor::run(config.as_deref(), data).await,
         Command::Discover { seconds } => discover::run(seconds).await,
+        Command::Redirect { logger, to } => redirect::run(logger, to).await,
         Command::Tls {
             command: TlsCommand::Init { config, data },
         } => tls::init(config.as_deref(), data),

@@ -6,8 +6,9 @@ use model::device::LinkSettings;
 use model::gateway::{Gateway, GatewayLink, Unit};
 use model::id::GatewayId;
 use model::site::Site;
+use model::time::Millis;
 
-use super::link::{address, definition};
+use super::link::{address, definition, logger_number, read_behind_logger};
 use super::section::{Section, nearest, one_of};
 use super::site::required_id;
 
@@ -30,6 +31,7 @@ fn read(mut section: Section<'_, '_>, seen: &mut BTreeSet<GatewayId>) -> Option<
     let drivers = one_of(&GatewayLink::DRIVERS);
     let link = match section.required_text("driver", &drivers).as_deref() {
         Some("modbus") => address(&section).map(|address| GatewayLink::Modbus { address }),
+        Some("logger") => logger_number(&section).map(|pn| GatewayLink::Logger { pn }),
         Some(other) => {
             section.problem(
                 "driver",
@@ -64,6 +66,14 @@ pub fn read_via(section: &Section<'_, '_>, gateways: &[Gateway]) -> Option<LinkS
         }
         gateway
     });
+    if let Some(Gateway {
+        id,
+        link: GatewayLink::Logger { .. },
+        ..
+    }) = gateway
+    {
+        return read_behind_logger(section, id);
+    }
     let definition = if section.has("definition") {
         Some(definition(section)?)
     } else {
@@ -81,8 +91,28 @@ pub fn read_via(section: &Section<'_, '_>, gateways: &[Gateway]) -> Option<LinkS
     })
 }
 
-/// Two devices behind one gateway under one name could not be told apart.
-pub fn check(root: &Section<'_, '_>, sites: &[Site]) {
+/// How often a device is heard when nobody says it: what its gateway can carry.
+pub fn usual_period(link: &LinkSettings, gateways: &[Gateway]) -> Millis {
+    let via = link
+        .via()
+        .and_then(|(id, _)| gateways.iter().find(|gateway| gateway.id == *id));
+    via.map_or(link.usual_period(), |gateway| gateway.link.usual_period())
+}
+
+/// Two devices behind one gateway under one name could not be told apart, nor two loggers of one number.
+pub fn check(root: &Section<'_, '_>, sites: &[Site], gateways: &[Gateway]) {
+    let mut numbers = BTreeSet::new();
+    for gateway in gateways {
+        if let GatewayLink::Logger { pn } = &gateway.link
+            && !numbers.insert(pn)
+        {
+            let text = format!(
+                "gateway \"{}\" is data logger {pn}, and so is another one",
+                gateway.id
+            );
+            root.problem("gateway", text);
+        }
+    }
     let mut seen = BTreeSet::new();
     for device in sites.iter().flat_map(|site| &site.devices) {
         if let Some((gateway, unit)) = device.link.via()

@@ -157,6 +157,7 @@ fn settings(
         mail: None,
         given: Given::default(),
         gateways: Vec::new(),
+        loggers: model::settings::LoggerSettings::default(),
         sites,
     })
 }
