@@ -1,12 +1,15 @@
 //! Links that lead to several devices.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
 use crate::id::GatewayId;
+use crate::time::Timestamp;
 
 /// One link that leads to several devices, which may be of several sites. What reports and obeys are the devices:
 /// a gateway only carries.
@@ -68,3 +71,44 @@ impl fmt::Display for Unit {
         f.write_str(self.as_str())
     }
 }
+
+/// What a gateway says of itself, as far as it does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GatewayFacts {
+    pub kind: Option<String>,
+    pub firmware: Option<String>,
+    /// What it speaks to the devices behind it, in its own words (`0925`).
+    pub descriptor: Option<String>,
+    /// Of the radio that it reaches the network by.
+    pub signal_dbm: Option<i64>,
+}
+
+/// How a data logger does that has dialled us, or that we wait for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggerState {
+    /// The number by which it says who it is.
+    pub pn: String,
+    /// The gateway that is to be this logger. `None`: a stranger, which is shown, never asked and never told
+    /// anything.
+    pub accepted: Option<GatewayId>,
+    /// Where its connection comes from; `None`: it is not here.
+    pub from: Option<SocketAddr>,
+    /// Since when it is here.
+    pub since: Option<Timestamp>,
+    /// When it last said something.
+    pub last_contact: Option<Timestamp>,
+    pub facts: GatewayFacts,
+    /// Where a second connection comes from that claims the same number, and waits.
+    pub waiting: Option<SocketAddr>,
+}
+
+impl LoggerState {
+    #[must_use]
+    pub const fn is_online(&self) -> bool {
+        self.from.is_some()
+    }
+}
+
+/// All of them, by number.
+pub type LoggerStates = BTreeMap<String, LoggerState>;
