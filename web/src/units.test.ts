@@ -70,6 +70,10 @@ test("what the sun brought, for its size, and what it saved", () => {
   ]);
 });
 
+test("a signal has a real minus", () => {
+  check(units.signal, [[-61, "−61 dBm"]]);
+});
+
 test("the sun is shown as positive", () => {
   expect(units.shownSun(-3_000)).toBe(3_000);
   expect(units.shownSun(4)).toBe(0);

@@ -73,6 +73,11 @@ export function weight(grams: number): Quantity {
   return { value: fixed(grams / 1_000_000, size < 9_995_000 ? 2 : 1), unit: "t" };
 }
 
+/** What a radio hears: `−61 dBm`. */
+export function signal(dbm: number): string {
+  return `${fixed(dbm, 0)}\u00a0dBm`;
+}
+
 /** The state of a counter, to the watt-hour: `12 345.678 kWh`. */
 export function counter(wattHours: number | null): string {
   if (wattHours === null) return UNKNOWN;

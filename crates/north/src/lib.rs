@@ -33,6 +33,7 @@ use axum::routing::get;
 use bus::Bus;
 use gate::Gate;
 use links::outbound_guard::Guard;
+use model::gateway::LoggerStates;
 use model::settings::Settings;
 use model::time::Clock;
 use model::vehicle::SourceStates;
@@ -75,6 +76,8 @@ pub struct State {
     links: Arc<dyn Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync>,
     /// What is remembered between requests.
     memory: Arc<door::Memory>,
+    /// How data loggers do.
+    loggers: tokio::sync::watch::Receiver<LoggerStates>,
     /// How the sources of vehicles do.
     sources: tokio::sync::watch::Receiver<SourceStates>,
 }
@@ -108,6 +111,7 @@ impl State {
             memory: Arc::default(),
             // Nobody changes it: nothing is followed.
             links: Arc::new(BTreeMap::new),
+            loggers: tokio::sync::watch::channel(LoggerStates::new()).1,
             sources: tokio::sync::watch::channel(SourceStates::new()).1,
         }
     }
@@ -126,6 +130,13 @@ impl State {
     #[must_use]
     pub fn with_sources(mut self, sources: tokio::sync::watch::Receiver<SourceStates>) -> Self {
         self.sources = sources;
+        self
+    }
+
+    /// Says where to look how data loggers do.
+    #[must_use]
+    pub fn with_loggers(mut self, loggers: tokio::sync::watch::Receiver<LoggerStates>) -> Self {
+        self.loggers = loggers;
         self
     }
 

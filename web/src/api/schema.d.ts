@@ -585,6 +585,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sites/{site}/loggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the data loggers that devices of a site are behind; who may see settings also sees those that nobody knows. */
+        get: operations["list_loggers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sites/{site}/plant": {
         parameters: {
             query?: never;
@@ -1592,6 +1609,40 @@ export interface components {
             /** @description What was tried, what happened and what to check; only when offline. */
             problem: string | null;
             state: components["schemas"]["LinkStateName"];
+        };
+        /** @description Those of a site, by number, with those that nobody knows for who may see settings. */
+        LoggerList: {
+            items: components["schemas"]["LoggerView"][];
+        };
+        /** @description A data logger that has dialled us, or that we wait for. */
+        LoggerView: {
+            /** @description Whether the configuration names its number. A stranger is shown, and never asked or told anything. */
+            accepted: boolean;
+            /** @description Devices of the site that are behind it. */
+            devices: string[];
+            firmware: string | null;
+            /** @description Where its connection comes from. */
+            from: string | null;
+            kind: string | null;
+            /** Format: int64 */
+            last_contact_ms: number | null;
+            /** @description As the configuration calls it; null for a stranger. */
+            name: string | null;
+            online: boolean;
+            /** @description The number by which it says who it is. */
+            pn: string;
+            /**
+             * Format: int64
+             * @description Of its radio.
+             */
+            signal_dbm: number | null;
+            /**
+             * Format: int64
+             * @description Since when it is here.
+             */
+            since_ms: number | null;
+            /** @description Where a second connection comes from that claims the same number, and waits. */
+            waiting: string | null;
         };
         MailChange: {
             from: string;
@@ -5114,6 +5165,43 @@ export interface operations {
             };
             /** @description Busy, or the wish could not be stored. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_loggers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoggerList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

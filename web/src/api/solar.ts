@@ -1,10 +1,15 @@
 // Calls about what the sun brings, and about what people say of a plant.
 
 import { call, json, ofSite } from "./client";
-import type { PlantSheet, PlantView, SolarView } from "./types";
+import type { LoggerList, PlantSheet, PlantView, SolarView } from "./types";
 
 export function solar(site: string): Promise<SolarView> {
   return json(call("GET", ofSite(site, "solar")));
+}
+
+/** Data loggers of a site, and for operators those that nobody knows. */
+export function loggers(site: string): Promise<LoggerList> {
+  return json(call("GET", ofSite(site, "loggers")));
 }
 
 export function plant(site: string): Promise<PlantView> {

@@ -53,6 +53,8 @@ export type SolarView = Schemas["SolarView"];
 export type SolarPeriod = Schemas["SolarPeriod"];
 export type SolarDevice = Schemas["SolarDevice"];
 export type SolarExpected = Schemas["SolarExpected"];
+export type Logger = Schemas["LoggerView"];
+export type LoggerList = Schemas["LoggerList"];
 export type PlantView = Schemas["PlantView"];
 export type PlantSheet = Schemas["PlantSheet"];
 

@@ -411,8 +411,17 @@ export const en = {
   "solar.all_alarms": "All alarms",
   "solar.note_money": "Saved: what the grid would have cost for what was used here, at once or out of the battery. Earned: what was fed in. Both quarter-hour by quarter-hour, by the tariffs of this site.",
   "solar.note_older": "The inverters were there before Ohmstead: money and what was used here count from its first start.",
-  "solar.note_unpriced": "{energy} had no price.",
+  "solar.note_unpriced": "{energy} had no price. Tariffs stand in the settings.",
   "solar.note_co2": "CO₂: {grams} g for each kWh, as the plant sheet says.",
+
+  "logger.section": "Data loggers",
+  "logger.never": "never heard",
+  "logger.contact": "last contact {age} ago",
+  "logger.signal": "Signal",
+  "logger.away": "Not here",
+  "logger.stranger": "Unknown",
+  "logger.stranger_hint": "Nobody has named this number. It is asked nothing and told nothing until the configuration file has a gateway with pn = \"{pn}\".",
+  "logger.waiting": "Another connection from {from} claims this number. It waits until this one ends.",
 
   "plant.title": "Plant sheet",
   "plant.edit": "Plant sheet",

@@ -107,6 +107,10 @@ test("keys lead from day to day and stay in their year", () => {
   for (const [date, key, to] of rows) expect([date, key, solar.dayByKey(date, key)]).toEqual([date, key, to]);
 });
 
+test("a signal is worth bars", () => {
+  expect([-95, -85, -70, -67, -50, null].map(solar.signalBars)).toEqual([0, 1, 2, 3, 4, null]);
+});
+
 test("what it was worth is told by currency, and what was there before us is known as such", () => {
   const period: SolarPeriod = {
     produced_wh: 10_000,

@@ -171,6 +171,17 @@ export function dayByKey(date: string, key: string): string | null {
   }
 }
 
+// --- data loggers ---
+
+export const SIGNAL_BARS = 4;
+/** From where on each further bar is drawn, in dBm. */
+const BARS_FROM = [-85, -75, -67, -60];
+
+/** How many bars a signal is worth; `null` when nothing says how strong it is. */
+export function signalBars(dbm: number | null): number | null {
+  return dbm === null ? null : BARS_FROM.filter((least) => dbm >= least).length;
+}
+
 // --- what it was worth ---
 
 export const PERIODS = ["today", "month", "year", "total"] as const;
