@@ -18,6 +18,7 @@ pub mod evses;
 pub mod goe;
 pub mod history;
 pub mod intents;
+pub mod loggers;
 mod nouns;
 pub mod outbox;
 pub mod paging;
@@ -79,6 +80,7 @@ fn ours() -> OpenApiRouter<State> {
         .routes(routes!(history::export))
         .routes(routes!(energy::show))
         .routes(routes!(solar::show))
+        .routes(routes!(loggers::list))
         .routes(routes!(plant::show, plant::put))
         .routes(routes!(settings::show, settings::change))
         .routes(routes!(storage::show))

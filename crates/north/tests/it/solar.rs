@@ -1,7 +1,8 @@
 //! What the sun brings, and what people say about a plant, over the native API.
 
-use model::device::DeviceKind;
-use model::id::SiteId;
+use model::device::{DeviceKind, LinkSettings};
+use model::gateway::{Gateway, GatewayFacts, GatewayLink, LoggerState, LoggerStates, Unit};
+use model::id::{GatewayId, SiteId};
 use model::panels::Panels;
 use model::reading::Quantity;
 use model::session::LedgerEntry;
@@ -12,7 +13,7 @@ use model::units::{WattHours, Watts};
 use serde_json::{Value, json};
 use store::{Audit, History, Series, Sessions};
 
-use crate::world::{BEGIN, HOUR, VIEWER, World};
+use crate::world::{BEGIN, HOUR, TOKEN, VIEWER, World};
 
 const DAY: i64 = 24 * HOUR;
 /// Midnight in Vienna, where the site is; an hour before the world begins, on Saturday 2025-11-22.
@@ -331,4 +332,83 @@ async fn a_sheet_that_makes_no_sense_is_refused() {
         (404, "unknown".into())
     );
     assert_eq!(world.get(path).await.json()["sheet"]["co2_g_per_kwh"], 990);
+}
+
+#[tokio::test]
+async fn loggers_are_shown_where_their_devices_are_and_strangers_to_operators() {
+    let mut world = World::new().await;
+    assert_eq!(
+        world.get("/api/v1/sites/home/loggers").await.json(),
+        json!({"items": []})
+    );
+    let gateway = |id: &str| GatewayId::new(id).unwrap();
+    let logger = |pn: &str, accepted: Option<&str>| LoggerState {
+        pn: pn.to_owned(),
+        accepted: accepted.map(gateway),
+        from: Some("192.168.1.60:40000".parse().unwrap()),
+        since: Some(Timestamp(1_000)),
+        last_contact: Some(Timestamp(2_000)),
+        facts: GatewayFacts {
+            kind: Some("6".to_owned()),
+            firmware: None,
+            descriptor: None,
+            signal_dbm: Some(-61),
+        },
+        waiting: None,
+    };
+    let away = LoggerState {
+        from: None,
+        since: None,
+        last_contact: None,
+        waiting: Some("192.168.1.61:9".parse().unwrap()),
+        ..logger("W2", Some("shed"))
+    };
+    let all = [logger("W1", Some("roof")), away, logger("W3", None)];
+    let all: LoggerStates = all.into_iter().map(|one| (one.pn.clone(), one)).collect();
+    world.state = world.state.clone().with_loggers(move || all.clone());
+    let mut settings = (*world.state.settings).clone();
+    settings.gateways = ["roof", "shed"]
+        .map(|id| Gateway {
+            id: gateway(id),
+            name: id.to_uppercase(),
+            link: GatewayLink::Modbus {
+                address: "127.0.0.1:1".to_owned(),
+            },
+        })
+        .into();
+    for (site, id) in [(0, "roof"), (1, "shed")] {
+        settings.sites[site].devices[1].link = LinkSettings::Via {
+            gateway: gateway(id),
+            unit: Unit::named("1"),
+            definition: None,
+        };
+    }
+    world.use_settings(settings);
+    let shown = async |token: &str, site: &str| {
+        let answer = world
+            .call(token, "GET", &format!("/api/v1/sites/{site}/loggers"), "")
+            .await;
+        answer.json()["items"].as_array().unwrap().clone()
+    };
+    let home = json!({
+        "pn": "W1", "name": "ROOF", "accepted": true, "online": true, "from": "192.168.1.60:40000", "since_ms": 1_000,
+        "last_contact_ms": 2_000, "signal_dbm": -61, "kind": "6", "firmware": null, "waiting": null, "devices": ["pv"],
+    });
+    let owner = shown(TOKEN, "home").await;
+    assert_eq!((owner.len(), &owner[0]), (2, &home));
+    assert_eq!(
+        (&owner[1]["pn"], &owner[1]["accepted"], &owner[1]["devices"]),
+        (&json!("W3"), &json!(false), &json!([]))
+    );
+    assert_eq!(shown(VIEWER, "home").await, [home]);
+    let yard = shown(VIEWER, "yard").await;
+    assert_eq!(
+        (
+            yard.len(),
+            &yard[0]["online"],
+            &yard[0]["waiting"],
+            &yard[0]["devices"]
+        ),
+        (1, &json!(false), &json!("192.168.1.61:9"), &json!(["barred"]))
+    );
 }

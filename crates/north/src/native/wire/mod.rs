@@ -37,6 +37,7 @@ mod evse;
 mod goe;
 mod history;
 mod intent;
+pub mod logger;
 mod outbox;
 pub mod plant;
 mod session;
