@@ -20,7 +20,7 @@ pub use line::Line;
 use model::gateway::{GatewayFacts, Unit};
 use model::message::Report;
 use model::setpoint::Action;
-use model::time::{Monotonic, Now};
+use model::time::{Monotonic, Now, Timestamp};
 
 /// What a dialect wants carried to its peer.
 #[derive(Clone, Debug)]
@@ -141,6 +141,12 @@ pub enum Greeting {
 pub enum Event {
     /// A device behind the link says something.
     Report { unit: Unit, report: Report },
+    /// The same, of an earlier time: a cloud or a logger has kept it.
+    Dated {
+        unit: Unit,
+        at: Timestamp,
+        report: Report,
+    },
     /// A device is there, whether or not anybody has named it to us.
     Found { unit: Unit, identity: String },
     /// What carries the link says something of itself.
@@ -152,7 +158,7 @@ impl Event {
     #[must_use]
     pub fn into_report(self) -> Option<Report> {
         match self {
-            Self::Report { report, .. } => Some(report),
+            Self::Report { report, .. } | Self::Dated { report, .. } => Some(report),
             Self::Found { .. } | Self::Gateway(_) => None,
         }
     }

@@ -91,6 +91,7 @@ impl Client for Line {
             let unit = station.unit.clone();
             Some(match station.client.poll_event()? {
                 Event::Report { report, .. } => Event::Report { unit, report },
+                Event::Dated { at, report, .. } => Event::Dated { unit, at, report },
                 Event::Found { identity, .. } => Event::Found { unit, identity },
                 Event::Gateway(facts) => Event::Gateway(facts),
             })

@@ -211,7 +211,7 @@ impl Core {
                 .get(&reported.device)
                 .is_some_and(|d| d.link != LinkState::Online);
         let effect = self.image.take(reported);
-        self.recorder.take(reported);
+        self.record(reported);
         self.keep(reported);
         self.note_word(reported);
         self.session_report(reported);
@@ -230,6 +230,29 @@ impl Core {
                 self.release_force(evse);
             }
             (_, Effect::Nothing | Effect::Unplugged) => {}
+        }
+    }
+
+    /// What somebody kept for a while belongs into the history at the time at which it was measured.
+    fn record(&mut self, reported: &Reported) {
+        let at = reported.at.wall;
+        match &reported.report {
+            Report::Measured(measured) if self.recorder.is_past(at) => {
+                if self.site.device(&reported.device).is_some() {
+                    let samples = measured.values().map(|(quantity, value)| (at, quantity, value));
+                    let samples: Vec<_> = samples.collect();
+                    let columns = recorder::past(&reported.device, &samples, at + Millis(1));
+                    self.records.push_back(Record::Past(columns));
+                }
+            }
+            Report::Measured(_)
+            | Report::Evse { .. }
+            | Report::Identity { .. }
+            | Report::Document(_)
+            | Report::VendorAnswer { .. }
+            | Report::Link(_)
+            | Report::Foreign { .. }
+            | Report::Past { .. } => self.recorder.take(reported),
         }
     }
 

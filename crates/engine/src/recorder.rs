@@ -87,6 +87,11 @@ impl Recorder {
         }
     }
 
+    /// Whether what was measured then belongs to an interval that is over, and with it one before that.
+    pub fn is_past(&self, at: Timestamp) -> bool {
+        at < self.bucket - self.interval
+    }
+
     /// Adds the values of a report.
     pub fn take(&mut self, reported: &Reported) {
         match &reported.report {

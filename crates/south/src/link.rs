@@ -14,7 +14,7 @@ use model::gateway::Unit;
 use model::id::{DeviceId, SiteId};
 use model::message::{Message, Report, Reported};
 use model::setpoint::{Action, Setpoint};
-use model::time::{Clock, Now};
+use model::time::{Clock, Millis, Now, Timestamp};
 use tokio::sync::watch;
 
 use crate::complaints::Complaints;
@@ -175,8 +175,13 @@ impl Link {
     /// Passes on what the client has to say, as of `at`.
     async fn publish(&mut self, at: Now) {
         while let Some(event) = self.driver.client.poll_event() {
-            let (unit, report) = match event {
-                Event::Report { unit, report } => (unit, report),
+            let (unit, at, report) = match event {
+                Event::Report { unit, report } => (unit, at, report),
+                Event::Dated {
+                    unit,
+                    at: taken,
+                    report,
+                } => (unit, earlier(at, taken), report),
                 Event::Gateway(facts) => {
                     self.post
                         .health
@@ -184,7 +189,7 @@ impl Link {
                     continue;
                 }
                 Event::Found { unit, identity } => match self.post.place(&unit) {
-                    Some(_) => (unit, Report::Identity { text: identity }),
+                    Some(_) => (unit, at, Report::Identity { text: identity }),
                     None => {
                         self.post.find(&unit, &identity, at);
                         continue;
@@ -202,6 +207,15 @@ impl Link {
             }
             self.post.report(place, at, report).await;
         }
+    }
+}
+
+/// Both clocks at an earlier time by the wall; never later.
+fn earlier(now: Now, wall: Timestamp) -> Now {
+    let ago = Millis((now.wall - wall).0.max(0));
+    Now {
+        wall: now.wall - ago,
+        monotonic: now.monotonic - ago,
     }
 }
 

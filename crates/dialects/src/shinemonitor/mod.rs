@@ -6,6 +6,7 @@
 //! [`wire`] puts into its envelope. Nothing here waits.
 
 pub mod actions;
+pub mod client;
 pub mod error;
 mod map;
 mod number;

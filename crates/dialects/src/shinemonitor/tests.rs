@@ -1,6 +1,8 @@
 //! The signatures and actions of the printed pages, and what foreign clients make of them.
 
 mod actions;
+mod cloud;
+mod cloud_faults;
 mod fixtures;
 mod golden;
 mod reading;

@@ -92,3 +92,42 @@ fn rows_of_a_device_that_the_site_does_not_have_are_dropped() {
         assert_eq!(kept, expected, "{device}");
     }
 }
+
+/// What a cloud or a logger has kept for a while is of the time at which it was measured.
+#[test]
+fn a_reading_of_an_earlier_time_goes_into_the_history_at_that_time() {
+    let mut core = core(Restored::default());
+    run(&mut core, 0, 61, |_, _| {});
+    while core.poll_record().is_some() {}
+    let power = |watts| {
+        Report::Measured(Measured {
+            power: Some(Watts(watts)),
+            ..Measured::default()
+        })
+    };
+    for (device, at, expected) in [
+        ("station", 60_000, 0),
+        // Of the interval before, and only just on its way.
+        ("station", 59_000, 0),
+        ("station", 20_000, 1),
+        ("nobody", 20_000, 0),
+    ] {
+        report(&mut core, device, power(-7), at);
+        let past: Vec<_> = std::iter::from_fn(|| core.poll_record())
+            .filter_map(|record| {
+                if let Record::Past(columns) = record {
+                    Some(columns)
+                } else {
+                    None
+                }
+            })
+            .collect();
+        assert_eq!(past.len(), expected, "{device} {at}");
+        if let [columns] = &past[..] {
+            assert_eq!(columns[0].1, [(now(20_000).wall, -7)]);
+        }
+    }
+    let station = DeviceId::new("station").unwrap();
+    let seen = core.image.devices[&station].measured.as_ref().unwrap();
+    assert_eq!(seen.at, now(20_000));
+}

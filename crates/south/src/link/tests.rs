@@ -10,10 +10,10 @@ use model::gateway::Unit;
 use model::message::{Message, Report};
 use model::reading::{Measured, Quantity};
 use model::setpoint::{Action, Setpoint};
-use model::time::{Monotonic, Now};
+use model::time::{Millis, Monotonic, Now};
 use model::units::Watts;
 
-use super::{Link, Place, Post};
+use super::{Link, Place, Post, earlier};
 use crate::driver::Driver;
 use crate::epoch::Epoch;
 use crate::fake::{NONSENSE, Outcome, PausedClock, Trace, device, driver, order, site};
@@ -332,6 +332,17 @@ async fn several_devices_behind_one_link_are_told_apart() {
         .map(|found| (found.unit.as_str(), found.identity.as_str()))
         .collect();
     assert_eq!(found, [("3", "inverter 3")]);
+}
+
+/// A reading that was kept somewhere has both clocks of when it was taken, and is never of the future.
+#[test]
+fn an_earlier_time_is_one_of_both_clocks() {
+    let now = PausedClock::standing();
+    for (ago, expected) in [(0, 0), (300_000, 300_000), (-5_000, 0)] {
+        let then = earlier(now, now.wall - Millis(ago));
+        assert_eq!(now.wall - then.wall, Millis(expected));
+        assert_eq!(now.monotonic - then.monotonic, Millis(expected));
+    }
 }
 
 #[test]
