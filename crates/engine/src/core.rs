@@ -252,7 +252,8 @@ impl Core {
             | Report::VendorAnswer { .. }
             | Report::Link(_)
             | Report::Foreign { .. }
-            | Report::Past { .. } => self.recorder.take(reported),
+            | Report::Past { .. }
+            | Report::Notice { .. } => self.recorder.take(reported),
         }
     }
 

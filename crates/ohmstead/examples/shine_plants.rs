@@ -190,6 +190,7 @@ fn settings(plants: usize) -> Settings {
         price_providers: Vec::new(),
         gateways: Vec::new(),
         history: None,
+        loggers: model::settings::LoggerSettings::default(),
         outbound: OutboundSettings { allow: Vec::new() },
         mail: None,
         given: Given::default(),

@@ -264,6 +264,7 @@ fn behind(device: &DeviceSettings, logger: &LoggerSettings) -> Vec<Device> {
     for inverter in &logger.inverters {
         let kind = DeviceKind::Inverter {
             rated_power: Some(inverter.pv.rated),
+            panels: vec![inverter.pv.panels()],
         };
         devices.push(part(inverter, &inverter.id, "pv", kind));
         if let Some(own) = &inverter.battery {
