@@ -122,6 +122,7 @@ impl Running {
         settings: Arc<Settings>,
         listener: TcpListener,
         tls: Option<(TcpListener, Arc<Certificate>)>,
+        for_loggers: Vec<TcpListener>,
     ) -> anyhow::Result<Self> {
         let House {
             clock,
@@ -158,8 +159,7 @@ impl Running {
         }
         let loggers = Loggers::new(&settings.loggers, clock.clone());
         let mut logger_ports = Vec::new();
-        for address in &settings.loggers.listen {
-            let listener = listen::bind(*address).await?;
+        for listener in for_loggers {
             logger_ports.push(listener.local_addr().context("cannot tell the own address")?);
             let listening = loggers.clone().listen(listener, stop.clone());
             tasks.spawn(async move {

@@ -1,8 +1,9 @@
-//! The site that `ohmstead demo` shows: *Home* is alive, *Yard* is broken on purpose.
+//! The sites that `ohmstead demo` shows: *Home* and *Roof* are alive, *Yard* is broken on purpose.
 //!
 //! Home is laid out so that something happens at any hour. The left car commutes, comes home nearly empty
 //! and charges fast; the right one is here all day, goes out in the evening, and fills up slowly from the
-//! sun. One of them is plugged in and wants energy at almost any time of any day.
+//! sun. One of them is plugged in and wants energy at almost any time of any day. On the roof of a workshop three
+//! inverters are read through the data logger that came with them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,8 +22,8 @@ use model::units::{MilliAmps, MilliVolts, PerMille, WattHours, Watts};
 
 use crate::settings::{
     BatterySettings, CarsSettings, CircuitSettings, Days, DeviceKind as Simulated, DeviceSettings,
-    GoeChargerSettings, GoeGeneration, HouseSettings, LoggerInverterSettings, LoggerSettings, MODBUS_UNIT,
-    PvSettings, TripHabit, VehicleSettings, WorldSettings,
+    GoeChargerSettings, GoeGeneration, HouseSettings, LoggerBatterySettings, LoggerInverterSettings,
+    LoggerLanguage, LoggerSettings, MODBUS_UNIT, PvSettings, TripHabit, VehicleSettings, WorldSettings,
 };
 
 const TIME_ZONE: &str = "Europe/Vienna";
@@ -171,10 +172,88 @@ fn trip(
     }
 }
 
+/// Site *Roof*: a workshop with two inverters and a storage inverter behind a data logger, which dials `server`.
+#[must_use]
+pub fn roof(seed: u64, server: SocketAddr) -> WorldSettings {
+    let device = |id: &str, name: &str, kind: Simulated| DeviceSettings {
+        id: device_id(id),
+        name: name.to_owned(),
+        circuit: circuit_id("workshop"),
+        listen: None,
+        kind,
+    };
+    let inverter = |id: &str, address, speaks, peak, azimuth_deg, battery| LoggerInverterSettings {
+        id: device_id(id),
+        address,
+        speaks,
+        pv: PvSettings {
+            peak: Watts(peak),
+            rated: Watts(5_000),
+            tilt_deg: 15,
+            azimuth_deg,
+            cloudiness: None,
+        },
+        battery,
+    };
+    let battery = LoggerBatterySettings {
+        id: device_id("roof-battery"),
+        battery: BatterySettings {
+            capacity: WattHours(14_000),
+            max_charge: Watts(3_000),
+            max_discharge: Watts(4_000),
+            min_soc: PerMille(200),
+            initial_soc: PerMille(620),
+        },
+    };
+    let logger = LoggerSettings {
+        pn: "E5000099990001".to_owned(),
+        server,
+        inverters: vec![
+            inverter("roof-east", 1, LoggerLanguage::Smg, 5_200, 95, None),
+            inverter("roof-west", 2, LoggerLanguage::Smg, 5_200, 275, None),
+            inverter("roof-storage", 5, LoggerLanguage::Pi30, 4_400, 185, Some(battery)),
+        ],
+    };
+    WorldSettings {
+        seed: seed.wrapping_add(1),
+        time_zone: TIME_ZONE.to_owned(),
+        position: VIENNA,
+        circuits: vec![CircuitSettings {
+            id: circuit_id("workshop"),
+            name: "Workshop".to_owned(),
+            parent: None,
+            limit: MilliAmps(63_000),
+        }],
+        house: Some(HouseSettings {
+            base: PerPhase::new(Watts(420), Watts(310), Watts(290)),
+        }),
+        devices: vec![
+            device("roof-grid", "Grid meter", Simulated::Meter),
+            device("roof-logger", "Data logger", Simulated::Logger(logger)),
+        ],
+        cars: CarsSettings::default(),
+    }
+}
+
 /// The model's view of a world made by [`home`], with each device where it answers. A device without an
 /// address is known and not dialled.
 #[must_use]
 pub fn home_site(world: &WorldSettings, addresses: &BTreeMap<DeviceId, SocketAddr>) -> Site {
+    live_site("home", "Home", world, addresses)
+}
+
+/// The same of a world made by [`roof`]; what is behind its logger needs [`gateways`] as well.
+#[must_use]
+pub fn roof_site(world: &WorldSettings, addresses: &BTreeMap<DeviceId, SocketAddr>) -> Site {
+    live_site("roof", "Roof", world, addresses)
+}
+
+fn live_site(
+    id: &str,
+    name: &str,
+    world: &WorldSettings,
+    addresses: &BTreeMap<DeviceId, SocketAddr>,
+) -> Site {
     let devices: Vec<Device> = world
         .devices
         .iter()
@@ -203,8 +282,8 @@ pub fn home_site(world: &WorldSettings, addresses: &BTreeMap<DeviceId, SocketAdd
         }
     };
     Site {
-        id: site_id("home"),
-        name: "Home".to_owned(),
+        id: site_id(id),
+        name: name.to_owned(),
         keeper: Keeper::Ours,
         time_zone: world.time_zone.clone(),
         position: Some(world.position),

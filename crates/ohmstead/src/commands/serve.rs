@@ -55,10 +55,14 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
              behind a TLS proxy"
         );
     }
+    let mut for_loggers = Vec::new();
+    for address in &settings.loggers.listen {
+        for_loggers.push(listen::bind(*address).await?);
+    }
     let hangups = listen::hangups()?;
     let settings = Arc::new(settings);
     let keeping_valid = tokio::spawn(listen::keep_valid(settings.clone(), data));
-    let running = Running::start(house, settings, listener, tls).await?;
+    let running = Running::start(house, settings, listener, tls, for_loggers).await?;
     print(&format!("Ohmstead listens on http://{local}"));
     if let Some(secure) = secure {
         print(&format!("and over TLS on https://{secure}"));

@@ -7,6 +7,7 @@ mod cfos;
 mod goe;
 mod native;
 mod people;
+mod roof;
 mod shinemonitor;
 mod tariffs;
 mod tell;
@@ -21,11 +22,11 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, bail};
 use links::authority::Authority;
-use model::id::DeviceId;
 use model::message::Report;
 use model::settings::{
     BackupSettings, ControlSettings, Given, OutboundSettings, PersonalData, Settings, TlsSettings,
 };
+use model::site::Site;
 use model::time::Timestamp;
 use sim::demo;
 use sim::world::World;
@@ -62,9 +63,15 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     let devices = sim::listen::listen(world, house.clock.clone(), Some(state))
         .await
         .context("cannot open the ports of the virtual devices")?;
+    let for_loggers = listen::bind(SocketAddr::new(local.ip(), 0)).await?;
+    let loggers_at = for_loggers.local_addr().context("cannot tell the own address")?;
+    let roof = roof::open(&data, seed, loggers_at, house.clock.clone()).await?;
     let secure = tls::bind(local).await?;
     let secure_at = secure.local_addr().context("cannot tell the own address")?;
-    let mut settings = settings(local, secure_at, seed, devices.addresses())?;
+    let home = demo::home_site(&demo::home(seed), devices.addresses());
+    let mut settings = settings(local, secure_at, vec![home, demo::yard_site(), roof.site.clone()])?;
+    settings.loggers.listen = vec![loggers_at];
+    settings.gateways.clone_from(&roof.gateways);
     chosen::settle(house.store.as_ref(), &mut settings).await?;
     let settings = Arc::new(settings);
     if !Authority::is_in(&data) {
@@ -75,13 +82,14 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     yard::break_it(&house, &settings.sites[1]).await?;
     let token = native::open(&house.gate, &data).await?;
     goe::open(&house.gate).await?;
-    shinemonitor::open(&house.gate, &settings.sites[0].id, started.wall).await?;
+    let plants = [&settings.sites[0].id, &roof.site.id];
+    shinemonitor::open(&house.gate, &plants, started.wall).await?;
 
     people::settle_in(&house.gate).await?;
     let past = past(&house, &settings, seed, counters, started.wall).await?;
     let (store, readiness) = (house.store.clone(), house.readiness.clone());
     let tls = (secure, listen::certificate(&settings, &data)?);
-    let running = Running::start(house, settings.clone(), listener, Some(tls)).await?;
+    let running = Running::start(house, settings.clone(), listener, Some(tls), vec![for_loggers]).await?;
     let stop = CancellationToken::new();
     let making = past.map(|past| {
         let stop = stop.clone();
@@ -120,16 +128,11 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     }
     let ended = running.stop().await;
     devices.shutdown().await;
+    roof.devices.shutdown().await;
     ended
 }
 
-fn settings(
-    listen: SocketAddr,
-    secure: SocketAddr,
-    seed: u64,
-    addresses: &BTreeMap<DeviceId, SocketAddr>,
-) -> anyhow::Result<Settings> {
-    let sites = vec![demo::home_site(&demo::home(seed), addresses), demo::yard_site()];
+fn settings(listen: SocketAddr, secure: SocketAddr, sites: Vec<Site>) -> anyhow::Result<Settings> {
     Ok(Settings {
         listen,
         tls: TlsSettings {

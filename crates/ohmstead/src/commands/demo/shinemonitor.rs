@@ -1,4 +1,4 @@
-//! The home as a plant to ShineMonitor clients, with the account and the session that the vendor's pages print.
+//! The home and the roof as plants to ShineMonitor clients, with the account and the session that the vendor's pages print.
 
 use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::rc4::PasswordHash;
@@ -49,10 +49,10 @@ pub fn settings(site: &SiteId) -> ShinemonitorSettings {
 }
 
 /// Known accounts, and the printed session of the first. What somebody changed of an account stays.
-pub async fn open(gate: &Gate, site: &SiteId, now: Timestamp) -> anyhow::Result<()> {
-    let owner = settle(gate, site, &OWNER).await?;
-    settle(gate, site, &ODD).await?;
-    settle(gate, site, &CJK).await?;
+pub async fn open(gate: &Gate, sites: &[&SiteId], now: Timestamp) -> anyhow::Result<()> {
+    let owner = settle(gate, sites, &OWNER).await?;
+    settle(gate, sites, &ODD).await?;
+    settle(gate, sites, &CJK).await?;
     let session = DoorSession {
         token: Secret::new(TOKEN),
         secret: Secret::new(SECRET),
@@ -63,7 +63,7 @@ pub async fn open(gate: &Gate, site: &SiteId, now: Timestamp) -> anyhow::Result<
     Ok(())
 }
 
-async fn settle(gate: &Gate, site: &SiteId, known: &Known) -> anyhow::Result<u32> {
+async fn settle(gate: &Gate, sites: &[&SiteId], known: &Known) -> anyhow::Result<u32> {
     let accounts = gate.accounts(&DIALECT);
     if let Some(account) = accounts.iter().find(|account| account.name == known.name) {
         return Ok(account.number);
@@ -71,7 +71,7 @@ async fn settle(gate: &Gate, site: &SiteId, known: &Known) -> anyhow::Result<u32
     let console = Principal::console();
     let by = By::new(&console, "demo");
     let wanted = Account {
-        sites: [(site.clone(), known.role)].into(),
+        sites: sites.iter().map(|site| ((*site).clone(), known.role)).collect(),
         ..Account::new(known.name)
     };
     let password = Secret::new(PasswordHash::of_password(known.password).expose());
