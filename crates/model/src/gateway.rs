@@ -1,12 +1,15 @@
 //! Links that lead to several devices.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
 use crate::id::GatewayId;
+use crate::shinemonitor::ShinemonitorAccount;
+use crate::time::Millis;
 
 /// One link that leads to several devices, which may be of several sites. What reports and obeys are the devices:
 /// a gateway only carries.
@@ -23,17 +26,39 @@ pub struct Gateway {
 pub enum GatewayLink {
     /// Modbus TCP to a serial line (`192.168.1.21:502`). Units are its addresses, 0 to 255.
     Modbus { address: String },
+    /// An account of a cloud. Units are devices as it names them, each with the part of it that is meant.
+    Shinemonitor(ShinemonitorAccount),
 }
 
 impl GatewayLink {
     /// What `driver` of a gateway may say.
-    pub const DRIVERS: [&'static str; 1] = ["modbus"];
+    pub const DRIVERS: [&'static str; 2] = ["modbus", "shinemonitor"];
 
     /// Where it is dialled.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
         match self {
             Self::Modbus { address } => Endpoint::of(address),
+            Self::Shinemonitor(account) => Endpoint::of(&account.url),
+        }
+    }
+
+    /// The files that must be there to dial it.
+    #[must_use]
+    pub fn files(&self) -> Vec<&Path> {
+        match self {
+            Self::Modbus { .. } => Vec::new(),
+            Self::Shinemonitor(account) => account.files(),
+        }
+    }
+
+    /// How often the devices behind it may be heard, when nobody says it: most loggers tell their cloud every
+    /// five minutes.
+    #[must_use]
+    pub const fn usual_period(&self) -> Millis {
+        match self {
+            Self::Modbus { .. } => Millis(1_000),
+            Self::Shinemonitor(_) => Millis(300_000),
         }
     }
 }

@@ -20,11 +20,13 @@ mod health;
 mod link;
 mod modbus;
 mod pick;
+mod shinemonitor;
 mod supervisor;
 pub mod tariff;
 mod transport;
 pub mod vehicle;
 mod websocket;
 
+pub use driver::behind;
 pub use health::{DeviceHealth, Found, Health};
 pub use supervisor::Supervisor;

@@ -6,9 +6,11 @@ use model::device::LinkSettings;
 use model::gateway::{Gateway, GatewayLink, Unit};
 use model::id::GatewayId;
 use model::site::Site;
+use model::time::Millis;
 
 use super::link::{address, definition};
 use super::section::{Section, nearest, one_of};
+use super::shinemonitor::account;
 use super::site::required_id;
 
 /// Reads every `[[gateway]]`.
@@ -30,6 +32,7 @@ fn read(mut section: Section<'_, '_>, seen: &mut BTreeSet<GatewayId>) -> Option<
     let drivers = one_of(&GatewayLink::DRIVERS);
     let link = match section.required_text("driver", &drivers).as_deref() {
         Some("modbus") => address(&section).map(|address| GatewayLink::Modbus { address }),
+        Some("shinemonitor") => account::read(&section).map(GatewayLink::Shinemonitor),
         Some(other) => {
             section.problem(
                 "driver",
@@ -64,6 +67,17 @@ pub fn read_via(section: &Section<'_, '_>, gateways: &[Gateway]) -> Option<LinkS
         }
         gateway
     });
+    match gateway.map(|gateway| &gateway.link) {
+        Some(GatewayLink::Shinemonitor(_)) => {
+            let unit = account::unit(section)?;
+            return Some(LinkSettings::Via {
+                gateway: gateway?.id.clone(),
+                unit,
+                definition: None,
+            });
+        }
+        Some(GatewayLink::Modbus { .. }) | None => {}
+    }
     let definition = if section.has("definition") {
         Some(definition(section)?)
     } else {
@@ -79,6 +93,14 @@ pub fn read_via(section: &Section<'_, '_>, gateways: &[Gateway]) -> Option<LinkS
         unit: Unit::named(&unit.to_string()),
         definition,
     })
+}
+
+/// How often a device may be heard, when nobody says it.
+pub fn usual_period(link: &LinkSettings, gateways: &[Gateway]) -> Millis {
+    let gateway = link
+        .via()
+        .and_then(|(id, _)| gateways.iter().find(|gateway| gateway.id == *id));
+    gateway.map_or_else(|| link.usual_period(), |gateway| gateway.link.usual_period())
 }
 
 /// Two devices behind one gateway under one name could not be told apart.

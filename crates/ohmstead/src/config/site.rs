@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use model::device::{AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, LinkSettings, MeterRole};
+use model::device::{AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, MeterRole};
 use model::gateway::Gateway;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
@@ -13,7 +13,7 @@ use model::time::Millis;
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 
 use super::section::{Section, nearest};
-use super::{Read, link};
+use super::{Read, gateway, link};
 
 const ID: &str = "an id of a-z, 0-9, - and _";
 const AMPS: &str = "amperes, 0 to 6300, at most three decimals";
@@ -256,7 +256,9 @@ fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut See
     };
     let link = link::read(&section, seen.gateways);
     let kind = kind.and_then(|kind| read_kind(&kind, &section, id.as_ref(), name.as_deref(), seen));
-    let usual = link.as_ref().map_or(Millis(1_000), LinkSettings::usual_period);
+    let usual = link
+        .as_ref()
+        .map_or(Millis(1_000), |link| gateway::usual_period(link, seen.gateways));
     let period = section
         .scaled("poll_s", 3, 500..=3_600_000, "seconds, 0.5 to 3600")
         .map_or(usual, Millis);
