@@ -20,3 +20,4 @@ mod metadata;
 mod postgres;
 mod process;
 mod serve;
+mod shinemonitor_cloud;
