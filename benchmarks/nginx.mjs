@@ -46,7 +46,8 @@ const lines = (headers) => Object.entries(headers).map(([name, value]) => `${nam
 
 /**
  * For each case, requests a second beside nginx, and 99 of 100 latencies at half of what was reached.
- * A case is { name, what, url, headers }: the file that nginx serves, the words of its row, what is asked and how.
+ * A case is { name, what, url, headers, least }: the file that nginx serves, the words of its row, what is asked and
+ * how, and how many requests a second there must be, if that is said.
  */
 export async function besideNginx(cases) {
   const port = 20000 + (process.pid % 20000);
@@ -66,7 +67,7 @@ export async function besideNginx(cases) {
   }
   const nginx = start("nginx", ["-c", conf, "-p", dir]);
   await until("nginx answers", async () => (await fetch(`http://127.0.0.1:${port}/${cases[0].name}`)).ok);
-  for (const { name, what, url, headers } of cases) {
+  for (const { name, what, url, headers, least } of cases) {
     const ours = [];
     const theirs = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -81,6 +82,7 @@ export async function besideNginx(cases) {
       `${ratio.toFixed(2)} x nginx (${median(theirs).toFixed(0)} req/s), one core each`,
       `wrk -t1 -c16 -d${SECONDS}s, ${ROUNDS} rounds in turn, median of the ratios`,
     );
+    if (least) limited(`${what}, requests`, median(ours), least, "req/s", `wrk -t1 -c16 -d${SECONDS}s`, "least");
     const half = wrkAt(median(ours) / 2, url, lines(headers));
     const command = `wrk -t1 -c${half.connections}, each rests ${REST_MS} ms: ${half.perSecond.toFixed(0)} req/s of ${median(ours).toFixed(0)}`;
     limited(`${what}: 99 of 100 at half load`, half.p99Ms, 5, "ms", command);

@@ -35,6 +35,17 @@ def lead(domains):
     socket.getaddrinfo = resolve
 
 
+def forward(host, port, to):
+    """Leads one port of a name to another one on loopback, as a router does."""
+    real = socket.getaddrinfo
+
+    def resolve(asked_host, asked_port, *rest, **named):
+        ours = (asked_host, asked_port) == (host, port)
+        return real(*(("127.0.0.1", to) if ours else (asked_host, asked_port)), *rest, **named)
+
+    socket.getaddrinfo = resolve
+
+
 def demo(binary, data):
     """Starts the demo; answers the process and its demo.json, once all live chargers answer."""
     process = subprocess.Popen(

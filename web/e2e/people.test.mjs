@@ -75,7 +75,7 @@ test("a viewer is offered what a viewer may do, and nothing else", async () => {
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.locator("[data-evse]").first().waitFor();
   const links = await page.getByRole("navigation", { name: "Pages" }).getByRole("link").allInnerTexts();
-  assert.deepEqual(links.map((text) => text.split("\n")[0]), ["Home", "History", "Alarms", "Settings"]);
+  assert.deepEqual(links.map((text) => text.split("\n")[0]), ["Home", "Solar", "History", "Alarms", "Settings"]);
   await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Alarms" }).click();
   await page.locator("#past").waitFor();
   assert.equal(await page.getByRole("button", { name: "I have seen it" }).count(), 0);

@@ -13,6 +13,7 @@ const PAST_MS = 300_000;
 
 /** Pages, and what stands on them once they have their answers. */
 const PAGES = {
+  solar: ".u-wrap",
   sessions: "[data-sessions]",
   history: ".u-wrap",
   vehicles: "[data-vehicle], .empty",
@@ -57,7 +58,7 @@ const title = (page) => page.locator("#title").innerText();
 test("the keyboard goes from page to page, and each says where one is", async () => {
   const page = await opened.visits.openAt("#/");
   await page.locator("[data-evse]").first().waitFor();
-  for (const name of ["Sessions", "History", "Vehicles", "Users", "Alarms", "Settings"]) {
+  for (const name of ["Solar", "Sessions", "History", "Vehicles", "Users", "Alarms", "Settings"]) {
     await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).focus();
     await page.keyboard.press("Enter");
     await until(`the page ${name}`, 30_000, async () => (await title(page)) === name);

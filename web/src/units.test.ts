@@ -47,6 +47,33 @@ test("energy, current, share and voltage", () => {
   check((v: number | null) => units.text(units.voltage(v)), [[230_600, "231 V"]]);
 });
 
+test("what the sun brought, for its size, and what it saved", () => {
+  check((wh: number | null) => units.text(units.yielded(wh)), [
+    [null, "–"],
+    [640, "0.64 kWh"],
+    [9_999_000, "9999 kWh"],
+    [12_345_678, "12.35 MWh"],
+    [123_456_789, "123.5 MWh"],
+  ]);
+  check((wh: number | null) => units.text(units.specificYield(wh)), [
+    [null, "–"],
+    [3_421, "3.42 kWh/kWp"],
+    [1_034_500, "1035 kWh/kWp"],
+  ]);
+  check((grams: number) => units.text(units.weight(grams)), [
+    [0, "0 g"],
+    [999, "999 g"],
+    [12_340, "12.3 kg"],
+    [123_456, "123 kg"],
+    [1_234_567, "1.23 t"],
+    [12_345_678, "12.3 t"],
+  ]);
+});
+
+test("a signal has a real minus", () => {
+  check(units.signal, [[-61, "−61 dBm"]]);
+});
+
 test("the sun is shown as positive", () => {
   expect(units.shownSun(-3_000)).toBe(3_000);
   expect(units.shownSun(4)).toBe(0);

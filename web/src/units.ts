@@ -54,6 +54,30 @@ export function energy(wattHours: number | null): Quantity {
   return { value: fixed(wattHours / 1000, 0), unit: "kWh" };
 }
 
+/** What the sun brought in large: `3.4 kWh`, `640 kWh`, `12.3 MWh`. */
+export function yielded(wattHours: number | null): Quantity {
+  if (wattHours === null || Math.abs(wattHours) < 9_999_500) return energy(wattHours);
+  return { value: fixed(wattHours / 1_000_000, Math.abs(wattHours) < 99_950_000 ? 2 : 1), unit: "MWh" };
+}
+
+/** Energy beside the peak power of the panels: `3.42 kWh/kWp`. */
+export function specificYield(wh_per_kwp: number | null): Quantity {
+  return { ...energy(wh_per_kwp), unit: "kWh/kWp" };
+}
+
+/** Weight: `640 g`, `3.4 kg`, `120 kg`, `1.20 t`. */
+export function weight(grams: number): Quantity {
+  const size = Math.abs(grams);
+  if (size < 999.5) return { value: fixed(grams, 0), unit: "g" };
+  if (size < 999_500) return { value: fixed(grams / 1000, size < 99_950 ? 1 : 0), unit: "kg" };
+  return { value: fixed(grams / 1_000_000, size < 9_995_000 ? 2 : 1), unit: "t" };
+}
+
+/** What a radio hears: `−61 dBm`. */
+export function signal(dbm: number): string {
+  return `${fixed(dbm, 0)}\u00a0dBm`;
+}
+
 /** The state of a counter, to the watt-hour: `12 345.678 kWh`. */
 export function counter(wattHours: number | null): string {
   if (wattHours === null) return UNKNOWN;

@@ -7,6 +7,7 @@
 mod attempts;
 pub mod cfos;
 pub mod clouds;
+pub mod eybond;
 pub mod goe;
 mod line;
 pub mod modbus;
@@ -16,7 +17,7 @@ pub mod sunspec;
 
 pub use line::Line;
 
-use model::gateway::Unit;
+use model::gateway::{GatewayFacts, Unit};
 use model::message::Report;
 use model::setpoint::Action;
 use model::time::{Monotonic, Now, Timestamp};
@@ -111,7 +112,8 @@ pub struct ReplyError {
 }
 
 /// The first words on a connection that a device made to us: who is it? Like [`Client`] without sockets: send
-/// what [`Greeter::poll_bytes`] gives, feed what arrives, sleep until [`Greeter::poll_timeout`].
+/// what [`Greeter::poll_bytes`] gives, feed what arrives, sleep until [`Greeter::poll_timeout`]. Once it is known who it
+/// is, what arrives is kept for its client; as long as there is none the greeter may go on to say what keeps it there.
 pub trait Greeter: Send {
     /// Something has come.
     fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Greeting;
@@ -147,6 +149,8 @@ pub enum Event {
     },
     /// A device is there, whether or not anybody has named it to us.
     Found { unit: Unit, identity: String },
+    /// What carries the link says something of itself.
+    Gateway(GatewayFacts),
 }
 
 impl Event {
@@ -155,7 +159,7 @@ impl Event {
     pub fn into_report(self) -> Option<Report> {
         match self {
             Self::Report { report, .. } | Self::Dated { report, .. } => Some(report),
-            Self::Found { .. } => None,
+            Self::Found { .. } | Self::Gateway(_) => None,
         }
     }
 }

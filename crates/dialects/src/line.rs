@@ -93,6 +93,7 @@ impl Client for Line {
                 Event::Report { report, .. } => Event::Report { unit, report },
                 Event::Dated { at, report, .. } => Event::Dated { unit, at, report },
                 Event::Found { identity, .. } => Event::Found { unit, identity },
+                Event::Gateway(facts) => Event::Gateway(facts),
             })
         })
     }

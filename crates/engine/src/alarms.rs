@@ -66,9 +66,7 @@ impl Alarms {
                 acknowledged: None,
             },
             // What it is about has changed: another tariff has no prices either.
-            (true, Some(text), Some(held))
-                if matches!(code, AlarmCode::PricesStale | AlarmCode::ForeignWriter) && held.text != text =>
-            {
+            (true, Some(text), Some(held)) if tells_more(code) && held.text != text => {
                 Alarm { text, ..held.clone() }
             }
             // A clock that was set back does not end an alarm before it began.
@@ -143,6 +141,17 @@ impl Alarms {
     }
 }
 
+/// Whether an open alarm takes over what is said of it anew.
+const fn tells_more(code: AlarmCode) -> bool {
+    matches!(
+        code,
+        AlarmCode::PricesStale
+            | AlarmCode::ForeignWriter
+            | AlarmCode::LoggerClaimedTwice
+            | AlarmCode::LoggerUnknown
+    )
+}
+
 fn is_back(alarm: &Alarm, now: Timestamp) -> bool {
     alarm
         .cleared
@@ -155,7 +164,9 @@ fn severity(code: AlarmCode) -> Severity {
         | AlarmCode::NotFollowing
         | AlarmCode::SocStale
         | AlarmCode::ForeignWriter
-        | AlarmCode::PricesStale => Severity::Warning,
+        | AlarmCode::PricesStale
+        | AlarmCode::LoggerClaimedTwice
+        | AlarmCode::LoggerUnknown => Severity::Warning,
         AlarmCode::MeterSilent
         | AlarmCode::LimitExceeded
         | AlarmCode::StoreFailing

@@ -9,7 +9,7 @@ use model::alarm::{Alarm, AlarmCode};
 use model::device::{Device, Evse, Force, ForeignPolicy, LinkState, Wish};
 use model::id::{DeviceId, EvseId};
 use model::intent::Rejection;
-use model::message::{ForeignWhat, ForeignWrite, Report, Reported};
+use model::message::{ForeignWhat, ForeignWrite, Notice, Report, Reported};
 use model::phases::Phases;
 use model::reading::{Pushed, Quantity};
 use model::reason::{Cause, Reason};
@@ -221,6 +221,9 @@ impl Core {
         match (&reported.report, effect) {
             (Report::Link(state), _) => self.judge_link(&reported.device, state, reported.at.wall),
             (Report::Foreign { write }, _) => self.note_foreign(&reported.device, *write, reported.at.wall),
+            (Report::Notice { notice, text }, _) => {
+                self.note(&reported.device, *notice, text.clone(), reported.at.wall);
+            }
             (_, Effect::Urgent) => self.due = reported.at.monotonic,
             (Report::Evse { evse, .. }, Effect::Unplugged) => {
                 self.due = reported.at.monotonic;
@@ -249,7 +252,8 @@ impl Core {
             | Report::VendorAnswer { .. }
             | Report::Link(_)
             | Report::Foreign { .. }
-            | Report::Past { .. } => self.recorder.take(reported),
+            | Report::Past { .. }
+            | Report::Notice { .. } => self.recorder.take(reported),
         }
     }
 
@@ -269,6 +273,16 @@ impl Core {
         let alarm = self
             .alarms
             .set(Some(&device.id), AlarmCode::ForeignWriter, text, now);
+        self.records.extend(alarm.map(Record::Alarm));
+    }
+
+    /// What a link has noticed beside its device.
+    fn note(&mut self, device: &DeviceId, notice: Notice, text: Option<String>, now: Timestamp) {
+        let (device, code) = match notice {
+            Notice::LoggerClaimedTwice => (Some(device), AlarmCode::LoggerClaimedTwice),
+            Notice::LoggerUnknown => (None, AlarmCode::LoggerUnknown),
+        };
+        let alarm = self.alarms.set(device, code, text, now);
         self.records.extend(alarm.map(Record::Alarm));
     }
 
@@ -305,7 +319,8 @@ impl Core {
             | Report::Identity { .. }
             | Report::Link(_)
             | Report::Foreign { .. }
-            | Report::Past { .. } => {}
+            | Report::Past { .. }
+            | Report::Notice { .. } => {}
         }
     }
 
@@ -698,6 +713,7 @@ impl Core {
                 }
             }
             Report::Past { .. }
+            | Report::Notice { .. }
             | Report::Document(_)
             | Report::VendorAnswer { .. }
             | Report::Foreign { .. }
@@ -774,6 +790,8 @@ fn is_judged(site: &Site, alarm: &Alarm) -> bool {
         | AlarmCode::RecordsSetAside
         | AlarmCode::PricesStale
         | AlarmCode::ForeignWriter
+        | AlarmCode::LoggerClaimedTwice
+        | AlarmCode::LoggerUnknown
         | AlarmCode::SocStale => false,
     }
 }

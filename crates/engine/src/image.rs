@@ -90,7 +90,8 @@ impl Image {
             Report::Document(_)
             | Report::VendorAnswer { .. }
             | Report::Foreign { .. }
-            | Report::Past { .. } => Effect::Nothing,
+            | Report::Past { .. }
+            | Report::Notice { .. } => Effect::Nothing,
             Report::Measured(measured) => {
                 device.last_seen = Some(reported.at.wall);
                 let rose = self.meters.contains(&reported.device)

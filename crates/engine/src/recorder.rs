@@ -113,7 +113,8 @@ impl Recorder {
             | Report::Document(_)
             | Report::VendorAnswer { .. }
             | Report::Foreign { .. }
-            | Report::Past { .. } => {}
+            | Report::Past { .. }
+            | Report::Notice { .. } => {}
         }
     }
 

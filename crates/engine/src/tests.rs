@@ -22,7 +22,7 @@ use model::device::{
 use model::document::Document;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId, VehicleId};
 use model::intent::{Intent, Rejection, Wanted};
-use model::message::{ForeignWhat, ForeignWrite, Report, Reported};
+use model::message::{ForeignWhat, ForeignWrite, Notice, Report, Reported};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
 use model::reading::{EvseStatus, Measured, PilotState, Pushed};
 use model::reason::Cause;

@@ -7,6 +7,7 @@
 mod accept;
 pub mod authority;
 mod backoff;
+pub mod datagram;
 mod dial;
 mod failure;
 pub mod http;

@@ -28,6 +28,10 @@ pub enum AlarmCode {
     ForeignWriter,
     /// A dynamic tariff has no price, so its own fallback counts.
     PricesStale,
+    /// A second connection claims to be a data logger that is here.
+    LoggerClaimedTwice,
+    /// A data logger has dialled us that nobody has named.
+    LoggerUnknown,
 }
 
 impl AlarmCode {
@@ -44,6 +48,8 @@ impl AlarmCode {
             Self::RecordsSetAside => "records_set_aside",
             Self::ForeignWriter => "foreign_writer",
             Self::PricesStale => "prices_stale",
+            Self::LoggerClaimedTwice => "logger_claimed_twice",
+            Self::LoggerUnknown => "logger_unknown",
         }
     }
 }

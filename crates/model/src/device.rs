@@ -8,6 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::gateway::Unit;
 use crate::id::{CircuitId, DeviceId, EvseId, GatewayId};
 use crate::money::PerKwh;
+use crate::panels::Panels;
 use crate::phases::{PhaseRotation, PhaseSet, Phases};
 use crate::setpoint::ChargeCurrent;
 use crate::time::Millis;
@@ -35,6 +36,9 @@ pub enum DeviceKind {
     },
     Inverter {
         rated_power: Option<Watts>,
+        /// Its strings; none when nobody has said.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        panels: Vec<Panels>,
     },
     Battery {
         capacity: Option<WattHours>,

@@ -1,6 +1,8 @@
 //! Links that lead to several devices.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::endpoint::Endpoint;
 use crate::id::GatewayId;
 use crate::shinemonitor::ShinemonitorAccount;
-use crate::time::Millis;
+use crate::time::{Millis, Timestamp};
 
 /// One link that leads to several devices, which may be of several sites. What reports and obeys are the devices:
 /// a gateway only carries.
@@ -28,18 +30,22 @@ pub enum GatewayLink {
     Modbus { address: String },
     /// An account of a cloud. Units are devices as it names them, each with the part of it that is meant.
     Shinemonitor(ShinemonitorAccount),
+    /// A data logger, which dials us and says this number. Units are addresses on its serial line, 0 to 255, and
+    /// what of an inverter there a device is (`5/battery`).
+    Logger { pn: String },
 }
 
 impl GatewayLink {
     /// What `driver` of a gateway may say.
-    pub const DRIVERS: [&'static str; 2] = ["modbus", "shinemonitor"];
+    pub const DRIVERS: [&'static str; 3] = ["modbus", "logger", "shinemonitor"];
 
-    /// Where it is dialled.
+    /// Where it is dialled, if we are the ones who do.
     #[must_use]
-    pub fn endpoint(&self) -> Endpoint {
+    pub fn endpoint(&self) -> Option<Endpoint> {
         match self {
-            Self::Modbus { address } => Endpoint::of(address),
-            Self::Shinemonitor(account) => Endpoint::of(&account.url),
+            Self::Modbus { address } => Some(Endpoint::of(address)),
+            Self::Shinemonitor(account) => Some(Endpoint::of(&account.url)),
+            Self::Logger { .. } => None,
         }
     }
 
@@ -47,18 +53,19 @@ impl GatewayLink {
     #[must_use]
     pub fn files(&self) -> Vec<&Path> {
         match self {
-            Self::Modbus { .. } => Vec::new(),
+            Self::Modbus { .. } | Self::Logger { .. } => Vec::new(),
             Self::Shinemonitor(account) => account.files(),
         }
     }
 
-    /// How often the devices behind it may be heard, when nobody says it: most loggers tell their cloud every
-    /// five minutes.
+    /// How often the devices behind it are heard, when nobody says it: a logger carries a question in a second, and
+    /// most tell their cloud every five minutes.
     #[must_use]
     pub const fn usual_period(&self) -> Millis {
         match self {
             Self::Modbus { .. } => Millis(1_000),
             Self::Shinemonitor(_) => Millis(300_000),
+            Self::Logger { .. } => Millis(30_000),
         }
     }
 }
@@ -93,3 +100,44 @@ impl fmt::Display for Unit {
         f.write_str(self.as_str())
     }
 }
+
+/// What a gateway says of itself, as far as it does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GatewayFacts {
+    pub kind: Option<String>,
+    pub firmware: Option<String>,
+    /// What it speaks to the devices behind it, in its own words (`0925`).
+    pub descriptor: Option<String>,
+    /// Of the radio that it reaches the network by.
+    pub signal_dbm: Option<i64>,
+}
+
+/// How a data logger does that has dialled us, or that we wait for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggerState {
+    /// The number by which it says who it is.
+    pub pn: String,
+    /// The gateway that is to be this logger. `None`: a stranger, which is shown, never asked and never told
+    /// anything.
+    pub accepted: Option<GatewayId>,
+    /// Where its connection comes from; `None`: it is not here.
+    pub from: Option<SocketAddr>,
+    /// Since when it is here.
+    pub since: Option<Timestamp>,
+    /// When it last said something.
+    pub last_contact: Option<Timestamp>,
+    pub facts: GatewayFacts,
+    /// Where a second connection comes from that claims the same number, and waits.
+    pub waiting: Option<SocketAddr>,
+}
+
+impl LoggerState {
+    #[must_use]
+    pub const fn is_online(&self) -> bool {
+        self.from.is_some()
+    }
+}
+
+/// All of them, by number.
+pub type LoggerStates = BTreeMap<String, LoggerState>;

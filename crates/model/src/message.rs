@@ -44,6 +44,21 @@ pub enum Report {
     Past {
         samples: Vec<(Timestamp, Quantity, i64)>,
     },
+    /// Something around its link that somebody should look at, in words. `None`: no more.
+    Notice {
+        notice: Notice,
+        text: Option<String>,
+    },
+}
+
+/// What a link notices beside its devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// A second connection claims to be the logger that the device is behind.
+    LoggerClaimedTwice,
+    /// Loggers have dialled us that nobody has named. About the site; the device only carries it.
+    LoggerUnknown,
 }
 
 impl Report {

@@ -38,7 +38,7 @@ pub(crate) struct Door {
     pub native: Option<fn() -> OpenApiRouter<State>>,
 }
 
-/// What doors remember between requests, of each type one thing: a router and what answers in front of it share it.
+/// What is remembered between requests, of each type one thing: a router and what answers in front of it share it.
 #[derive(Default)]
 pub(crate) struct Memory(Mutex<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>);
 

@@ -18,8 +18,10 @@ pub mod metrics;
 pub mod native;
 pub mod networks;
 pub mod outbox;
+mod plant_sheets;
 pub mod readiness;
 mod shinemonitor;
+mod solar;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use axum::routing::get;
 use bus::Bus;
 use gate::Gate;
 use links::outbound_guard::Guard;
+use model::gateway::LoggerStates;
 use model::settings::Settings;
 use model::time::Clock;
 use model::vehicle::SourceStates;
@@ -71,7 +74,9 @@ pub struct State {
     backing_up: Arc<tokio::sync::Semaphore>,
     /// Counts the links of this process, by driver.
     links: Arc<dyn Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync>,
-    /// What doors remember between requests.
+    /// How the data loggers of this process do.
+    pub loggers: Arc<dyn Fn() -> LoggerStates + Send + Sync>,
+    /// What is remembered between requests.
     memory: Arc<door::Memory>,
     /// How the sources of vehicles do.
     sources: tokio::sync::watch::Receiver<SourceStates>,
@@ -106,6 +111,7 @@ impl State {
             memory: Arc::default(),
             // Nobody changes it: nothing is followed.
             links: Arc::new(BTreeMap::new),
+            loggers: Arc::new(LoggerStates::new),
             sources: tokio::sync::watch::channel(SourceStates::new()).1,
         }
     }
@@ -117,6 +123,13 @@ impl State {
         links: impl Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync + 'static,
     ) -> Self {
         self.links = Arc::new(links);
+        self
+    }
+
+    /// With what tells how the data loggers of this process do.
+    #[must_use]
+    pub fn with_loggers(mut self, loggers: impl Fn() -> LoggerStates + Send + Sync + 'static) -> Self {
+        self.loggers = Arc::new(loggers);
         self
     }
 

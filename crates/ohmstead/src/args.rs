@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand};
@@ -95,6 +95,14 @@ pub enum Command {
         /// How long to listen
         #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=120))]
         seconds: u64,
+    },
+    /// Tell a data logger in the local network to connect to this machine, until it loses power
+    Redirect {
+        /// The logger; a broadcast address such as 192.168.1.255 finds one
+        logger: Ipv4Addr,
+        /// Where data loggers connect here, as the logger can reach it
+        #[arg(long, value_name = "IP:PORT")]
+        to: SocketAddrV4,
     },
     /// Certificates for clients whose host name cannot be changed
     Tls {

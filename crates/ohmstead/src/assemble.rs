@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use model::time::{Clock, Timestamp};
 use model::vehicle::SourceStates;
 use north::outbox::notices::Notifier;
 use north::outbox::{LIMITS, Sender, Ways};
+use south::Loggers;
 use store::{Sqlite, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -102,6 +104,8 @@ pub struct Running {
     pub gate: Arc<Gate>,
     /// Of the engine of each site.
     pub epochs: BTreeMap<SiteId, u64>,
+    /// Where data loggers connect, as it was opened.
+    pub logger_ports: Vec<SocketAddr>,
     stop: CancellationToken,
     store: Arc<dyn Store>,
     links: south::Supervisor,
@@ -152,9 +156,21 @@ impl Running {
                 Ok(())
             });
         }
-        let links = south::Supervisor::start(
+        let loggers = Loggers::new(&settings.loggers, clock.clone());
+        let mut logger_ports = Vec::new();
+        for address in &settings.loggers.listen {
+            let listener = listen::bind(*address).await?;
+            logger_ports.push(listener.local_addr().context("cannot tell the own address")?);
+            let listening = loggers.clone().listen(listener, stop.clone());
+            tasks.spawn(async move {
+                listening.await;
+                Ok(())
+            });
+        }
+        let links = south::Supervisor::start_with_loggers(
             &settings.sites,
             &settings.gateways,
+            loggers.clone(),
             bus.clone(),
             clock.clone(),
             stop.clone(),
@@ -214,7 +230,26 @@ impl Running {
             Ok(())
         });
         let (states, sources) = watch::channel(SourceStates::new());
-        state = state.with_sources(sources).with_links(links.counts());
+        let gateways = links.gateways();
+        if !settings.loggers.listen.is_empty() {
+            let mut devices = settings
+                .sites
+                .iter()
+                .filter_map(|site| Some((site, site.devices.first()?)));
+            let first = devices.next();
+            let first = first.map(|(site, device)| (site.id.clone(), device.id.clone()));
+            let telling = loggers
+                .clone()
+                .tell(gateways.clone(), first, state.bus.clone(), stop.clone());
+            tasks.spawn(async move {
+                telling.await;
+                Ok(())
+            });
+        }
+        state = state
+            .with_sources(sources)
+            .with_links(links.counts())
+            .with_loggers(move || loggers.states(&gateways));
         let follower = vehicles::Follower {
             store: store.clone(),
             gate: gate.clone(),
@@ -260,6 +295,7 @@ impl Running {
         Ok(Self {
             gate,
             epochs,
+            logger_ports,
             stop,
             store,
             links,

@@ -11,7 +11,8 @@ use jiff::civil::time;
 use model::device::{
     AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, GoeLink, LinkSettings, MeterRole,
 };
-use model::id::{CircuitId, DeviceId, EvseId, SiteId};
+use model::gateway::{Gateway, GatewayLink, Unit};
+use model::id::{CircuitId, DeviceId, EvseId, GatewayId, SiteId};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::setpoint::ChargeCurrent;
 use model::site::{Circuit, Keeper, Position, Site};
@@ -20,8 +21,8 @@ use model::units::{MilliAmps, MilliVolts, PerMille, WattHours, Watts};
 
 use crate::settings::{
     BatterySettings, CarsSettings, CircuitSettings, Days, DeviceKind as Simulated, DeviceSettings,
-    GoeChargerSettings, GoeGeneration, HouseSettings, MODBUS_UNIT, PvSettings, TripHabit, VehicleSettings,
-    WorldSettings,
+    GoeChargerSettings, GoeGeneration, HouseSettings, LoggerInverterSettings, LoggerSettings, MODBUS_UNIT,
+    PvSettings, TripHabit, VehicleSettings, WorldSettings,
 };
 
 const TIME_ZONE: &str = "Europe/Vienna";
@@ -177,7 +178,7 @@ pub fn home_site(world: &WorldSettings, addresses: &BTreeMap<DeviceId, SocketAdd
     let devices: Vec<Device> = world
         .devices
         .iter()
-        .map(|device| modelled(device, addresses.get(&device.id)))
+        .flat_map(|device| modelled(device, addresses.get(&device.id)))
         .collect();
     let is_meter = |device: &&Device| matches!(device.kind, DeviceKind::Meter { .. });
     let circuit = |circuit: &CircuitSettings| {
@@ -216,7 +217,7 @@ pub fn home_site(world: &WorldSettings, addresses: &BTreeMap<DeviceId, SocketAdd
 /// What all inverters feed in per phase, as far as it may count as room for cars.
 fn credit(devices: &[Device]) -> MilliAmps {
     let rated = devices.iter().map(|device| match device.kind {
-        DeviceKind::Inverter { rated_power } => rated_power.unwrap_or_default(),
+        DeviceKind::Inverter { rated_power, .. } => rated_power.unwrap_or_default(),
         DeviceKind::Meter { .. } | DeviceKind::Battery { .. } | DeviceKind::ChargingStation { .. } => {
             Watts::ZERO
         }
@@ -224,7 +225,61 @@ fn credit(devices: &[Device]) -> MilliAmps {
     rated.sum::<Watts>().current_rounded_down(MilliVolts(230_000), 3)
 }
 
-fn modelled(device: &DeviceSettings, address: Option<&SocketAddr>) -> Device {
+/// The data loggers of a world, by which what is behind them is reached.
+#[must_use]
+pub fn gateways(world: &WorldSettings) -> Vec<Gateway> {
+    let loggers = world.devices.iter().filter_map(|device| match &device.kind {
+        Simulated::Logger(logger) => Some(Gateway {
+            id: gateway_id(&device.id),
+            name: device.name.clone(),
+            link: GatewayLink::Logger {
+                pn: logger.pn.clone(),
+            },
+        }),
+        Simulated::Meter | Simulated::Inverter(_) | Simulated::Battery(_) | Simulated::GoeCharger(_) => None,
+    });
+    loggers.collect()
+}
+
+fn gateway_id(device: &DeviceId) -> GatewayId {
+    GatewayId::new(device.as_str()).expect("both ids have the same letters")
+}
+
+/// What is behind a data logger.
+fn behind(device: &DeviceSettings, logger: &LoggerSettings) -> Vec<Device> {
+    let part = |inverter: &LoggerInverterSettings, id: &DeviceId, part: &str, kind| Device {
+        id: id.clone(),
+        name: id.to_string(),
+        kind,
+        circuit: device.circuit.clone(),
+        enabled: true,
+        period: Millis(10_000),
+        link: LinkSettings::Via {
+            gateway: gateway_id(&device.id),
+            unit: Unit::named(&format!("{}/{part}", inverter.address)),
+            definition: Some(inverter.speaks.definition().to_owned()),
+        },
+    };
+    let mut devices = Vec::new();
+    for inverter in &logger.inverters {
+        let kind = DeviceKind::Inverter {
+            rated_power: Some(inverter.pv.rated),
+            panels: vec![inverter.pv.panels()],
+        };
+        devices.push(part(inverter, &inverter.id, "pv", kind));
+        if let Some(own) = &inverter.battery {
+            let kind = DeviceKind::Battery {
+                capacity: Some(own.battery.capacity),
+                max_charge: own.battery.max_charge,
+                max_discharge: own.battery.max_discharge,
+            };
+            devices.push(part(inverter, &own.id, "battery", kind));
+        }
+    }
+    devices
+}
+
+fn modelled(device: &DeviceSettings, address: Option<&SocketAddr>) -> Vec<Device> {
     let sunspec = || {
         address.map_or(LinkSettings::None, |address| LinkSettings::Sunspec {
             address: address.to_string(),
@@ -232,6 +287,7 @@ fn modelled(device: &DeviceSettings, address: Option<&SocketAddr>) -> Device {
         })
     };
     let (kind, link) = match &device.kind {
+        Simulated::Logger(logger) => return behind(device, logger),
         Simulated::Meter => (
             DeviceKind::Meter {
                 role: MeterRole::Grid,
@@ -241,6 +297,7 @@ fn modelled(device: &DeviceSettings, address: Option<&SocketAddr>) -> Device {
         Simulated::Inverter(pv) => (
             DeviceKind::Inverter {
                 rated_power: Some(pv.rated),
+                panels: vec![pv.panels()],
             },
             sunspec(),
         ),
@@ -264,7 +321,7 @@ fn modelled(device: &DeviceSettings, address: Option<&SocketAddr>) -> Device {
             )
         }
     };
-    Device {
+    vec![Device {
         id: device.id.clone(),
         name: device.name.clone(),
         kind,
@@ -272,7 +329,7 @@ fn modelled(device: &DeviceSettings, address: Option<&SocketAddr>) -> Device {
         enabled: true,
         period: Millis(1_000),
         link,
-    }
+    }]
 }
 
 fn modelled_evse(charger: &GoeChargerSettings) -> Evse {

@@ -22,6 +22,7 @@ use crate::body::{Body, BodyState, Placed, Surroundings};
 use crate::fault::Fault;
 use crate::physics::Flow;
 use crate::settings::{DeviceKind, DeviceSettings};
+use crate::voice::eybond::LoggerVoice;
 use crate::voice::goe::GoeVoice;
 use crate::voice::sunspec::Sunspec;
 use crate::voice::sunspec::battery::BatteryRegisters;
@@ -58,14 +59,31 @@ pub(crate) enum Unfit {
 }
 
 impl Device {
-    pub fn new(seed: u64, place: Position, settings: &DeviceSettings, circuit: usize) -> Self {
+    pub fn new(seed: u64, at: Position, settings: &DeviceSettings, circuit: usize) -> Self {
         let (body, voice): (Box<dyn Body>, Box<dyn Voice>) = match &settings.kind {
+            DeviceKind::Logger(logger) => {
+                let place = |id: &DeviceId, body| Placed {
+                    id: id.clone(),
+                    circuit,
+                    body,
+                };
+                let mut bodies = Vec::new();
+                for inverter in &logger.inverters {
+                    let pv = Box::new(Inverter::new(seed, at, &inverter.pv));
+                    bodies.push(place(&inverter.id, pv as Box<dyn Body>));
+                    bodies.extend(inverter.battery.as_ref().map(|own| {
+                        place(&own.id, Box::new(HomeBattery::new(&own.battery)) as Box<dyn Body>)
+                    }));
+                }
+                let voice = Box::new(LoggerVoice::new(logger));
+                return Self::over(settings.id.clone(), voice, bodies);
+            }
             DeviceKind::Meter => (
                 Box::new(Meter::new()),
                 Box::new(Sunspec::new(settings, MeterRegisters)),
             ),
             DeviceKind::Inverter(pv) => (
-                Box::new(Inverter::new(seed, place, pv)),
+                Box::new(Inverter::new(seed, at, pv)),
                 Box::new(Sunspec::new(settings, InverterRegisters)),
             ),
             DeviceKind::Battery(battery) => (

@@ -31,6 +31,8 @@ pub enum Fault {
     FirmwareSuffix,
     /// A go-e charger is in car state 5 with an error, and gives nothing.
     CarError,
+    /// The frames of a data logger lack their end.
+    CutFrames,
 }
 
 impl Fault {
@@ -46,7 +48,8 @@ impl Fault {
             | Self::PartialStatus
             | Self::MissingKeys
             | Self::FirmwareSuffix
-            | Self::CarError => false,
+            | Self::CarError
+            | Self::CutFrames => false,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! are no frames and no protocols; `links` carries, the devices answer, and each says which ways there are to it.
 
 mod broker;
+mod dial;
 mod sockets;
 
 use std::collections::BTreeMap;
@@ -158,6 +159,7 @@ pub async fn listen(
 enum Opened {
     Http(TcpListener, &'static str),
     Modbus(TcpListener),
+    Dial(SocketAddr),
     Broker(broker::Settings),
 }
 
@@ -173,6 +175,7 @@ impl Opened {
                 let (listener, bound) = bind(device, listen).await?;
                 (Self::Modbus(listener), Some(bound))
             }
+            Way::Dial { server } => (Self::Dial(server), None),
             Way::Broker {
                 url,
                 client,
@@ -193,6 +196,7 @@ impl Opened {
         match self {
             Self::Http(listener, path) => tasks.spawn(sockets::serve(port, listener, path, shutdown)),
             Self::Modbus(listener) => tasks.spawn(serve_modbus(port, listener, shutdown)),
+            Self::Dial(server) => tasks.spawn(dial::keep(port, server, shutdown)),
             Self::Broker(settings) => tasks.spawn(broker::publish(port, settings, shutdown)),
         };
     }

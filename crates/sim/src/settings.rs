@@ -104,6 +104,62 @@ pub enum DeviceKind {
     Battery(BatterySettings),
     /// The vendor's local HTTP APIs and WebSocket on one port; Modbus TCP and MQTT if they are set up.
     GoeCharger(GoeChargerSettings),
+    /// A data logger that dials a hub, and the inverters on its serial line.
+    Logger(LoggerSettings),
+}
+
+/// A data logger. Two with the same number are two that claim it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoggerSettings {
+    /// 8 to 30 letters and digits.
+    pub pn: String,
+    /// Where it dials.
+    pub server: SocketAddr,
+    pub inverters: Vec<LoggerInverterSettings>,
+}
+
+/// An inverter on the serial line of a data logger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoggerInverterSettings {
+    pub id: DeviceId,
+    /// On the serial line.
+    pub address: u8,
+    pub speaks: LoggerLanguage,
+    pub pv: PvSettings,
+    /// Of a storage inverter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub battery: Option<LoggerBatterySettings>,
+}
+
+/// The battery of a storage inverter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggerBatterySettings {
+    pub id: DeviceId,
+    #[serde(flatten)]
+    pub battery: BatterySettings,
+}
+
+/// What an inverter behind a data logger speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoggerLanguage {
+    /// Registers of "protocol 11" by Modbus RTU.
+    Smg,
+    /// Texts (`QPIGS`).
+    Pi30,
+}
+
+impl LoggerLanguage {
+    /// The definition that reads it.
+    #[must_use]
+    pub const fn definition(self) -> &'static str {
+        match self {
+            Self::Smg => "smg",
+            Self::Pi30 => "pi30",
+        }
+    }
 }
 
 /// A go-e charger and the car that belongs to it.

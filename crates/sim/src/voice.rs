@@ -4,6 +4,7 @@
 //! stand behind a data logger. What a voice needs from outside it names as [`Way`]s; `listen` opens them, whatever
 //! the dialect is. Adding a dialect is a file here, and its line where devices are made (`crate::device`).
 
+pub mod eybond;
 pub mod goe;
 pub mod sunspec;
 
@@ -28,6 +29,8 @@ pub(crate) enum Way {
     },
     /// Answers Modbus TCP here.
     Modbus { listen: SocketAddr },
+    /// Dials a server, whose bytes are a [link](Link), and dials again when it hangs up.
+    Dial { server: SocketAddr },
     /// Dials a broker, tells it what it has, and takes what is written to these topics.
     Broker {
         url: String,

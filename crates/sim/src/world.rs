@@ -383,17 +383,24 @@ fn index_of(circuits: &[crate::settings::CircuitSettings], id: &CircuitId) -> Op
 fn devices(settings: &WorldSettings) -> Result<Vec<Device>, SettingsError> {
     let mut devices: Vec<Device> = Vec::with_capacity(settings.devices.len());
     for device in &settings.devices {
-        if devices.iter().any(|other| other.has(&device.id)) {
-            return Err(SettingsError::Twice {
-                id: device.id.to_string(),
-            });
-        }
         let circuit =
             index_of(&settings.circuits, &device.circuit).ok_or_else(|| SettingsError::Circuit {
                 device: device.id.clone(),
                 circuit: device.circuit.clone(),
             })?;
-        devices.push(Device::new(settings.seed, settings.position, device, circuit));
+        let made = Device::new(settings.seed, settings.position, device, circuit);
+        let mut ids: Vec<&DeviceId> = made.bodies().iter().map(|placed| &placed.id).collect();
+        // What speaks for itself has one id for both.
+        if ids != [&made.id] {
+            ids.push(&made.id);
+        }
+        for (at, id) in ids.iter().enumerate() {
+            let is_known = |id: &&DeviceId| devices.iter().any(|other| other.has(id));
+            if is_known(id) || ids.iter().take(at).any(|other| other == id) {
+                return Err(SettingsError::Twice { id: id.to_string() });
+            }
+        }
+        devices.push(made);
     }
     Ok(devices)
 }

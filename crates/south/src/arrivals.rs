@@ -10,7 +10,7 @@
 //! A link that waits for somebody has a [`Seat`] under a name. Whoever arrives under that name gets it, unless
 //! somebody sits there: **the newest connection never silently takes over a living one**. It waits until the
 //! older one ends or somebody who may lets it ([`Arrivals::take_over`]). Whoever arrives under a name that
-//! nobody waits for is a stranger: remembered, shown, told nothing.
+//! nobody waits for is a stranger: remembered, shown, told nothing but what its greeter says to keep it company.
 //!
 //! Bounds: as many connections of a port as it is given, [`MOST_UNNAMED`] of one address that have not said who
 //! they are, [`GREETING_WITHIN`] to say it, [`MOST_STRANGERS`] of whom the one that came first gives way, one
@@ -31,6 +31,7 @@ use std::time::Duration;
 use dialects::{Greeter, Greeting};
 use model::time::{Clock, Now};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use directory::{Directory, Visitor};
@@ -54,6 +55,7 @@ pub type MakeGreeter = Arc<dyn Fn() -> Box<dyn Greeter> + Send + Sync>;
 pub struct Arrivals {
     shared: Arc<Mutex<Directory>>,
     unnamed: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
+    changed: Arc<Notify>,
     clock: Arc<dyn Clock>,
 }
 
@@ -63,6 +65,7 @@ impl Arrivals {
         Self {
             shared: Arc::default(),
             unnamed: Arc::default(),
+            changed: Arc::default(),
             clock,
         }
     }
@@ -100,10 +103,21 @@ impl Arrivals {
         self.directory().strangers()
     }
 
+    /// Who has a seat, in order of names.
+    #[must_use]
+    pub fn seated(&self) -> Vec<Stranger> {
+        self.directory().seated()
+    }
+
     /// Who claims a name under which somebody is here, in order of names.
     #[must_use]
     pub fn waiting(&self) -> Vec<Stranger> {
         self.directory().waiting()
+    }
+
+    /// Somebody has come or gone since it was last asked; for a single listener.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Ends the connection that has the seat, so that the one that waits under the same name gets it. Says
@@ -125,16 +139,18 @@ impl Arrivals {
             return;
         };
         let mut stream = Stream::new(stream);
-        let greeted = tokio::time::timeout(GREETING_WITHIN, self.greet(&mut stream, greeter)).await;
+        let mut greeter = greeter;
+        let greeting = self.greet(&mut stream, greeter.as_mut());
+        let greeted = tokio::time::timeout(GREETING_WITHIN, greeting).await;
         let Ok(Some(name)) = greeted else {
             tracing::debug!(%from, "somebody connected and did not say who it is");
             return;
         };
         drop(unnamed);
-        self.wait(name, from, stream).await;
+        self.wait(name, from, stream, greeter).await;
     }
 
-    async fn greet(&self, stream: &mut Stream, mut greeter: Box<dyn Greeter>) -> Option<String> {
+    async fn greet(&self, stream: &mut Stream, greeter: &mut dyn Greeter) -> Option<String> {
         loop {
             while let Some(bytes) = greeter.poll_bytes() {
                 stream.write(&bytes).await.ok()?;
@@ -159,15 +175,22 @@ impl Arrivals {
     }
 
     /// Until there is a seat, and then until its link lets go of the connection.
-    async fn wait(&self, name: String, from: SocketAddr, mut stream: Stream) {
+    async fn wait(&self, name: String, from: SocketAddr, mut stream: Stream, mut greeter: Box<dyn Greeter>) {
         let now: Now = self.clock.now();
         let (visitor, mut pass) = self.directory().announce(&name, from, now);
+        self.changed.notify_one();
         let _leaves = Leaves {
             arrivals: self,
             name: &name,
             visitor,
         };
         let pass = loop {
+            while let Some(bytes) = greeter.poll_bytes() {
+                if stream.write(&bytes).await.is_err() {
+                    return;
+                }
+            }
+            let due = greeter.poll_timeout() - self.clock.now().monotonic;
             tokio::select! {
                 passed = &mut pass => match passed {
                     Ok(pass) => break pass,
@@ -178,8 +201,12 @@ impl Arrivals {
                     Ok(bytes) if stream.unread() + bytes.len() <= MOST_UNREAD => stream.put_behind(&bytes),
                     Ok(_) | Err(_) => return,
                 },
+                () = tokio::time::sleep(due.to_std()) => {
+                    greeter.handle_timeout(self.clock.now());
+                }
             }
         };
+        drop(greeter);
         tracing::info!(name, %from, "a device has connected");
         let (arrived, gone) = stream.arrive(pass.ends);
         if pass.seat.send(arrived).await.is_ok() {
@@ -198,6 +225,7 @@ struct Leaves<'a> {
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {
         self.arrivals.directory().leave(self.name, self.visitor);
+        self.arrivals.changed.notify_one();
     }
 }
 

@@ -10,7 +10,9 @@ use model::time::Clock;
 
 use crate::discover::Behind;
 use crate::transport::Transport;
-use crate::{goe, modbus, shinemonitor};
+use crate::{eybond, goe, modbus, shinemonitor};
+
+pub use crate::eybond::{Loggers, redirect_logger};
 
 /// What a link leads to.
 pub(crate) enum Target {
@@ -35,6 +37,10 @@ pub async fn behind(gateway: &Gateway, clock: &dyn Clock) -> Result<Behind, Stri
             "what hangs on a serial line does not tell; the addresses of gateway `{}` stand on its devices",
             gateway.id
         )),
+        GatewayLink::Logger { .. } => Err(format!(
+            "a data logger does not tell what hangs on it; the addresses of gateway `{}` stand on its devices",
+            gateway.id
+        )),
         GatewayLink::Shinemonitor(account) => shinemonitor::find(account, clock).await,
     }
 }
@@ -46,14 +52,17 @@ pub(crate) struct Shared {
     pub http: links::http::Client,
     /// For WebSockets and brokers. Addresses are the administrator's own, so no guard stands in front.
     pub way: links::Way,
+    /// For those who dial us.
+    pub loggers: Loggers,
 }
 
 impl Shared {
-    pub fn new() -> Result<Self, Misfit> {
+    pub fn new(loggers: Loggers) -> Result<Self, Misfit> {
         let misfit = |failure: links::Failure| Misfit(failure.to_string());
         Ok(Self {
             http: links::http::Client::new(goe::LIMITS).map_err(misfit)?,
             way: links::Way::new(None, Arc::new(SystemResolver)).map_err(misfit)?,
+            loggers,
         })
     }
 }
@@ -70,6 +79,7 @@ impl Driver {
             Target::Gateway(gateway, devices) => match &gateway.link {
                 GatewayLink::Modbus { address } => modbus::line(address, devices),
                 GatewayLink::Shinemonitor(account) => shinemonitor::account(account, devices),
+                GatewayLink::Logger { pn } => eybond::driver(pn, devices, &shared.loggers),
             },
         }
     }

@@ -1,7 +1,7 @@
 //! How a link does.
 
 use model::device::LinkState;
-use model::gateway::Unit;
+use model::gateway::{GatewayFacts, Unit};
 use model::id::{DeviceId, SiteId};
 use model::time::Now;
 
@@ -21,6 +21,8 @@ pub struct Health {
     pub restarts: u64,
     /// What is behind it as well and stands in no site: shown, never commanded. At most 256.
     pub found: Vec<Found>,
+    /// What the gateway says of itself, where one carries the link.
+    pub gateway: Option<Box<GatewayFacts>>,
 }
 
 /// One device behind a link.
@@ -56,6 +58,7 @@ impl Health {
             last_answer: None,
             restarts: 0,
             found: Vec::new(),
+            gateway: None,
         }
     }
 

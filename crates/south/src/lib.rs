@@ -13,6 +13,7 @@ mod complaints;
 pub mod discover;
 mod driver;
 mod epoch;
+mod eybond;
 #[cfg(test)]
 mod fake;
 mod goe;
@@ -27,6 +28,6 @@ mod transport;
 pub mod vehicle;
 mod websocket;
 
-pub use driver::behind;
+pub use driver::{Loggers, behind, redirect_logger};
 pub use health::{DeviceHealth, Found, Health};
 pub use supervisor::Supervisor;

@@ -182,6 +182,12 @@ impl Link {
                     at: taken,
                     report,
                 } => (unit, earlier(at, taken), report),
+                Event::Gateway(facts) => {
+                    self.post
+                        .health
+                        .send_modify(|health| health.gateway = Some(Box::new(facts)));
+                    continue;
+                }
                 Event::Found { unit, identity } => match self.post.place(&unit) {
                     Some(_) => (unit, at, Report::Identity { text: identity }),
                     None => {

@@ -11,6 +11,7 @@ use bus::{Bus, Subscription};
 use links::Backoff;
 use model::device::{Device, LinkState};
 use model::gateway::{Gateway, Unit};
+use model::settings::LoggerSettings;
 use model::site::{Keeper, Site};
 use model::time::Clock;
 use model::view::LinkCounts;
@@ -19,7 +20,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
-use crate::driver::{Driver, Misfit, Shared, Target};
+use crate::driver::{Driver, Loggers, Misfit, Shared, Target};
 use crate::epoch::Epoch;
 use crate::health::Health;
 use crate::link::{Link, Place, Post};
@@ -43,6 +44,8 @@ struct Means {
 pub struct Supervisor {
     links: JoinSet<()>,
     health: Vec<watch::Receiver<Health>>,
+    /// Of those whose devices are ours, with the health of their links.
+    gateways: Vec<(Gateway, watch::Receiver<Health>)>,
     shutdown: CancellationToken,
 }
 
@@ -59,7 +62,20 @@ impl Supervisor {
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> Self {
-        let shared = Shared::new();
+        let nobody = Loggers::new(&LoggerSettings::default(), Arc::clone(&clock));
+        Self::start_with_loggers(sites, gateways, nobody, bus, clock, shutdown).await
+    }
+
+    /// As [`Self::start`], where data loggers dial us.
+    pub async fn start_with_loggers(
+        sites: &[Site],
+        gateways: &[Gateway],
+        loggers: Loggers,
+        bus: Arc<dyn Bus>,
+        clock: Arc<dyn Clock>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let shared = Shared::new(loggers);
         let make_driver = move |target: &Target| match &shared {
             Ok(shared) => Driver::of(target, shared),
             Err(misfit) => Err(misfit.clone()),
@@ -81,6 +97,7 @@ impl Supervisor {
         let mut supervisor = Self {
             links: JoinSet::new(),
             health: Vec::new(),
+            gateways: Vec::new(),
             shutdown: shutdown.child_token(),
         };
         let (behind, alone): (Vec<_>, Vec<_>) = sites
@@ -107,6 +124,10 @@ impl Supervisor {
                 let span = tracing::info_span!("link", gateway.id = %gateway.id);
                 let target = Target::Gateway(Box::new(gateway.clone()), devices);
                 supervisor.add(target, places, &means, span).await;
+                let health = supervisor.health.last().cloned();
+                supervisor
+                    .gateways
+                    .extend(health.map(|health| (gateway.clone(), health)));
             }
         }
         supervisor
@@ -130,6 +151,12 @@ impl Supervisor {
     #[must_use]
     pub fn health(&self) -> Vec<Health> {
         self.health.iter().map(|health| health.borrow().clone()).collect()
+    }
+
+    /// What carries our devices, and how it does.
+    #[must_use]
+    pub fn gateways(&self) -> Vec<(Gateway, watch::Receiver<Health>)> {
+        self.gateways.clone()
     }
 
     /// What counts the links, for as long as somebody wants to know.

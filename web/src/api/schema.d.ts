@@ -585,6 +585,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sites/{site}/loggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the data loggers that devices of a site are behind; who may see settings also sees those that nobody knows. */
+        get: operations["list_loggers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/plant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the sheet of a plant: address, factors, prices for ShineMonitor clients. */
+        get: operations["show_plant"];
+        /** Puts a sheet in place of the one before. Operators and administrators only. */
+        put: operations["put_plant"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sites/{site}/prices": {
         parameters: {
             query?: never;
@@ -648,6 +683,26 @@ export interface paths {
         };
         /** Shows one session. */
         get: operations["show_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/solar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows what the sun brings: today, this month, this year and in all, by inverter, in money, and beside a
+         *     clear sky.
+         */
+        get: operations["show_solar"];
         put?: never;
         post?: never;
         delete?: never;
@@ -944,7 +999,7 @@ export interface components {
             raised_ms: number;
         };
         /** @enum {string} */
-        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale" | "records_set_aside" | "foreign_writer" | "prices_stale";
+        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale" | "records_set_aside" | "foreign_writer" | "prices_stale" | "logger_claimed_twice" | "logger_unknown";
         /** @description Alarms of a site, the newest first. */
         AlarmList: {
             items: components["schemas"]["AlarmView"][];
@@ -1555,6 +1610,40 @@ export interface components {
             problem: string | null;
             state: components["schemas"]["LinkStateName"];
         };
+        /** @description Those of a site, by number, with those that nobody knows for who may see settings. */
+        LoggerList: {
+            items: components["schemas"]["LoggerView"][];
+        };
+        /** @description A data logger that has dialled us, or that we wait for. */
+        LoggerView: {
+            /** @description Whether the configuration names its number. A stranger is shown, and never asked or told anything. */
+            accepted: boolean;
+            /** @description Devices of the site that are behind it. */
+            devices: string[];
+            firmware: string | null;
+            /** @description Where its connection comes from. */
+            from: string | null;
+            kind: string | null;
+            /** Format: int64 */
+            last_contact_ms: number | null;
+            /** @description As the configuration calls it; null for a stranger. */
+            name: string | null;
+            online: boolean;
+            /** @description The number by which it says who it is. */
+            pn: string;
+            /**
+             * Format: int64
+             * @description Of its radio.
+             */
+            signal_dbm: number | null;
+            /**
+             * Format: int64
+             * @description Since when it is here.
+             */
+            since_ms: number | null;
+            /** @description Where a second connection comes from that claims the same number, and waits. */
+            waiting: string | null;
+        };
         MailChange: {
             from: string;
             host: string;
@@ -1761,6 +1850,89 @@ export interface components {
          * @enum {string}
          */
         PilotState: "A" | "B" | "C" | "D" | "E" | "F";
+        PlantAddress: {
+            city: string;
+            country: string;
+            county: string;
+            province: string;
+            street: string;
+            town: string;
+            village: string;
+        };
+        PlantCurrency: {
+            /** @description ISO 4217, or nothing. */
+            code: string;
+            symbol: string;
+        };
+        /** @description Millionths of a degree, north and east positive. */
+        PlantPosition: {
+            /** Format: int64 */
+            latitude_udeg: number;
+            /** Format: int64 */
+            longitude_udeg: number;
+        };
+        /** @description Of a kWh, in millionths of the currency. */
+        PlantPrices: {
+            /** Format: int64 */
+            bought_micros: number;
+            /** Format: int64 */
+            consumed_micros: number;
+            /** Format: int64 */
+            fed_in_micros: number;
+            /** Format: int64 */
+            own_use_micros: number;
+            /** Format: int64 */
+            sold_micros: number;
+            /**
+             * Format: int64
+             * @description What a produced kWh is worth.
+             */
+            unit_micros: number;
+        };
+        /** @description All of it takes the place of what was said before. Texts have at most 64 characters and may be empty. */
+        PlantSheet: {
+            address: components["schemas"]["PlantAddress"];
+            /** Format: int64 */
+            co2_g_per_kwh: number;
+            /**
+             * Format: int64
+             * @description Saved by a kWh.
+             */
+            coal_g_per_kwh: number;
+            /** @description As those clients show it. */
+            currency: components["schemas"]["PlantCurrency"];
+            design_company: string;
+            /** Format: int64 */
+            installed_ms?: number;
+            /** @description In place of the name of the site, for ShineMonitor clients. */
+            name?: string;
+            /**
+             * Format: int64
+             * @description What was planned; absent: what the inverters can.
+             */
+            nominal_w?: number;
+            /**
+             * Format: int64
+             * @description Added to the lifetime counters: what was produced before they began. Negative takes off.
+             */
+            offset_wh: number;
+            /** @description Where a picture is. */
+            picture: string;
+            /** @description In place of where the configuration puts the site. */
+            position?: components["schemas"]["PlantPosition"];
+            /** @description For ShineMonitor clients; costs follow the tariffs. */
+            prices: components["schemas"]["PlantPrices"];
+            /** Format: int64 */
+            so2_g_per_kwh: number;
+            thumbnail: string;
+            /** Format: int64 */
+            year_estimate_wh: number;
+        };
+        /** @description What is kept of a plant beside what the configuration says of its site. */
+        PlantView: {
+            sheet: components["schemas"]["PlantSheet"];
+            site_position: components["schemas"]["PlantPosition"] | null;
+        };
         /** @description Prices with VAT in order of time; where no contract is in force there is none. */
         PriceList: {
             items: components["schemas"]["PriceSpan"][];
@@ -2126,6 +2298,127 @@ export interface components {
         } | {
             /** @enum {string} */
             kind: "charger";
+        };
+        /** @description An inverter. */
+        SolarDevice: {
+            device: string;
+            /** @description It has no counter: summed up from the power, and no total from before the first start. */
+            estimated: boolean;
+            /** Format: int64 */
+            month_wh: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description Null when nobody has said.
+             */
+            peak_w: number | null;
+            /** Format: int64 */
+            rated_w: number | null;
+            /** Format: int64 */
+            today_wh: number;
+            /** Format: int64 */
+            total_wh: number;
+            /** Format: int64 */
+            year_wh: number;
+        };
+        /** @description What inverters with panels would bring today under a cloudless sky. */
+        SolarExpected: {
+            /** Format: int64 */
+            day_wh: number;
+            /** @description Of which inverters. */
+            devices: string[];
+            /**
+             * Format: int64
+             * @description The local midnight that begins today.
+             */
+            from_ms: number;
+            /** @description The power in the middle of each step until the next midnight; positive. */
+            power_w: number[];
+            /**
+             * Format: int64
+             * @description What these inverters brought so far.
+             */
+            produced_wh: number;
+            /** Format: int64 */
+            so_far_wh: number;
+            /** Format: int64 */
+            step_ms: number;
+        };
+        /** @enum {string} */
+        SolarLack: "position" | "panels";
+        /** @description In millionths of the currency, with VAT. */
+        SolarMoney: {
+            /** @description ISO 4217. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description What was paid for what was fed in.
+             */
+            earned_micros: number;
+            /**
+             * Format: int64
+             * @description What would have been paid for what was not fed in, quarter-hour by quarter-hour.
+             */
+            saved_micros: number;
+        };
+        /** @description A day, month or year until now, or all that is known. */
+        SolarPeriod: {
+            /**
+             * Format: int64
+             * @description As the ledger has it: it knows of no day before the first start.
+             */
+            booked_wh: number;
+            /**
+             * Format: int64
+             * @description CO2 that was saved, by the factor of the plant sheet.
+             */
+            co2_g: number;
+            /**
+             * Format: int64
+             * @description What of it left the site.
+             */
+            fed_in_wh: number;
+            /** @description By currency. */
+            money: components["schemas"]["SolarMoney"][];
+            /** Format: int64 */
+            produced_wh: number;
+            /**
+             * Format: int64
+             * @description What of it had no price.
+             */
+            unpriced_wh: number;
+            /**
+             * Format: int64
+             * @description Specific yield; null while the peak power is.
+             */
+            wh_per_kwp: number | null;
+        };
+        /** @description Production of a site, what it was worth, and what a cloudless sky would have brought. */
+        SolarView: {
+            /** Format: int64 */
+            at_ms: number;
+            /** Format: int64 */
+            co2_g_per_kwh: number;
+            /** @description Inverters that are in use, in the order of the configuration. */
+            devices: components["schemas"]["SolarDevice"][];
+            expected: components["schemas"]["SolarExpected"] | null;
+            /** @description What has to be said of the site to know what to expect. */
+            lacks: components["schemas"]["SolarLack"][];
+            month: components["schemas"]["SolarPeriod"];
+            /**
+             * Format: int64
+             * @description Peak power of all panels; null unless every inverter says what hangs on it.
+             */
+            peak_w: number | null;
+            /** @description The zone that days are of, `Europe/Vienna`. */
+            time_zone: string;
+            today: components["schemas"]["SolarPeriod"];
+            /**
+             * @description Produced: what the lifetime counters say, and what the plant sheet adds to them. All else: since the ledger
+             *     began.
+             */
+            total: components["schemas"]["SolarPeriod"];
+            year: components["schemas"]["SolarPeriod"];
         };
         /**
          * @description Where something can be changed.
@@ -4881,6 +5174,161 @@ export interface operations {
             };
         };
     };
+    list_loggers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoggerList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_plant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlantView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    put_plant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlantSheet"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlantView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     show_prices: {
         parameters: {
             query: {
@@ -5143,6 +5591,51 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_solar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SolarView"];
+                };
+            };
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -49,6 +49,20 @@ export type GoeKey = Schemas["GoeKey"];
 export type GoeKeyList = Schemas["GoeKeyList"];
 export type GoeValues = Schemas["GoeValues"];
 
+export type SolarView = Schemas["SolarView"];
+export type SolarPeriod = Schemas["SolarPeriod"];
+export type SolarDevice = Schemas["SolarDevice"];
+export type SolarExpected = Schemas["SolarExpected"];
+export type Logger = Schemas["LoggerView"];
+export type LoggerList = Schemas["LoggerList"];
+export type PlantView = Schemas["PlantView"];
+export type PlantSheet = Schemas["PlantSheet"];
+
+export type ShinemonitorAccount = Schemas["ShinemonitorAccount"];
+export type ShinemonitorAccountBody = Schemas["ShinemonitorAccountBody"];
+export type ShinemonitorAccountList = Schemas["ShinemonitorAccountList"];
+export type ShinemonitorCode = Schemas["ShinemonitorCode"];
+
 export type VehicleList = Schemas["VehicleList"];
 export type TariffList = Schemas["TariffList"];
 export type PriceList = Schemas["PriceList"];

@@ -1,8 +1,10 @@
 // The pages one can go to, and the least role that finds something there.
 
+import type { SiteView } from "../api/types";
 import type { IconName } from "../components/Icon.svelte";
 import type { PageName } from "./address";
 import { session, type Role } from "./session.svelte";
+import { hasSun } from "./solar";
 
 export interface Place {
   page: PageName;
@@ -12,10 +14,13 @@ export interface Place {
   is_of_site: boolean;
   /** Not among the tabs: one comes to it from the thing that it is about. */
   is_inner?: true;
+  /** Among the tabs only where a site has what the page is about. */
+  is_at?: (site: SiteView) => boolean;
 }
 
 export const PLACES: Place[] = [
   { page: "home", icon: "house", role: "viewer", is_of_site: true },
+  { page: "solar", icon: "sun", role: "viewer", is_of_site: true, is_at: ({ devices }) => hasSun(devices) },
   { page: "chargers", icon: "charging_station", role: "viewer", is_of_site: true, is_inner: true },
   { page: "sessions", icon: "sessions", role: "user", is_of_site: true },
   { page: "history", icon: "history", role: "viewer", is_of_site: true },

@@ -90,6 +90,18 @@ pub const fn alarm(code: AlarmCode, lang: Lang) -> &'static str {
             "Preise veraltet",
             "요금 정보 만료",
         ],
+        AlarmCode::LoggerClaimedTwice => [
+            "Data logger number claimed twice",
+            "采集器编号重复",
+            "Datenlogger-Nummer doppelt",
+            "데이터로거 번호 중복",
+        ],
+        AlarmCode::LoggerUnknown => [
+            "Unknown data logger",
+            "未知采集器",
+            "Unbekannter Datenlogger",
+            "알 수 없는 데이터로거",
+        ],
     })
 }
 

@@ -150,7 +150,8 @@ impl Core {
             | Report::Document(_)
             | Report::VendorAnswer { .. }
             | Report::Foreign { .. }
-            | Report::Past { .. } => {}
+            | Report::Past { .. }
+            | Report::Notice { .. } => {}
         }
     }
 

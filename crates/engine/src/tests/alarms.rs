@@ -136,3 +136,30 @@ fn an_acknowledged_alarm_is_shown_as_such() {
     let seen = core.view(now(0)).alarms[0].acknowledged.clone().unwrap();
     assert_eq!((seen.by.as_str(), seen.at), ("test", now(0).wall));
 }
+
+#[test]
+fn what_a_link_notices_is_an_alarm_until_it_is_over() {
+    let mut core = core(Restored::default());
+    let claimed = (Notice::LoggerClaimedTwice, AlarmCode::LoggerClaimedTwice);
+    let unknown = (Notice::LoggerUnknown, AlarmCode::LoggerUnknown);
+    for ((notice, code), device) in [(claimed, Some("station")), (unknown, None)] {
+        for text in [Some("one"), Some("two"), None] {
+            let text = text.map(str::to_owned);
+            let said = Report::Notice {
+                notice,
+                text: text.clone(),
+            };
+            report(&mut core, "station", said, 1_000);
+            let open = core
+                .view(now(1_000))
+                .alarms
+                .into_iter()
+                .find(|alarm| alarm.code == code);
+            let about = open.as_ref().and_then(|alarm| alarm.device.clone());
+            assert_eq!(open.map(|alarm| alarm.text), text, "{notice:?}");
+            if text.is_some() {
+                assert_eq!(about, device.map(|id| id.parse().unwrap()));
+            }
+        }
+    }
+}

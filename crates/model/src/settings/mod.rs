@@ -2,6 +2,7 @@
 //! the binary's `config`.
 
 mod control;
+mod eybond;
 mod goe;
 mod mail;
 mod shinemonitor;
@@ -18,6 +19,7 @@ use crate::time::Millis;
 use crate::vehicle::Vehicle;
 
 pub use control::ControlSettings;
+pub use eybond::LoggerSettings;
 pub use goe::{ChosenGoe, GoeCharger, GoeSettings, SetStatus};
 pub use mail::{MailSettings, MailTls};
 pub use shinemonitor::{ShinemonitorPlant, ShinemonitorSettings};
@@ -47,6 +49,8 @@ pub struct Settings {
     pub mail: Option<MailSettings>,
     /// Links to several devices; those name them.
     pub gateways: Vec<Gateway>,
+    #[serde(default)]
+    pub loggers: LoggerSettings,
     /// The first one is the default site of dialects that know only one.
     pub sites: Vec<Site>,
     /// What of all this the file says, where it can be chosen at run time as well.

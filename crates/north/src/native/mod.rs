@@ -18,14 +18,17 @@ pub mod evses;
 pub mod goe;
 pub mod history;
 pub mod intents;
+pub mod loggers;
 mod nouns;
 pub mod outbox;
 pub mod paging;
+pub mod plant;
 pub mod session;
 pub mod sessions;
 pub mod settings;
 pub mod shinemonitor;
 pub mod sites;
+pub mod solar;
 pub mod storage;
 pub mod tariffs;
 pub mod tokens;
@@ -76,6 +79,9 @@ fn ours() -> OpenApiRouter<State> {
         .routes(routes!(history::show))
         .routes(routes!(history::export))
         .routes(routes!(energy::show))
+        .routes(routes!(solar::show))
+        .routes(routes!(loggers::list))
+        .routes(routes!(plant::show, plant::put))
         .routes(routes!(settings::show, settings::change))
         .routes(routes!(storage::show))
         .routes(routes!(storage::put))

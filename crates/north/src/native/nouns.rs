@@ -88,7 +88,8 @@ pub async fn deleted<N: Noun>(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn changed<N: Noun>(state: &State, caller: &Principal, verb: &str, id: &str) {
+/// Notes who changed a document and tells the engines.
+pub async fn changed<N: Noun>(state: &State, caller: &Principal, verb: &str, id: &str) {
     note(state, caller, &format!("{verb} {} {id}", N::KIND), "done").await;
     let kind = N::KIND.to_owned();
     state.bus.publish(Message::NounsChanged { kind }).await;

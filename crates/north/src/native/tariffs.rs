@@ -11,7 +11,7 @@ use model::tariff::{Named, PriceBook, Tariff as Noted, named_problems, problems}
 use model::time::{Millis, Timestamp};
 use model::user::{Card, User};
 use serde::Deserialize;
-use store::Typed;
+use store::{StoreError, Typed};
 
 use super::auth::allow;
 use super::body::JsonBody;
@@ -238,7 +238,13 @@ pub async fn prices(
     }))
 }
 
-async fn book(state: &State, site: &SiteId, from: Timestamp, to: Timestamp) -> Result<PriceBook, ApiError> {
+/// The prices of a site in a span, with those of its providers.
+pub async fn book(
+    state: &State,
+    site: &SiteId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<PriceBook, StoreError> {
     let tariffs = state.store.list::<Noted>().await?;
     let known = state.settings.sites.iter().find(|known| known.id == *site);
     let mut book = PriceBook::of_zone(known.map_or("UTC", |site| &site.time_zone), tariffs);

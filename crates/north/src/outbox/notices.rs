@@ -249,6 +249,8 @@ const fn title(code: AlarmCode) -> &'static str {
         AlarmCode::RecordsSetAside => "has records that its store refuses",
         AlarmCode::ForeignWriter => "was commanded by somebody else",
         AlarmCode::PricesStale => "has no current energy prices",
+        AlarmCode::LoggerClaimedTwice => "is claimed by a second data logger",
+        AlarmCode::LoggerUnknown => "is dialled by an unknown data logger",
     }
 }
 
@@ -281,6 +283,12 @@ const fn advice(code: AlarmCode) -> &'static str {
         }
         AlarmCode::PricesStale => {
             "Check the price provider in the configuration and the connection to it. Until prices are back, the contract's own fallback price counts."
+        }
+        AlarmCode::LoggerClaimedTwice => {
+            "Two data loggers say the same number, and the second one waits. If it is the same logger that has dialled again, it gets its place by itself within minutes; if not, find out who it is."
+        }
+        AlarmCode::LoggerUnknown => {
+            "If it is yours, name it as a [[gateway]] in the configuration. Until then it is neither asked nor told anything."
         }
     }
 }

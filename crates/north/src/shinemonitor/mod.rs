@@ -16,7 +16,6 @@ mod fetch;
 mod names;
 mod scene;
 mod sessions;
-mod sheets;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -39,11 +38,11 @@ use tokio::sync::OnceCell;
 use crate::assets::takes;
 use crate::door::Door;
 use crate::limits::{MAX_OPEN_BODY, too_large};
+use crate::plant_sheets::Sheets;
 use crate::{State, native};
 use at_once::Bodies;
 use names::Names;
 use scene::Stage;
-use sheets::Sheets;
 
 /// With and without the slash.
 const PATHS: [&str; 2] = ["/public", "/public/"];
@@ -155,8 +154,9 @@ impl Shell {
 
     async fn business(&self, call: &Business<'_>, from: IpAddr, means: Means) -> Result<Dat, Refusal> {
         let caller = self.caller(call, from).await?;
-        let stage = self.stage(&caller).await?;
-        let (params, scene) = (call.params(), stage.scene());
+        let params = call.params();
+        let stage = self.stage(&caller, params).await?;
+        let scene = stage.scene();
         let wants = call.row.wants(params, &scene)?;
         let mut got = Vec::with_capacity(wants.len());
         for want in wants {

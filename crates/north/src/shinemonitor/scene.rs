@@ -3,22 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use dialects::eybond;
 use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::error::Refusal;
-use dialects::shinemonitor::params::DeviceName;
-use dialects::shinemonitor::scene::{Account, Charger, Device, Gateway, Plant, Scene};
+use dialects::shinemonitor::params::{DeviceName, Params};
+use dialects::shinemonitor::scene::{Account, Charger, Device, Field, Gateway, Plant, Raw, Scene};
 use gate::{Account as Kept, Action, DoorCaller, Subject};
 use model::alarm::Severity;
 use model::device::{Device as Configured, DeviceKind, LinkState};
-use model::id::SiteId;
+use model::document::Document;
+use model::gateway::{LoggerState, LoggerStates};
+use model::id::{DeviceId, SiteId};
 use model::plant::PlantSheet;
+use model::settings::Settings;
 use model::site::Site;
 use model::time::{Millis, Now, Timestamp};
 use model::units::Watts;
 use model::view::{DeviceView, SiteView};
+use serde_json::Value;
 use store::calendar::{self, TimeZone};
 
-use super::names::{Names, type_of};
+use super::names::{Names, logger_of, type_of};
 use super::{Shell, accounts, failed};
 
 /// A site whose last view is older is not running.
@@ -32,7 +37,7 @@ pub struct Stage {
     plants: Vec<Plant>,
     gateways: Vec<Gateway>,
     devices: Vec<Device>,
-    all_plants: BTreeSet<i64>,
+    all_plants: Arc<BTreeSet<i64>>,
     /// What it was made from.
     views: BTreeMap<SiteId, Arc<SiteView>>,
 }
@@ -58,8 +63,9 @@ impl Stage {
 }
 
 impl Shell {
-    /// Sites and devices in the order of the settings.
-    pub(super) async fn stage(&self, caller: &DoorCaller) -> Result<Stage, Refusal> {
+    /// Sites and devices in the order of the settings. Of many sites only those that a request names: a scene of
+    /// all of them is the dearest part of an answer.
+    pub(super) async fn stage(&self, caller: &DoorCaller, params: Params<'_>) -> Result<Stage, Refusal> {
         let (state, names) = (&self.state, self.names().await?);
         let now = state.clock.now();
         let own = self.account(caller)?;
@@ -75,13 +81,16 @@ impl Shell {
             plants: Vec::new(),
             gateways: Vec::new(),
             devices: Vec::new(),
-            all_plants: names.plants.values().map(|plant| plant.pid).collect(),
+            all_plants: Arc::clone(&names.pids),
             views: BTreeMap::new(),
         };
         let sheets = self.sheets.all(state.store.as_ref()).await;
         let sheets = sheets.map_err(|error| failed("cannot read the sheets of plants", &error))?;
+        let named = names.sites_of(params);
+        let loggers = (state.loggers)();
         for site in &state.settings.sites {
-            if !gate::may(&caller.principal, &Action::Read, &Subject::Site(&site.id)) {
+            let is_named = named.as_ref().is_none_or(|named| named.contains(&site.id));
+            if !is_named || !gate::may(&caller.principal, &Action::Read, &Subject::Site(&site.id)) {
                 continue;
             }
             let sheet = sheets.get(&site.id).cloned();
@@ -89,12 +98,24 @@ impl Shell {
             if let Some(view) = &view {
                 stage.views.insert(site.id.clone(), Arc::clone(view));
             }
+            let mut documents = BTreeMap::new();
+            for device in &site.devices {
+                if logger_of(&state.settings, device).is_some()
+                    && let Some(document) = state.bus.latest_document(&site.id, &device.id).await
+                {
+                    documents.insert(device.id.clone(), document);
+                }
+            }
             let seen = Seen {
                 site,
                 sheet: sheet.unwrap_or_else(|| PlantSheet::new(site.id.clone(), now.wall)),
                 view,
+                documents,
                 now,
             };
+            stage
+                .gateways
+                .extend(seen.loggers(&state.settings, &loggers, names));
             seen.enter(&mut stage, names, &all);
         }
         Ok(stage)
@@ -106,10 +127,40 @@ struct Seen<'a> {
     site: &'a Site,
     sheet: PlantSheet,
     view: Option<Arc<SiteView>>,
+    /// What devices behind loggers said last, field by field.
+    documents: BTreeMap<DeviceId, Document>,
     now: Now,
 }
 
 impl Seen<'_> {
+    /// The loggers that carry devices of the site, in the order of those.
+    fn loggers(&self, settings: &Settings, states: &LoggerStates, names: &Names) -> Vec<Gateway> {
+        let Some(plant) = names.plants.get(&self.site.id) else {
+            return Vec::new();
+        };
+        let mut found: Vec<Gateway> = Vec::new();
+        for device in &self.site.devices {
+            let Some((gateway, pn)) = logger_of(settings, device) else {
+                continue;
+            };
+            if let Some(known) = found.iter_mut().find(|known| known.pn == pn) {
+                known.period = known.period.min(device.period);
+                continue;
+            }
+            let state = states.get(pn).filter(|state| state.accepted.is_some());
+            found.push(Gateway {
+                pn: pn.to_owned(),
+                pid: plant.pid,
+                alias: gateway.name.clone(),
+                period: device.period,
+                is_online: state.is_some_and(LoggerState::is_online),
+                kind: None,
+                firmware: state.and_then(|state| state.facts.firmware.clone()),
+            });
+        }
+        found
+    }
+
     fn enter(self, stage: &mut Stage, names: &Names, accounts: &[Kept]) {
         let Some(name) = names.plants.get(&self.site.id) else {
             return;
@@ -172,6 +223,8 @@ impl Seen<'_> {
         let shown = view.and_then(|view| view.devices.iter().find(|shown| shown.id == device.id));
         let is_up = |shown: &DeviceView| shown.link == LinkState::Online && shown.last_seen.is_some();
         let is_running = self.is_running();
+        let said = self.documents.get(&device.id).and_then(Said::read);
+        let (fields, raw) = said.map(|said| (said.fields, said.raw)).unzip();
         Some(Device {
             name: names.devices.get(&device.id)?.clone(),
             site: self.site.id.clone(),
@@ -184,12 +237,12 @@ impl Seen<'_> {
             last_seen: shown.and_then(|shown| shown.last_seen),
             alarm: self.alarm(device),
             measured: shown.map(|shown| shown.measured.clone()).unwrap_or_default(),
-            fields: None,
+            fields,
             rated: rated(&device.kind),
             identity: shown.and_then(|shown| shown.identity.clone()),
             charger: self.charger(device),
             controls: Arc::new([]),
-            raw: None,
+            raw,
             takes_text: false,
         })
     }
@@ -218,9 +271,52 @@ impl Seen<'_> {
     }
 }
 
+/// What a device behind a logger said.
+struct Said {
+    fields: Arc<[Field]>,
+    raw: Raw,
+}
+
+impl Said {
+    /// `None` of another dialect.
+    fn read(document: &Document) -> Option<Self> {
+        if document.dialect != eybond::DIALECT {
+            return None;
+        }
+        let json: Value = serde_json::from_str(&document.json).ok()?;
+        let field = |field: &Value| {
+            let text = |name: &str| field.get(name)?.as_str().map(str::to_owned);
+            Some(Field {
+                key: text("key")?,
+                title: text("title")?,
+                unit: text("unit")?,
+                val: text("value")?,
+            })
+        };
+        let fields = json.get("fields")?.as_array()?.iter();
+        let hex = json.get("raw")?.as_str()?.as_bytes();
+        let digit = |digit: u8| {
+            char::from(digit)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        };
+        let bytes = hex.chunks_exact(2).filter_map(|pair| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        });
+        Some(Self {
+            fields: fields.filter_map(field).collect(),
+            raw: Raw {
+                at: document.at.wall,
+                bytes: bytes.collect(),
+            },
+        })
+    }
+}
+
 fn rated(kind: &DeviceKind) -> Option<Watts> {
     match kind {
-        DeviceKind::Inverter { rated_power } => *rated_power,
+        DeviceKind::Inverter { rated_power, .. } => *rated_power,
         DeviceKind::Battery { max_discharge, .. } => Some(*max_discharge),
         DeviceKind::Meter { .. } | DeviceKind::ChargingStation { .. } => None,
     }

@@ -19,6 +19,7 @@ mod session;
 mod sessions;
 mod settings;
 mod shinemonitor;
+mod solar;
 mod tariffs;
 mod users;
 mod vehicles;

@@ -524,6 +524,22 @@ async fn what_people_say_about_a_plant_is_kept() {
     assert_eq!(plant["gts"], "2025-11-22 01:00:00");
     let audit = world.get("/api/v1/audit").await.text;
     assert!(audit.contains("put plant-sheet home"), "{audit}");
+
+    // Our own API and this one speak of the same sheet, at once and both ways.
+    let path = "/api/v1/sites/home/plant";
+    let mut sheet = world.get(path).await.json()["sheet"].clone();
+    assert_eq!(
+        (
+            &sheet["name"],
+            &sheet["prices"]["sold_micros"],
+            &sheet["address"]["city"]
+        ),
+        (&json!("Sun 太"), &json!(82_000), &json!("Graz"))
+    );
+    sheet["address"]["city"] = json!("Linz");
+    assert_eq!(world.put(path, &sheet.to_string()).await.status, 200);
+    let plant = ask(&world, "&action=queryPlantInfo&plantid=1").await["dat"].clone();
+    assert_eq!(plant["address"]["city"], "Linz");
 }
 
 #[tokio::test]

@@ -398,7 +398,13 @@ fn settings() -> Settings {
                 role: MeterRole::Grid,
             },
         ),
-        device("pv", DeviceKind::Inverter { rated_power: None }),
+        device(
+            "pv",
+            DeviceKind::Inverter {
+                rated_power: None,
+                panels: Vec::new(),
+            },
+        ),
         station("left-station", "left"),
     ];
     let yard = ["lost", "barred", "quiet"].map(|id| station(id, id));
@@ -419,6 +425,7 @@ fn settings() -> Settings {
         vehicles: Vec::new(),
         price_providers: Vec::new(),
         gateways: Vec::new(),
+        loggers: model::settings::LoggerSettings::default(),
         history: None,
         outbound: OutboundSettings {
             allow: vec!["127.0.0.0/8".into()],

@@ -5,6 +5,7 @@
 //! devices began, and no counter runs backwards.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -26,6 +27,7 @@ use model::user::{Card, CardKind};
 use sim::world::World;
 use store::{Series, Store, StoreError};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 const DAYS: i64 = 30;
 const DAY: Millis = Millis(86_400_000);
@@ -102,14 +104,22 @@ impl Past {
         self,
         store: Arc<dyn Store>,
         epoch: u64,
+        stop: CancellationToken,
         progress: impl Fn(u16) + Send + 'static,
     ) -> anyhow::Result<()> {
         let counters = self.counters.clone();
         let house = house_load(&self.site);
         let site = self.site.clone();
-        let (mut made, progress) = tokio::task::spawn_blocking(move || (self.simulate(&progress), progress))
+        let simulation = {
+            let stop = stop.clone();
+            tokio::task::spawn_blocking(move || (self.simulate(&stop, &progress), progress))
+        };
+        let (mut made, progress) = simulation
             .await
             .context("the simulation of the past ended early")?;
+        if stop.is_cancelled() {
+            return Ok(());
+        }
         made.end(&site, &counters);
         let mut rows = made.rows;
         let last = rows.remove(&house);
@@ -155,7 +165,8 @@ impl Past {
         Ok(())
     }
 
-    fn simulate(mut self, progress: &impl Fn(u16)) -> Made {
+    /// Half of it where it was stopped.
+    fn simulate(mut self, stop: &CancellationToken, progress: &impl Fn(u16)) -> Made {
         let minute = Timestamp(self.until.0.div_euclid(60_000) * 60_000);
         let begin = minute - Millis(DAYS * 86_400_000);
         let steps = (DAYS * 86_400_000 - 60_000) / STEP.0;
@@ -168,38 +179,45 @@ impl Past {
             Some(self.people),
             begin,
             steps,
-            |step, record| match record {
-                Record::Samples(samples) => {
-                    for sample in samples {
-                        made.rows
-                            .entry(sample.series)
-                            .or_default()
-                            .push((sample.at, sample.value));
+            |step, record| {
+                match record {
+                    Record::Samples(samples) => {
+                        for sample in samples {
+                            made.rows
+                                .entry(sample.series)
+                                .or_default()
+                                .push((sample.at, sample.value));
+                        }
+                        progress(u16::try_from(step * 950 / steps).unwrap_or(0));
                     }
-                    progress(u16::try_from(step * 950 / steps).unwrap_or(0));
+                    Record::Books(books) => {
+                        made.sessions.extend(
+                            books
+                                .sessions
+                                .into_iter()
+                                .map(|session| (session.id.clone(), session)),
+                        );
+                        made.ledger
+                            .extend(books.ledger.into_iter().map(|entry| (entry.start, entry)));
+                    }
+                    Record::Alarm(alarm) => {
+                        made.alarms
+                            .insert((alarm.raised, alarm.device.clone(), alarm.code), alarm);
+                    }
+                    Record::Past(_)
+                    | Record::Setpoints(_)
+                    | Record::Wish { .. }
+                    | Record::Keys(_)
+                    | Record::Charge { .. }
+                    | Record::Audit(_)
+                    | Record::Device { .. }
+                    | Record::Document { .. } => {}
                 }
-                Record::Books(books) => {
-                    made.sessions.extend(
-                        books
-                            .sessions
-                            .into_iter()
-                            .map(|session| (session.id.clone(), session)),
-                    );
-                    made.ledger
-                        .extend(books.ledger.into_iter().map(|entry| (entry.start, entry)));
+                if stop.is_cancelled() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
                 }
-                Record::Alarm(alarm) => {
-                    made.alarms
-                        .insert((alarm.raised, alarm.device.clone(), alarm.code), alarm);
-                }
-                Record::Past(_)
-                | Record::Setpoints(_)
-                | Record::Wish { .. }
-                | Record::Keys(_)
-                | Record::Charge { .. }
-                | Record::Audit(_)
-                | Record::Device { .. }
-                | Record::Document { .. } => {}
             },
         );
         // What is still open is the live site's to say; the newest have not been looked at yet.
@@ -348,11 +366,11 @@ pub fn wake(world: &mut World, site: &Arc<Site>, control: ControlSettings, until
         None,
         until - span,
         span.0 / STEP.0,
-        |_, _| {},
+        |_, _| ControlFlow::Continue(()),
     );
 }
 
-/// Runs a world under control in steps of [`STEP`]; hands out what would be recorded.
+/// Runs a world under control in steps of [`STEP`]; hands out what would be recorded, until that breaks it off.
 fn live_through(
     world: &mut World,
     site: &Arc<Site>,
@@ -360,7 +378,7 @@ fn live_through(
     people: Option<People>,
     begin: Timestamp,
     steps: i64,
-    mut take: impl FnMut(i64, Record),
+    mut take: impl FnMut(i64, Record) -> ControlFlow<()>,
 ) {
     let now = |step: i64| Now {
         wall: begin + Millis(step * STEP.0),
@@ -406,7 +424,9 @@ fn live_through(
             world.act(&setpoint.device, &setpoint.action, now);
         }
         while let Some(record) = core.poll_record() {
-            take(step, record);
+            if take(step, record).is_break() {
+                return;
+            }
         }
     }
 }

@@ -304,7 +304,9 @@ fn files(what: &str, id: &str, files: &[&Path], found: &mut Findings) {
 async fn devices(settings: &Settings, found: &mut Findings) {
     for gateway in &settings.gateways {
         files("gateway", gateway.id.as_str(), &gateway.link.files(), found);
-        reach("gateway", gateway.id.as_str(), &gateway.link.endpoint(), found).await;
+        if let Some(endpoint) = gateway.link.endpoint() {
+            reach("gateway", gateway.id.as_str(), &endpoint, found).await;
+        }
     }
     let devices = settings.sites.iter().flat_map(|site| &site.devices);
     for device in devices {

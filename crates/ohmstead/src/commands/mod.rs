@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod discover;
 mod doctor;
+mod redirect;
 mod serve;
 mod sim;
 mod tls;
@@ -40,6 +41,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             ..
         } => discover::behind(&config, &gateway).await,
         Command::Discover { seconds, .. } => discover::run(seconds).await,
+        Command::Redirect { logger, to } => redirect::run(logger, to).await,
         Command::Tls {
             command: TlsCommand::Init { config, data },
         } => tls::init(config.as_deref(), data),

@@ -63,6 +63,9 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
     if let Some(secure) = secure {
         print(&format!("and over TLS on https://{secure}"));
     }
+    for port in &running.logger_ports {
+        print(&format!("Data loggers connect to {port}"));
+    }
     if !has_admin {
         let ticket = running.gate.setup_ticket()?;
         print(&format!(

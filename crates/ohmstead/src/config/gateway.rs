@@ -8,7 +8,7 @@ use model::id::GatewayId;
 use model::site::Site;
 use model::time::Millis;
 
-use super::link::{address, definition};
+use super::link::{address, definition, logger_number, read_behind_logger};
 use super::section::{Section, nearest, one_of};
 use super::shinemonitor::account;
 use super::site::required_id;
@@ -33,6 +33,7 @@ fn read(mut section: Section<'_, '_>, seen: &mut BTreeSet<GatewayId>) -> Option<
     let link = match section.required_text("driver", &drivers).as_deref() {
         Some("modbus") => address(&section).map(|address| GatewayLink::Modbus { address }),
         Some("shinemonitor") => account::read(&section).map(GatewayLink::Shinemonitor),
+        Some("logger") => logger_number(&section).map(|pn| GatewayLink::Logger { pn }),
         Some(other) => {
             section.problem(
                 "driver",
@@ -67,16 +68,28 @@ pub fn read_via(section: &Section<'_, '_>, gateways: &[Gateway]) -> Option<LinkS
         }
         gateway
     });
-    match gateway.map(|gateway| &gateway.link) {
-        Some(GatewayLink::Shinemonitor(_)) => {
-            let unit = account::unit(section)?;
-            return Some(LinkSettings::Via {
-                gateway: gateway?.id.clone(),
+    match gateway {
+        Some(Gateway {
+            id,
+            link: GatewayLink::Logger { .. },
+            ..
+        }) => return read_behind_logger(section, id),
+        Some(Gateway {
+            id,
+            link: GatewayLink::Shinemonitor(_),
+            ..
+        }) => {
+            return account::unit(section).map(|unit| LinkSettings::Via {
+                gateway: id.clone(),
                 unit,
                 definition: None,
             });
         }
-        Some(GatewayLink::Modbus { .. }) | None => {}
+        Some(Gateway {
+            link: GatewayLink::Modbus { .. },
+            ..
+        })
+        | None => {}
     }
     let definition = if section.has("definition") {
         Some(definition(section)?)
@@ -95,16 +108,28 @@ pub fn read_via(section: &Section<'_, '_>, gateways: &[Gateway]) -> Option<LinkS
     })
 }
 
-/// How often a device may be heard, when nobody says it.
+/// How often a device is heard when nobody says it: what its gateway can carry.
 pub fn usual_period(link: &LinkSettings, gateways: &[Gateway]) -> Millis {
-    let gateway = link
+    let via = link
         .via()
         .and_then(|(id, _)| gateways.iter().find(|gateway| gateway.id == *id));
-    gateway.map_or_else(|| link.usual_period(), |gateway| gateway.link.usual_period())
+    via.map_or(link.usual_period(), |gateway| gateway.link.usual_period())
 }
 
-/// Two devices behind one gateway under one name could not be told apart.
-pub fn check(root: &Section<'_, '_>, sites: &[Site]) {
+/// Two devices behind one gateway under one name could not be told apart, nor two loggers of one number.
+pub fn check(root: &Section<'_, '_>, sites: &[Site], gateways: &[Gateway]) {
+    let mut numbers = BTreeSet::new();
+    for gateway in gateways {
+        if let GatewayLink::Logger { pn } = &gateway.link
+            && !numbers.insert(pn)
+        {
+            let text = format!(
+                "gateway \"{}\" is data logger {pn}, and so is another one",
+                gateway.id
+            );
+            root.problem("gateway", text);
+        }
+    }
     let mut seen = BTreeSet::new();
     for device in sites.iter().flat_map(|site| &site.devices) {
         if let Some((gateway, unit)) = device.link.via()

@@ -4,6 +4,7 @@
 //! expected, and nothing starts before all of them are mended.
 
 mod control;
+mod eybond;
 mod gateway;
 mod goe;
 mod keeping;
@@ -194,7 +195,8 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
     let mail = told.take(outward::mail(root));
     let gateways = gateway::read_all(root);
     let sites = told.take(site::read_all(root, &gateways));
-    gateway::check(root, &sites);
+    gateway::check(root, &sites, &gateways);
+    let loggers = told.take(eybond::read(root, &gateways));
     let goe = told.take(goe::read(root, &sites));
     let shinemonitor = told.take(shinemonitor::read(root, &sites));
     let price_providers = tariff::read_providers(root);
@@ -215,6 +217,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             vehicles,
             price_providers,
             gateways,
+            loggers,
             history,
             personal_data,
             outbound,

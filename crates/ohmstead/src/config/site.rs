@@ -6,9 +6,11 @@ use std::str::FromStr;
 use model::device::{AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, MeterRole};
 use model::gateway::Gateway;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
+use model::panels::Panels;
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::setpoint::ChargeCurrent;
 use model::site::{Circuit, Keeper, Position, Site};
+use model::sun::Plane;
 use model::time::Millis;
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 
@@ -256,9 +258,8 @@ fn read_device(mut section: Section<'_, '_>, circuits: &[String], seen: &mut See
     };
     let link = link::read(&section, seen.gateways);
     let kind = kind.and_then(|kind| read_kind(&kind, &section, id.as_ref(), name.as_deref(), seen));
-    let usual = link
-        .as_ref()
-        .map_or(Millis(1_000), |link| gateway::usual_period(link, seen.gateways));
+    let usual = |link| gateway::usual_period(link, seen.gateways);
+    let usual = link.as_ref().map_or(Millis(1_000), usual);
     let period = section
         .scaled("poll_s", 3, 500..=3_600_000, "seconds, 0.5 to 3600")
         .map_or(usual, Millis);
@@ -308,6 +309,11 @@ fn read_kind(
         }
         "inverter" => Some(DeviceKind::Inverter {
             rated_power: watts("rated_power_w"),
+            panels: section
+                .tables("panels")
+                .into_iter()
+                .filter_map(|panels| read_panels(panels, id))
+                .collect(),
         }),
         "battery" => {
             let capacity = section
@@ -348,6 +354,34 @@ fn read_kind(
             None
         }
     }
+}
+
+/// Panels that look the same way.
+fn read_panels(mut section: Section<'_, '_>, inverter: Option<&DeviceId>) -> Option<Panels> {
+    if let Some(inverter) = inverter {
+        section.rename(format!("[[panels]] of device \"{inverter}\""));
+    }
+    let required = |key, range, expected| {
+        if !section.has(key) {
+            section.missing(key, expected);
+        }
+        section.scaled(key, 0, range, expected)
+    };
+    let peak = required("peak_w", 1..=10_000_000, "watts above 0");
+    let tilt_deg = required("tilt_deg", 0..=90, "degrees, 0 (flat) to 90 (upright)");
+    let azimuth_deg = required(
+        "azimuth_deg",
+        0..=360,
+        "degrees clockwise from north, 0 to 360; 180 is south",
+    );
+    section.finish();
+    Some(Panels {
+        peak: Watts(peak?),
+        plane: Plane {
+            tilt_deg: tilt_deg?,
+            azimuth_deg: azimuth_deg?,
+        },
+    })
 }
 
 fn default_evse(id: EvseId, name: &str) -> Evse {

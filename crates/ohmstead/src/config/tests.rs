@@ -18,6 +18,53 @@ fn the_example_file_parses_and_says_what_it_says() {
         ("garage", 32_000, true)
     );
     assert_eq!(config.settings.goe.chargers[0].serial, "050001");
+    let pv = &site.devices[2].kind;
+    let expected =
+        r#"{"kind":"inverter","rated_power":9800,"panels":[{"peak":9400,"tilt_deg":30,"azimuth_deg":190}]}"#;
+    assert_eq!(serde_json::to_string(pv).unwrap(), expected);
+}
+
+#[test]
+fn panels_are_of_an_inverter_and_say_where_they_look() {
+    let with = |panels: &str| {
+        let inverter = "kind = \"inverter\"\ndriver = \"none\"";
+        parse(&format!(
+            "[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n[[site.device]]\nid = \"pv\"\n\
+             {inverter}\n{panels}"
+        ))
+    };
+    let table = |keys: &str| format!("[[site.device.panels]]\n{keys}\n");
+    let east = "peak_w = 4000\ntilt_deg = 25\nazimuth_deg = 90";
+    let west = "peak_w = 3600\ntilt_deg = 25\nazimuth_deg = 270";
+    let both = with(&(table(east) + &table(west))).unwrap_or_else(|problems| panic!("{}", list(&problems)));
+    let kind = serde_json::to_value(&both.settings.sites[0].devices[0].kind).unwrap();
+    assert_eq!(kind["panels"][1]["peak"], 3_600);
+    assert_eq!(kind["panels"][1]["azimuth_deg"], 270);
+    let bare = with("").unwrap_or_else(|problems| panic!("{}", list(&problems)));
+    let bare = serde_json::to_string(&bare.settings.sites[0].devices[0].kind).unwrap();
+    assert_eq!(bare, r#"{"kind":"inverter","rated_power":null}"#);
+    for (keys, expected) in [
+        (
+            "tilt_deg = 25\nazimuth_deg = 90",
+            "[[panels]] of device \"pv\" has no peak_w, expected watts above 0",
+        ),
+        (
+            "peak_w = 4000\ntilt_deg = 91\nazimuth_deg = 90",
+            "tilt_deg in [[panels]] of device \"pv\" is 91, expected degrees, 0 (flat) to 90 (upright)",
+        ),
+        (
+            "peak_w = 4000\ntilt_deg = 25\nazimuth_deg = -90",
+            "azimuth_deg in [[panels]] of device \"pv\" is -90, expected degrees clockwise from north, 0 to 360; 180 \
+             is south",
+        ),
+        (
+            "peak_w = 4000\ntilt_deg = 25\nazimut_deg = 90",
+            "[[panels]] of device \"pv\" has no key `azimut_deg`; did you mean `azimuth_deg`?",
+        ),
+    ] {
+        let problems = list(&with(&table(keys)).unwrap_err());
+        assert!(problems.contains(expected), "{keys}: {problems}");
+    }
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The go-e doors over the wire, with what clients get wrong and what nobody should send.
 
 use std::fmt::Write as _;
-use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,68 +8,13 @@ use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::process::{Demo, Process};
+use super::wire::{Answer, IP, request, talk};
 
-const IP: &str = "127.0.0.1";
 const CLOUD: &str = "000001.api.v3.go-e.io";
-
-/// What came over the wire, taken apart.
-struct Answer {
-    status: u16,
-    /// Without the date.
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn of(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let (head, body) = text
-            .split_once("\r\n\r\n")
-            .unwrap_or_else(|| panic!("no answer: {text:?}"));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let lines = head
-            .lines()
-            .filter(|line| !line.to_ascii_lowercase().starts_with("date:"));
-        Self {
-            status: status.unwrap_or_else(|| panic!("no status: {head}")),
-            head: lines.collect::<Vec<_>>().join("\n").to_ascii_lowercase(),
-            body: body.to_owned(),
-        }
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-}
-
-/// A request as it is written, to its end.
-fn request(target: &[u8], host: &str, more: &str) -> Vec<u8> {
-    let mut bytes = b"GET ".to_vec();
-    bytes.extend_from_slice(target);
-    bytes.extend_from_slice(
-        format!(" HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n").as_bytes(),
-    );
-    bytes
-}
-
-/// Says something and hears all that is answered; an answer may come before all was said.
-fn talk(mut stream: impl Read + io::Write, bytes: &[u8]) -> Vec<u8> {
-    let _ = stream.write_all(bytes);
-    let _ = stream.flush();
-    let mut heard = Vec::new();
-    let mut piece = [0; 16_384];
-    while let Ok(count) = stream.read(&mut piece) {
-        if count == 0 {
-            break;
-        }
-        heard.extend_from_slice(&piece[..count]);
-    }
-    heard
-}
 
 struct Doors {
     plain: SocketAddr,

@@ -21,3 +21,5 @@ mod postgres;
 mod process;
 mod serve;
 mod shinemonitor_cloud;
+mod shinemonitor_doors;
+mod wire;

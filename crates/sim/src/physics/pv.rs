@@ -1,5 +1,6 @@
 //! A roof full of panels under passing clouds, and its inverter.
 
+use model::panels::{INVERTER_EFFICIENCY, LOSSES, Panels};
 use model::site::Position;
 use model::sun::{self, Plane};
 use model::time::Timestamp;
@@ -36,10 +37,19 @@ pub struct Pv {
     passing: [Noise; 3],
 }
 
-/// From the panels' direct current to the grid.
-const INVERTER_EFFICIENCY: f64 = 0.97;
-/// Dirt, heat, wiring.
-const LOSSES: f64 = 0.92;
+impl PvSettings {
+    /// Its panels, as the model knows them.
+    #[must_use]
+    pub const fn panels(&self) -> Panels {
+        Panels {
+            peak: self.peak,
+            plane: Plane {
+                tilt_deg: self.tilt_deg,
+                azimuth_deg: self.azimuth_deg,
+            },
+        }
+    }
+}
 
 impl Pv {
     #[must_use]
@@ -59,11 +69,7 @@ impl Pv {
 
     /// What leaves the inverter, zero or positive.
     pub fn production(&mut self, at: Timestamp) -> Watts {
-        let plane = Plane {
-            tilt_deg: self.settings.tilt_deg,
-            azimuth_deg: self.settings.azimuth_deg,
-        };
-        let clear = sun::irradiance(self.place, at, plane);
+        let clear = sun::irradiance(self.place, at, self.settings.panels().plane);
         if clear.total_mw_m2() == 0 {
             return Watts::ZERO;
         }

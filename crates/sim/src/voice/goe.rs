@@ -392,7 +392,8 @@ const fn quirk(fault: Fault) -> Option<Quirk> {
         | Fault::IgnoreSetpoints
         | Fault::Reboot { .. }
         | Fault::ClockJump { .. }
-        | Fault::Hang { .. } => None,
+        | Fault::Hang { .. }
+        | Fault::CutFrames => None,
     }
 }
 

@@ -69,6 +69,7 @@ fn measured(world: &World, id: &str) -> Measured {
             | Report::Document(_)
             | Report::VendorAnswer { .. }
             | Report::Past { .. }
+            | Report::Notice { .. }
             | Report::Foreign { .. } => None,
         });
     found.unwrap()

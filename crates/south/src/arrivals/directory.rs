@@ -21,7 +21,7 @@ pub(crate) type Out = mpsc::Receiver<Box<dyn Transport>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Visitor(u64);
 
-/// Somebody who is here and has no seat.
+/// Somebody who is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stranger {
     pub name: String,
@@ -46,10 +46,19 @@ struct Standing {
     pass: oneshot::Sender<Pass>,
 }
 
+/// Who has a seat.
+#[derive(Debug)]
+struct Living {
+    visitor: Visitor,
+    from: SocketAddr,
+    since: Now,
+    ends: CancellationToken,
+}
+
 #[derive(Debug)]
 struct Opening {
     seat: In,
-    living: Option<(Visitor, CancellationToken)>,
+    living: Option<Living>,
     waiting: Option<Standing>,
 }
 
@@ -72,7 +81,12 @@ impl Opening {
             ends: ends.clone(),
         };
         if standing.pass.send(pass).is_ok() {
-            self.living = Some((standing.visitor, ends));
+            self.living = Some(Living {
+                visitor: standing.visitor,
+                from: standing.from,
+                since: standing.since,
+                ends,
+            });
         }
     }
 }
@@ -155,7 +169,7 @@ impl Directory {
             if opening.waiting.as_ref().is_some_and(|own| own.visitor == visitor) {
                 opening.waiting = None;
             }
-            if opening.living.as_ref().is_some_and(|(own, _)| *own == visitor) {
+            if opening.living.as_ref().is_some_and(|own| own.visitor == visitor) {
                 opening.living = None;
                 opening.fill();
             }
@@ -167,16 +181,28 @@ impl Directory {
             .openings
             .get(name)
             .filter(|opening| opening.waiting.is_some());
-        let Some((_, ends)) = opening.and_then(|opening| opening.living.as_ref()) else {
+        let Some(living) = opening.and_then(|opening| opening.living.as_ref()) else {
             return false;
         };
-        ends.cancel();
+        living.ends.cancel();
         true
     }
 
     pub fn strangers(&self) -> Vec<Stranger> {
         let all = self.strangers.iter();
         all.map(|(name, standing)| standing.shown(name)).collect()
+    }
+
+    pub fn seated(&self) -> Vec<Stranger> {
+        let all = self.openings.iter();
+        let living = all.filter_map(|(name, opening)| Some((name, opening.living.as_ref()?)));
+        living
+            .map(|(name, living)| Stranger {
+                name: name.clone(),
+                from: living.from,
+                since: living.since,
+            })
+            .collect()
     }
 
     pub fn waiting(&self) -> Vec<Stranger> {

@@ -7,6 +7,7 @@ mod discover;
 mod gateway;
 mod goe;
 mod goe_ways;
+mod loggers;
 #[allow(dead_code, reason = "its other users end it")]
 #[path = "../../../links/tests/it/mosquitto.rs"]
 mod mosquitto;

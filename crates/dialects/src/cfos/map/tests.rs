@@ -92,7 +92,10 @@ fn site() -> Site {
             ),
             device(
                 "pv",
-                DeviceKind::Inverter { rated_power: None },
+                DeviceKind::Inverter {
+                    rated_power: None,
+                    panels: Vec::new(),
+                },
                 "house",
                 modbus(),
             ),

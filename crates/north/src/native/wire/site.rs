@@ -253,7 +253,9 @@ mirror!(
         SocStale,
         RecordsSetAside,
         ForeignWriter,
-        PricesStale
+        PricesStale,
+        LoggerClaimedTwice,
+        LoggerUnknown
     }
 );
 mirror!(Severity = model::alarm::Severity { Warning, Error });

@@ -30,6 +30,7 @@ use model::time::Timestamp;
 use sim::demo;
 use sim::world::World;
 use store::Series;
+use tokio_util::sync::CancellationToken;
 
 use super::backfill::{self, Past};
 use super::sim::open_world;
@@ -81,14 +82,16 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     let (store, readiness) = (house.store.clone(), house.readiness.clone());
     let tls = (secure, listen::certificate(&settings, &data)?);
     let running = Running::start(house, settings.clone(), listener, Some(tls)).await?;
+    let stop = CancellationToken::new();
     let making = past.map(|past| {
+        let stop = stop.clone();
         readiness.set_waiting_for(vec!["the past 30 days".to_owned()]);
         readiness.set_backfill_progress(0);
         let progress = readiness.clone();
         let epoch = running.epochs.get(&past.site.id).copied().unwrap_or_default();
         tokio::spawn(async move {
             let made = past
-                .make(store, epoch, move |permille| {
+                .make(store, epoch, stop, move |permille| {
                     progress.set_backfill_progress(permille)
                 })
                 .await;
@@ -110,6 +113,8 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     ];
     tell::tell(&data, &base, [local, secure_at], told)?;
     listen::stop_signal().await?;
+    // A simulation is a thread of its own, which no abort ends.
+    stop.cancel();
     if let Some(making) = making {
         making.abort();
     }
@@ -152,6 +157,7 @@ fn settings(
         mail: None,
         given: Given::default(),
         gateways: Vec::new(),
+        loggers: model::settings::LoggerSettings::default(),
         sites,
     })
 }

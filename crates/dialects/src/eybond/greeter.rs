@@ -1,0 +1,228 @@
+//! Who has connected: its number, by its heartbeat, or as it says when asked.
+//!
+//! Some loggers say their number at once, some are silent until they are told the time, some tell it only when
+//! asked for it. Whoever has said it and has to wait is told the time every minute, so that it stays.
+
+use std::collections::VecDeque;
+
+use model::time::{Millis, Monotonic, Now};
+
+use super::frame::{self, Cut, Frame, LOGGER, function};
+use super::parameters::{self, Answer, Parameter};
+use super::uplink;
+use crate::{Greeting, ReplyError};
+
+/// Whoever says nothing for so long is told the time.
+const LISTENS: Millis = Millis(2_000);
+/// Then asked, so often.
+const ASKS_EVERY: Millis = Millis(4_000);
+
+/// The greeter of one connection.
+#[derive(Debug)]
+pub struct Greeter {
+    every: Millis,
+    step: Step,
+    due: Monotonic,
+    heard: Vec<u8>,
+    transaction: u16,
+    out: VecDeque<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    New,
+    Listens,
+    Asks,
+    /// It has said who it is.
+    Waits,
+}
+
+impl Greeter {
+    /// One that tells the time every so often.
+    #[must_use]
+    pub const fn new(every: Millis) -> Self {
+        Self {
+            every,
+            step: Step::New,
+            due: Monotonic(i64::MIN),
+            heard: Vec::new(),
+            transaction: 0,
+            out: VecDeque::new(),
+        }
+    }
+
+    fn say(&mut self, function: u8, payload: &[u8]) {
+        self.transaction = self.transaction.wrapping_add(1);
+        let frame = Frame {
+            transaction: self.transaction,
+            devcode: 1,
+            address: LOGGER,
+            function,
+            payload,
+        };
+        self.out.push_back(frame.encode());
+    }
+}
+
+/// Its number, if the frame says it.
+fn number<'a>(frame: &Frame<'a>) -> Option<&'a str> {
+    match frame.function {
+        function::HEARTBEAT => parameters::number(frame.payload),
+        function::QUERY => {
+            let answer = Answer::decode(frame.payload)?;
+            let text = answer.text.filter(|_| answer.parameter == Parameter::NUMBER)?;
+            parameters::number(text.as_bytes())
+        }
+        _ => None,
+    }
+}
+
+impl crate::Greeter for Greeter {
+    fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Greeting {
+        self.heard.extend_from_slice(bytes);
+        loop {
+            let (number, used) = match frame::cut(&self.heard) {
+                Cut::Part => return Greeting::More,
+                Cut::Broken { length } => {
+                    return Greeting::Nonsense(ReplyError {
+                        asked: "who is it".to_owned(),
+                        came: format!("a frame with a length of {length}"),
+                        expected: "a heartbeat with the number of a data logger".to_owned(),
+                    });
+                }
+                Cut::Frame(frame, used) => (number(&frame).map(str::to_owned), used),
+            };
+            let rest = self.heard.split_off(used);
+            self.heard = rest;
+            if let Some(name) = number {
+                self.step = Step::Waits;
+                self.due = now.monotonic + self.every;
+                return Greeting::Is {
+                    name,
+                    rest: std::mem::take(&mut self.heard),
+                };
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now) -> Greeting {
+        if self.due > now.monotonic {
+            return Greeting::More;
+        }
+        let time = uplink::heartbeat(now.wall, self.every);
+        (self.step, self.due) = match self.step {
+            Step::New => (Step::Listens, now.monotonic + LISTENS),
+            Step::Listens => {
+                self.say(function::HEARTBEAT, &time);
+                (Step::Asks, now.monotonic + ASKS_EVERY)
+            }
+            Step::Asks => {
+                self.say(function::QUERY, &[Parameter::NUMBER.0]);
+                (Step::Asks, now.monotonic + ASKS_EVERY)
+            }
+            Step::Waits => {
+                self.say(function::HEARTBEAT, &time);
+                (Step::Waits, now.monotonic + self.every)
+            }
+        };
+        Greeting::More
+    }
+
+    fn poll_bytes(&mut self) -> Option<Vec<u8>> {
+        self.out.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Monotonic {
+        self.due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::time::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Greeter as _;
+
+    fn at(ms: i64) -> Now {
+        Now {
+            wall: Timestamp(ms),
+            monotonic: Monotonic(ms),
+        }
+    }
+
+    fn frame(function: u8, payload: &[u8]) -> Vec<u8> {
+        let frame = Frame {
+            transaction: 0x8000,
+            devcode: 0x0925,
+            address: LOGGER,
+            function,
+            payload,
+        };
+        frame.encode()
+    }
+
+    fn functions(greeter: &mut Greeter) -> Vec<u8> {
+        let sent = std::iter::from_fn(|| greeter.poll_bytes());
+        sent.map(|bytes| bytes[7]).collect()
+    }
+
+    #[test]
+    fn a_logger_says_its_number_by_itself_when_told_the_time_or_when_asked() {
+        let mut greeter = Greeter::new(Millis(60_000));
+        assert_eq!(greeter.handle_timeout(at(0)), Greeting::More);
+        let mut bytes = frame(22, b"what it has measured");
+        bytes.extend(frame(1, b"E5000099990001"));
+        bytes.extend(b"\x80\x01");
+        let (first, second) = bytes.split_at(40);
+        assert_eq!(greeter.handle_bytes(first, at(1)), Greeting::More);
+        let is = Greeting::Is {
+            name: "E5000099990001".to_owned(),
+            rest: b"\x80\x01".to_vec(),
+        };
+        assert_eq!(greeter.handle_bytes(second, at(1)), is);
+        assert!(functions(&mut greeter).is_empty(), "nobody had to ask");
+
+        let mut greeter = Greeter::new(Millis(60_000));
+        for (ms, expected) in [(0, vec![]), (2_000, vec![1]), (6_000, vec![2]), (10_000, vec![2])] {
+            assert!(greeter.poll_timeout() <= Monotonic(ms));
+            assert_eq!(greeter.handle_timeout(at(ms)), Greeting::More);
+            assert_eq!(functions(&mut greeter), expected, "{ms}");
+        }
+        let answer = frame(2, b"\x00\x02W0011223344556");
+        let heard = greeter.handle_bytes(&answer, at(10_100));
+        assert!(matches!(heard, Greeting::Is { name, .. } if name == "W0011223344556"));
+    }
+
+    #[test]
+    fn whoever_waits_is_told_the_time_every_minute() {
+        let mut greeter = Greeter::new(Millis(60_000));
+        greeter.handle_timeout(at(0));
+        greeter.handle_bytes(&frame(1, b"E5000099990001"), at(500));
+        for ms in [60_500, 120_500] {
+            assert_eq!(greeter.poll_timeout(), Monotonic(ms));
+            greeter.handle_timeout(at(ms));
+            assert_eq!(functions(&mut greeter), [1]);
+        }
+    }
+
+    #[test]
+    fn whoever_speaks_another_language_is_nobody() {
+        let mut greeter = Greeter::new(Millis(60_000));
+        let heard = greeter.handle_bytes(b"GET / HTTP/1.1\r\n", at(0));
+        assert!(matches!(heard, Greeting::Nonsense(_)), "{heard:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_heard(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..8)) {
+            let mut greeter = Greeter::new(Millis(60_000));
+            for piece in pieces {
+                if let Greeting::Is { .. } | Greeting::Nonsense(_) = greeter.handle_bytes(&piece, at(0)) {
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Eybond data loggers: small boxes that dial a server and tunnel what inverters say on a serial line.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `frame` | the frames of the uplink |
+//! | `parameters` | what a logger tells of itself |
+//! | `rtu`, `text` | what it tunnels: Modbus RTU, and the text protocols PI30 and PI18 |
+//! | `uplink` | one connection as we hold it |
+//! | `greeter` | who has connected |
+//! | `definition`, `catalogue`, `part` | makes of inverters as data, and what devices of ours are of them |
+//! | `map` | answers become fields and model values |
+//! | `redirect` | telling one where to connect |
+//! | `client` | our half: polls all that is behind one logger |
+//! | `logger` | its half, for the simulator |
+//!
+//! A logger proves nothing: anybody may claim any number. Who gets a seat under one is decided where sockets
+//! are. Nothing is ever written to an inverter.
+
+mod catalogue;
+mod client;
+pub mod definition;
+pub mod frame;
+mod greeter;
+mod logger;
+mod map;
+pub mod parameters;
+mod part;
+pub mod redirect;
+pub mod rtu;
+#[cfg(test)]
+mod tests;
+pub mod text;
+mod uplink;
+
+pub use client::{Client, DeviceSettings, LoggerSettings};
+pub use definition::Definition;
+pub use greeter::Greeter;
+pub use logger::{HangsUp, Logger, SerialLine};
+pub use part::{Behind, Part};
+
+/// The name of the dialect, by which documents are known.
+pub const DIALECT: &str = "eybond";

@@ -1,0 +1,392 @@
+//! Our half against the logger's, in memory, with time stepped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::device::LinkState;
+use model::gateway::Unit;
+use model::message::Report;
+use model::time::{Millis, Monotonic, Now, Timestamp};
+use model::units::{PerMille, Watts};
+use proptest::prelude::*;
+
+use super::*;
+use crate::modbus::{Exception, Registers, answer};
+use crate::{Client as _, Event, Failure, Incoming, Outgoing};
+
+const PN: &str = "E5000099990001";
+const QPIGS: &str = "230.1 50.0 230.0 49.9 0460 0412 010 380 52.80 010 085 0035 01.2 310.5 52.80 00000 00010110 00 00 00372 010";
+
+/// A storage inverter with registers at 1, and one with texts at 2.
+struct Line {
+    power: i16,
+    asked: Vec<u8>,
+    /// Who does not answer.
+    silent: Vec<u8>,
+}
+
+impl Registers for Line {
+    fn read_holding(&self, address: u16, count: u16) -> Result<Vec<u16>, Exception> {
+        let value = |address: u16| match address {
+            223 => self.power.cast_unsigned(),
+            217 => 300,
+            229 => 64,
+            186 => u16::from_be_bytes(*b"S1"),
+            _ => 0,
+        };
+        Ok((address..address + count).map(value).collect())
+    }
+
+    fn write_holding(&mut self, _: u16, _: &[u16]) -> Result<(), Exception> {
+        panic!("nothing is written to an inverter")
+    }
+}
+
+impl SerialLine for Line {
+    fn exchange(&mut self, address: u8, bytes: &[u8]) -> Option<Vec<u8>> {
+        if address == frame::LOGGER {
+            let (unit, pdu) = rtu::decode_exactly(bytes)?;
+            self.asked.push(unit);
+            let is_here = unit == 1 && !self.silent.contains(&unit);
+            return is_here.then(|| rtu::encode(unit, &answer(pdu, self)));
+        }
+        self.asked.push(address);
+        if address != 2 || self.silent.contains(&2) {
+            return None;
+        }
+        let protocol = text::Protocol::Pi30;
+        let values = match protocol.read_command(bytes)? {
+            "QID" => "92931701100510",
+            "QMOD" => "B",
+            "QPIGS" => QPIGS,
+            _ => "NAK",
+        };
+        Some(protocol.answer(values))
+    }
+}
+
+/// Both halves, and what lies between them.
+struct Pair {
+    client: Client,
+    logger: Logger,
+    line: Line,
+    now: i64,
+    /// Frames of the logger are cut into pieces of so many bytes.
+    pieces: usize,
+    /// Every so many frames of the logger one is lost.
+    loses: usize,
+    said: usize,
+    sent: Vec<(i64, u8)>,
+    reports: BTreeMap<String, Vec<Report>>,
+    facts: model::gateway::GatewayFacts,
+    closed: bool,
+}
+
+fn device(unit: &str, definition: &Arc<Definition>) -> DeviceSettings {
+    DeviceSettings {
+        behind: Behind::read(&Unit::named(unit)).unwrap(),
+        name: format!("inverter {unit}"),
+        definition: definition.clone(),
+        poll: Millis(10_000),
+    }
+}
+
+impl Pair {
+    fn new() -> Self {
+        let smg = Arc::new(Definition::built_in("smg").unwrap());
+        let pi30 = Arc::new(Definition::built_in("pi30").unwrap());
+        let settings = LoggerSettings {
+            pn: PN.to_owned(),
+            heartbeat: Millis(60_000),
+            devices: vec![
+                device("1/pv", &smg),
+                device("1/battery", &smg),
+                device("2/battery", &pi30),
+            ],
+        };
+        let logger = Logger::new(PN, 0x0925)
+            .with(parameters::Parameter::FIRMWARE, "8.50.12.3")
+            .with(parameters::Parameter::DIAGNOSTICS, "-61");
+        Self {
+            client: Client::new(settings),
+            logger,
+            line: Line {
+                power: 2_100,
+                asked: Vec::new(),
+                silent: Vec::new(),
+            },
+            now: 0,
+            pieces: usize::MAX,
+            loses: usize::MAX,
+            said: 0,
+            sent: Vec::new(),
+            reports: BTreeMap::new(),
+            facts: model::gateway::GatewayFacts::default(),
+            closed: false,
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            wall: Timestamp(1_782_000_000_000 + self.now),
+            monotonic: Monotonic(self.now),
+        }
+    }
+
+    fn hear(&mut self, incoming: Incoming) {
+        let now = self.now();
+        let _ = self.client.handle_incoming(incoming, now);
+        self.settle();
+    }
+
+    /// Brings over what is to be sent, and what comes of it.
+    fn settle(&mut self) {
+        let mut answers = Vec::new();
+        while let Some(outgoing) = self.client.poll_outgoing() {
+            match outgoing {
+                Outgoing::Bytes(bytes) => {
+                    self.sent.push((self.now, bytes[7]));
+                    answers.extend(self.logger.handle_bytes(&bytes, &mut self.line).unwrap());
+                }
+                Outgoing::Close => self.closed = true,
+                other @ (Outgoing::Open
+                | Outgoing::Text(_)
+                | Outgoing::Publish { .. }
+                | Outgoing::Work(_)) => panic!("{other:?}"),
+            }
+        }
+        while let Some(event) = self.client.poll_event() {
+            match event {
+                Event::Report { unit, report } => {
+                    self.reports.entry(unit.to_string()).or_default().push(report);
+                }
+                Event::Gateway(facts) => self.facts = facts,
+                Event::Found { .. } | Event::Dated { .. } => panic!("{event:?}"),
+            }
+        }
+        for answer in answers {
+            self.said += 1;
+            if self.said.is_multiple_of(self.loses) {
+                continue;
+            }
+            for piece in answer.chunks(self.pieces.min(answer.len())) {
+                self.hear(Incoming::Message(piece.to_vec()));
+            }
+        }
+    }
+
+    fn run_until(&mut self, end: i64) {
+        while self.now < end {
+            self.now = self.client.poll_timeout().0.max(self.now).min(end);
+            let now = self.now();
+            let due = self.client.poll_timeout();
+            self.client.handle_timeout(now);
+            self.settle();
+            assert!(
+                self.client.poll_timeout() > due || self.now >= end || due.0 < self.now,
+                "time stands still at {}",
+                self.now
+            );
+        }
+    }
+
+    fn reports(&self, unit: &str) -> &[Report] {
+        self.reports.get(unit).map_or(&[], Vec::as_slice)
+    }
+
+    fn links(&self, unit: &str) -> Vec<bool> {
+        let mut links = Vec::new();
+        for report in self.reports(unit) {
+            if let Report::Link(state) = report {
+                links.push(*state == LinkState::Online);
+            }
+        }
+        links
+    }
+
+    fn readings(&self, unit: &str) -> usize {
+        let readings = self.reports(unit).iter();
+        readings
+            .filter(|report| matches!(report, Report::Measured(_)))
+            .count()
+    }
+}
+
+#[test]
+fn all_that_is_behind_a_logger_is_read_by_its_parts() {
+    let mut pair = Pair::new();
+    pair.hear(Incoming::Opened);
+    pair.run_until(60_000);
+    let last = |unit: &str| {
+        let mut newest = pair.reports(unit).iter().rev();
+        let Some(Report::Measured(measured)) = newest.find(|report| matches!(report, Report::Measured(_)))
+        else {
+            panic!("{unit}: {:?}", pair.reports(unit))
+        };
+        measured.clone()
+    };
+    assert_eq!(last("1/pv").power, Some(Watts(-2_100)));
+    assert_eq!(last("1/battery").power, Some(Watts(300)));
+    assert_eq!(last("1/battery").soc, Some(PerMille(640)));
+    assert_eq!(last("2/battery").power, Some(Watts(528)));
+    for unit in ["1/pv", "1/battery", "2/battery"] {
+        assert_eq!(pair.links(unit), [true], "{unit}");
+        assert!(
+            (4..=6).contains(&pair.readings(unit)),
+            "{unit}: {}",
+            pair.readings(unit)
+        );
+    }
+    let identity = Report::Identity {
+        text: "SMG/Anenji/Anern class SMG, protocol 11, S1".to_owned(),
+    };
+    assert!(pair.reports("1/pv").contains(&identity));
+    assert_eq!(pair.facts.firmware.as_deref(), Some("8.50.12.3"));
+    assert_eq!(pair.facts.descriptor.as_deref(), Some("0925"));
+    assert_eq!(pair.facts.signal_dbm, Some(-61));
+    let documents = pair
+        .reports("2/battery")
+        .iter()
+        .filter_map(|report| match report {
+            Report::Document(document) => Some(document),
+            _ => None,
+        });
+    let json: serde_json::Value = serde_json::from_str(&documents.last().unwrap().json).unwrap();
+    let field = json["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|field| field["key"] == "pv_power");
+    assert_eq!(field.unwrap()["value"], "372");
+    assert_eq!(json["devcode"], 2_376);
+}
+
+#[test]
+fn requests_leave_one_at_a_time_and_not_too_fast() {
+    let mut pair = Pair::new();
+    pair.line.silent = vec![2];
+    pair.hear(Incoming::Opened);
+    pair.run_until(120_000);
+    let asked: Vec<_> = pair.sent.iter().filter(|(_, function)| *function != 1).collect();
+    for two in asked.windows(2) {
+        assert!(two[1].0 - two[0].0 >= 850, "{two:?}");
+    }
+    let beats = pair.sent.iter().filter(|(_, function)| *function == 1);
+    assert_eq!(beats.count(), 3, "at once and every minute");
+    assert_eq!(pair.links("1/pv"), [true]);
+    assert_eq!(pair.links("2/battery"), [false]);
+    assert!(pair.readings("1/pv") >= 8, "{}", pair.readings("1/pv"));
+    assert!(
+        pair.sent.iter().all(|(_, function)| [1, 2, 4].contains(function)),
+        "nothing is set"
+    );
+}
+
+#[test]
+fn frames_in_pieces_and_lost_ones_cost_time_alone() {
+    for (pieces, loses) in [(1, usize::MAX), (3, 7), (7, 3)] {
+        let mut pair = Pair::new();
+        (pair.pieces, pair.loses) = (pieces, loses);
+        pair.hear(Incoming::Opened);
+        pair.run_until(600_000);
+        for unit in ["1/pv", "2/battery"] {
+            assert!(
+                pair.readings(unit) > 10,
+                "{pieces} {loses} {unit}: {}",
+                pair.readings(unit)
+            );
+        }
+        assert!(!pair.closed);
+    }
+}
+
+#[test]
+fn a_logger_that_stays_away_leaves_its_devices_offline_until_it_comes_back() {
+    let mut pair = Pair::new();
+    pair.run_until(60_001);
+    let Some(Report::Link(LinkState::Offline { problem })) = pair.reports("1/pv").first() else {
+        panic!("{:?}", pair.reports("1/pv"))
+    };
+    assert!(problem.contains(PN), "{problem}");
+    pair.hear(Incoming::Opened);
+    pair.run_until(90_000);
+    assert_eq!(pair.links("1/pv"), [false, true]);
+    // It dials again within a minute.
+    pair.hear(Incoming::Closed(Failure::Closed));
+    pair.logger.reconnect();
+    pair.run_until(140_000);
+    pair.hear(Incoming::Opened);
+    pair.run_until(200_000);
+    assert_eq!(pair.links("1/pv"), [false, true]);
+    pair.hear(Incoming::Closed(Failure::Closed));
+    pair.run_until(300_000);
+    assert_eq!(pair.links("1/pv"), [false, true, false]);
+}
+
+#[test]
+fn a_dead_connection_and_one_that_lies_are_ended() {
+    let mut pair = Pair::new();
+    pair.loses = 1;
+    pair.hear(Incoming::Opened);
+    pair.run_until(119_000);
+    assert!(!pair.closed);
+    pair.run_until(125_000);
+    assert!(pair.closed);
+
+    for bytes in [
+        &b"\x00\x01\x00\x01\xFF\xFF\x01\x01"[..],
+        &frame::Frame {
+            transaction: 0x8000,
+            devcode: 1,
+            address: frame::LOGGER,
+            function: 1,
+            payload: b"W0000000000002",
+        }
+        .encode(),
+    ] {
+        let mut pair = Pair::new();
+        pair.hear(Incoming::Opened);
+        pair.hear(Incoming::Message(bytes.to_vec()));
+        assert!(pair.closed, "{bytes:02x?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_logger_says_nothing_breaks(
+        messages in prop::collection::vec((0..5_000_i64, prop::collection::vec(any::<u8>(), 0..60)), 0..30),
+    ) {
+        let mut pair = Pair::new();
+        pair.hear(Incoming::Opened);
+        for (wait, bytes) in messages {
+            let end = pair.now + wait;
+            pair.run_until(end);
+            pair.hear(Incoming::Message(bytes));
+        }
+    }
+
+    /// What fits the question in its frame and means nothing.
+    #[test]
+    fn whatever_an_inverter_says_nothing_breaks(answers in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 1..20)) {
+        struct Babbles(Vec<Vec<u8>>, usize);
+        impl SerialLine for Babbles {
+            fn exchange(&mut self, _: u8, _: &[u8]) -> Option<Vec<u8>> {
+                self.1 += 1;
+                self.0.get(self.1 % self.0.len()).cloned()
+            }
+        }
+        let mut pair = Pair::new();
+        let mut babbles = Babbles(answers, 0);
+        pair.hear(Incoming::Opened);
+        for _ in 0..40 {
+            pair.now = pair.client.poll_timeout().0.max(pair.now);
+            let now = pair.now();
+            pair.client.handle_timeout(now);
+            while let Some(Outgoing::Bytes(bytes)) = pair.client.poll_outgoing() {
+                for frame in pair.logger.handle_bytes(&bytes, &mut babbles).unwrap() {
+                    let _ = pair.client.handle_incoming(Incoming::Message(frame), now);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! A data logger that dials us, with a storage inverter behind it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bus::{Bus, InProcess, Received, Subscription, Topic};
+use dialects::eybond::{Logger, SerialLine, parameters::Parameter, rtu};
+use dialects::modbus::{Exception, Registers, answer};
+use model::device::{Device, DeviceKind, LinkSettings, LinkState};
+use model::gateway::{Gateway, GatewayLink, LoggerState, Unit};
+use model::message::{Message, Notice, Report};
+use model::settings::LoggerSettings;
+use model::time::Millis;
+use model::units::Watts;
+use south::{Loggers, Supervisor};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::site::{HUNG, RealClock, device, listener, site};
+
+const OURS: &str = "E5000099990001";
+const FOREIGN: &str = "W0011223344556";
+
+/// An inverter at address 5.
+struct Inverter {
+    pv: u16,
+}
+
+impl Registers for Inverter {
+    fn read_holding(&self, address: u16, count: u16) -> Result<Vec<u16>, Exception> {
+        let value = |address| match address {
+            223 => self.pv,
+            217 => 800,
+            _ => 0,
+        };
+        Ok((address..address + count).map(value).collect())
+    }
+
+    fn write_holding(&mut self, _: u16, _: &[u16]) -> Result<(), Exception> {
+        panic!("nothing is written to an inverter")
+    }
+}
+
+impl SerialLine for Inverter {
+    fn exchange(&mut self, _: u8, bytes: &[u8]) -> Option<Vec<u8>> {
+        let (unit, pdu) = rtu::decode_exactly(bytes)?;
+        (unit == 5).then(|| rtu::encode(unit, &answer(pdu, self)))
+    }
+}
+
+/// Dials, says its number, and answers until the connection ends or the task does.
+fn dial(address: SocketAddr, pn: &str, pv: u16) -> tokio::task::JoinHandle<usize> {
+    let mut logger = Logger::new(pn, 0x0925).with(Parameter::FIRMWARE, "8.50.12.3");
+    tokio::spawn(async move {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&logger.greet()).await.unwrap();
+        let (mut inverter, mut forwarded) = (Inverter { pv }, 0);
+        let mut chunk = [0; 1_024];
+        while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+            forwarded += usize::from(chunk[7] == 4);
+            for bytes in logger.handle_bytes(&chunk[..count], &mut inverter).unwrap() {
+                if stream.write_all(&bytes).await.is_err() {
+                    return forwarded;
+                }
+            }
+        }
+        forwarded
+    })
+}
+
+fn part(id: &str, part: &str) -> Device {
+    let link = LinkSettings::Via {
+        gateway: "roof".parse().unwrap(),
+        unit: Unit::named(&format!("5/{part}")),
+        definition: Some("smg".to_owned()),
+    };
+    Device {
+        id: id.parse().unwrap(),
+        ..device(
+            DeviceKind::Inverter {
+                rated_power: None,
+                panels: Vec::new(),
+            },
+            link,
+        )
+    }
+}
+
+async fn next_of(reports: &mut Box<dyn Subscription>, id: &str) -> Report {
+    loop {
+        let next = tokio::time::timeout(HUNG, reports.next()).await.unwrap();
+        match next {
+            Some(Received::Message(Message::Reported(said))) if said.device.as_str() == id => {
+                return said.report;
+            }
+            Some(Received::Message(Message::Reported(_))) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn power_of(reports: &mut Box<dyn Subscription>, id: &str) -> Option<Watts> {
+    loop {
+        if let Report::Measured(measured) = next_of(reports, id).await {
+            return measured.power;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_logger_is_polled_by_its_number_and_another_one_is_left_alone() {
+    let (listener, address) = listener().await;
+    let (bus, clock, stop) = (InProcess::new(), RealClock::start(), CancellationToken::new());
+    let mut home = site(part("roof-pv", "pv"));
+    home.devices.push(part("roof-battery", "battery"));
+    let mut reports = bus.subscribe(Topic::Reports(home.id.clone())).await;
+    let mut notices = bus.subscribe(Topic::Reports(home.id.clone())).await;
+    let settings = LoggerSettings {
+        listen: Vec::new(),
+        heartbeat: Millis(60_000),
+    };
+    let loggers = Loggers::new(&settings, clock.clone());
+    let listening = tokio::spawn(loggers.clone().listen(listener, stop.clone()));
+    let roof = Gateway {
+        id: "roof".parse().unwrap(),
+        name: "Roof".to_owned(),
+        link: GatewayLink::Logger { pn: OURS.to_owned() },
+    };
+    let links = Supervisor::start_with_loggers(
+        std::slice::from_ref(&home),
+        std::slice::from_ref(&roof),
+        loggers.clone(),
+        bus.clone(),
+        clock,
+        CancellationToken::new(),
+    )
+    .await;
+    let gateways = links.gateways();
+    let telling = loggers
+        .clone()
+        .tell(gateways.clone(), None, bus.clone(), stop.clone());
+    let telling = tokio::spawn(telling);
+    let until = async |is_so: &dyn Fn(Option<&LoggerState>) -> bool, pn: &str| {
+        let found = async {
+            while !is_so(loggers.states(&gateways).get(pn)) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(HUNG, found).await.unwrap();
+    };
+    until(&|state| state.is_some_and(|state| !state.is_online()), OURS).await;
+
+    let stranger = dial(address, FOREIGN, 1);
+    until(
+        &|state| state.is_some_and(|state| state.accepted.is_none()),
+        FOREIGN,
+    )
+    .await;
+    let first = dial(address, OURS, 2_100);
+    assert_eq!(
+        next_of(&mut reports, "roof-pv").await,
+        Report::Link(LinkState::Online)
+    );
+    assert_eq!(power_of(&mut reports, "roof-pv").await, Some(Watts(-2_100)));
+    assert_eq!(power_of(&mut reports, "roof-battery").await, Some(Watts(800)));
+    let says = |state: Option<&LoggerState>| state.is_some_and(|state| state.facts.firmware.is_some());
+    until(&says, OURS).await;
+    let ours = loggers.states(&gateways)[OURS].clone();
+    assert_eq!(ours.accepted, Some(roof.id));
+    assert!(ours.is_online() && ours.last_contact.is_some() && ours.waiting.is_none());
+
+    // A second one that claims the number waits, until somebody decides.
+    let second = dial(address, OURS, 900);
+    until(&|state| state.is_some_and(|state| state.waiting.is_some()), OURS).await;
+    assert_eq!(power_of(&mut reports, "roof-pv").await, Some(Watts(-2_100)));
+    let (mut unknown, mut claimed) = (false, false);
+    while !(unknown && claimed) {
+        if let Report::Notice {
+            notice,
+            text: Some(text),
+        } = next_of(&mut notices, "roof-battery").await
+        {
+            match notice {
+                Notice::LoggerUnknown => unknown |= text.contains(FOREIGN),
+                Notice::LoggerClaimedTwice => claimed |= text.contains(OURS),
+            }
+        }
+    }
+    assert!(loggers.take_over(OURS));
+    assert!(first.await.unwrap() > 0);
+    while power_of(&mut reports, "roof-pv").await != Some(Watts(-900)) {}
+
+    links.stop().await;
+    stop.cancel();
+    listening.await.unwrap();
+    telling.await.unwrap();
+    assert!(second.await.unwrap() > 0);
+    assert_eq!(
+        stranger.await.unwrap(),
+        0,
+        "nothing is forwarded through a stranger"
+    );
+}

@@ -1,0 +1,22 @@
+// Calls about what the sun brings, and about what people say of a plant.
+
+import { call, json, ofSite } from "./client";
+import type { LoggerList, PlantSheet, PlantView, SolarView } from "./types";
+
+export function solar(site: string): Promise<SolarView> {
+  return json(call("GET", ofSite(site, "solar")));
+}
+
+/** Data loggers of a site, and for operators those that nobody knows. */
+export function loggers(site: string): Promise<LoggerList> {
+  return json(call("GET", ofSite(site, "loggers")));
+}
+
+export function plant(site: string): Promise<PlantView> {
+  return json(call("GET", ofSite(site, "plant")));
+}
+
+/** All of it takes the place of what was said before. */
+export function putPlant(site: string, sheet: PlantSheet): Promise<PlantView> {
+  return json(call("PUT", ofSite(site, "plant"), sheet));
+}
