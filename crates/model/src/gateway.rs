@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
 use crate::id::GatewayId;
+use crate::shinemonitor::ShinemonitorAccount;
 use crate::time::{Millis, Timestamp};
 
 /// One link that leads to several devices, which may be of several sites. What reports and obeys are the devices:
@@ -26,6 +28,8 @@ pub struct Gateway {
 pub enum GatewayLink {
     /// Modbus TCP to a serial line (`192.168.1.21:502`). Units are its addresses, 0 to 255.
     Modbus { address: String },
+    /// An account of a cloud. Units are devices as it names them, each with the part of it that is meant.
+    Shinemonitor(ShinemonitorAccount),
     /// A data logger, which dials us and says this number. Units are addresses on its serial line, 0 to 255, and
     /// what of an inverter there a device is (`5/battery`).
     Logger { pn: String },
@@ -33,22 +37,34 @@ pub enum GatewayLink {
 
 impl GatewayLink {
     /// What `driver` of a gateway may say.
-    pub const DRIVERS: [&'static str; 2] = ["modbus", "logger"];
+    pub const DRIVERS: [&'static str; 3] = ["modbus", "logger", "shinemonitor"];
 
     /// Where it is dialled, if we are the ones who do.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
         match self {
             Self::Modbus { address } => Some(Endpoint::of(address)),
+            Self::Shinemonitor(account) => Some(Endpoint::of(&account.url)),
             Self::Logger { .. } => None,
         }
     }
 
-    /// How often the devices behind it are heard, when nobody says it: a logger carries a question in a second.
+    /// The files that must be there to dial it.
+    #[must_use]
+    pub fn files(&self) -> Vec<&Path> {
+        match self {
+            Self::Modbus { .. } | Self::Logger { .. } => Vec::new(),
+            Self::Shinemonitor(account) => account.files(),
+        }
+    }
+
+    /// How often the devices behind it are heard, when nobody says it: a logger carries a question in a second, and
+    /// most tell their cloud every five minutes.
     #[must_use]
     pub const fn usual_period(&self) -> Millis {
         match self {
             Self::Modbus { .. } => Millis(1_000),
+            Self::Shinemonitor(_) => Millis(300_000),
             Self::Logger { .. } => Millis(30_000),
         }
     }

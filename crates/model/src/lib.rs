@@ -27,6 +27,7 @@ pub mod secret;
 pub mod session;
 pub mod setpoint;
 pub mod settings;
+pub mod shinemonitor;
 pub mod site;
 pub mod spread;
 pub mod sun;

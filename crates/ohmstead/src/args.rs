@@ -84,8 +84,14 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
-    /// List the go-e chargers that announce themselves in the local network
+    /// List the go-e chargers that announce themselves in the local network, or what is behind a gateway
     Discover {
+        /// The configuration file that has the gateway
+        #[arg(long, value_name = "FILE", requires = "gateway")]
+        config: Option<PathBuf>,
+        /// The id of a gateway: asks it for its devices, and prints them ready to be pasted into the file
+        #[arg(long, value_name = "ID", requires = "config")]
+        gateway: Option<String>,
         /// How long to listen
         #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=120))]
         seconds: u64,

@@ -19,6 +19,25 @@ pub struct Found {
     pub is_controller: bool,
 }
 
+/// What is behind a gateway, whether or not anybody has named it to us.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// Places and carriers, a line each, for people.
+    pub notes: Vec<String>,
+    pub devices: Vec<Nameable>,
+}
+
+/// A device that can be configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nameable {
+    /// What it is called behind its gateway.
+    pub unit: String,
+    pub name: String,
+    /// `kind` and, of a meter, `role`: what it may be as a device of ours. One with a battery is several; empty when it
+    /// cannot be one.
+    pub kinds: Vec<(&'static str, Option<&'static str>)>,
+}
+
 /// Asks the network and listens for `patience`.
 ///
 /// # Errors

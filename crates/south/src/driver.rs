@@ -6,9 +6,11 @@ use dialects::Client;
 use links::outbound_guard::SystemResolver;
 use model::device::{Device, LinkSettings};
 use model::gateway::{Gateway, GatewayLink};
+use model::time::Clock;
 
+use crate::discover::Behind;
 use crate::transport::Transport;
-use crate::{eybond, goe, modbus};
+use crate::{eybond, goe, modbus, shinemonitor};
 
 pub use crate::eybond::{Loggers, redirect_logger};
 
@@ -16,13 +18,31 @@ pub use crate::eybond::{Loggers, redirect_logger};
 pub(crate) enum Target {
     Device(Box<Device>),
     /// With the devices behind it.
-    Gateway(Gateway, Vec<Device>),
+    Gateway(Box<Gateway>, Vec<Device>),
 }
 
 /// Chosen by [`LinkSettings`], or those of the gateway, and by nothing else.
 pub(crate) struct Driver {
     pub client: Box<dyn Client>,
     pub transport: Box<dyn Transport>,
+}
+
+/// Asks what is behind a gateway.
+///
+/// # Errors
+/// Where nothing can tell, and with what cannot be read and what to check.
+pub async fn behind(gateway: &Gateway, clock: &dyn Clock) -> Result<Behind, String> {
+    match &gateway.link {
+        GatewayLink::Modbus { .. } => Err(format!(
+            "what hangs on a serial line does not tell; the addresses of gateway `{}` stand on its devices",
+            gateway.id
+        )),
+        GatewayLink::Logger { .. } => Err(format!(
+            "a data logger does not tell what hangs on it; the addresses of gateway `{}` stand on its devices",
+            gateway.id
+        )),
+        GatewayLink::Shinemonitor(account) => shinemonitor::find(account, clock).await,
+    }
 }
 
 /// What the links of one process have in common, so that ten thousand of them have one set-up of TLS.
@@ -58,6 +78,7 @@ impl Driver {
             Target::Device(device) => Self::of_device(device, shared),
             Target::Gateway(gateway, devices) => match &gateway.link {
                 GatewayLink::Modbus { address } => modbus::line(address, devices),
+                GatewayLink::Shinemonitor(account) => shinemonitor::account(account, devices),
                 GatewayLink::Logger { pn } => eybond::driver(pn, devices, &shared.loggers),
             },
         }

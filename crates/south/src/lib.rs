@@ -21,12 +21,13 @@ mod health;
 mod link;
 mod modbus;
 mod pick;
+mod shinemonitor;
 mod supervisor;
 pub mod tariff;
 mod transport;
 pub mod vehicle;
 mod websocket;
 
-pub use driver::{Loggers, redirect_logger};
+pub use driver::{Loggers, behind, redirect_logger};
 pub use health::{DeviceHealth, Found, Health};
 pub use supervisor::Supervisor;

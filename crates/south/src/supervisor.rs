@@ -122,7 +122,7 @@ impl Supervisor {
             }
             if !devices.is_empty() {
                 let span = tracing::info_span!("link", gateway.id = %gateway.id);
-                let target = Target::Gateway(gateway.clone(), devices);
+                let target = Target::Gateway(Box::new(gateway.clone()), devices);
                 supervisor.add(target, places, &means, span).await;
                 let health = supervisor.health.last().cloned();
                 supervisor

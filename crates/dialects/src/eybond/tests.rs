@@ -161,7 +161,7 @@ impl Pair {
                     self.reports.entry(unit.to_string()).or_default().push(report);
                 }
                 Event::Gateway(facts) => self.facts = facts,
-                Event::Found { .. } => panic!("{event:?}"),
+                Event::Found { .. } | Event::Dated { .. } => panic!("{event:?}"),
             }
         }
         for answer in answers {

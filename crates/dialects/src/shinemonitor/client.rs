@@ -56,7 +56,7 @@ const STALE: Millis = Millis(900_000);
 const AHEAD: Millis = Millis(300_000);
 /// How long the owner of the socket may sleep while an answer is due.
 const PATIENCE: Millis = Millis(60_000);
-/// So often in a row a device may be answered with nonsense, or a day of the past.
+/// So often in a row a device, a logger or a day of the past may be answered with nonsense.
 const MOST_FAILURES: u32 = 3;
 
 /// A device of the cloud and the part of it that is meant: `W0011223344556,2376,1,92932004102443/battery`.
@@ -127,6 +127,8 @@ struct Logger {
     pn: String,
     about: Option<About>,
     due: Monotonic,
+    /// In a row.
+    failures: u32,
     /// When its state, and that of its devices, is asked.
     state_due: Monotonic,
 }
@@ -172,6 +174,7 @@ impl Client {
                     pn: pn.clone(),
                     about: None,
                     due: Monotonic(i64::MIN),
+                    failures: 0,
                     state_due: Monotonic(i64::MIN),
                 });
             }
@@ -371,7 +374,11 @@ impl Client {
             }
             Some(Asked::Logger(at)) => {
                 if let Some(logger) = self.loggers.get_mut(at) {
-                    logger.due = self.now + Millis(60_000);
+                    logger.failures += 1;
+                    if logger.failures >= MOST_FAILURES {
+                        logger.failures = 0;
+                        logger.due = self.now + Millis(60_000);
+                    }
                 }
             }
             None => {}

@@ -110,7 +110,7 @@ pub fn logger_of<'s>(settings: &'s Settings, device: &Device) -> Option<(&'s Gat
     let gateway = settings.gateways.iter().find(|gateway| gateway.id == *id)?;
     match &gateway.link {
         GatewayLink::Logger { pn } => Some((gateway, pn)),
-        GatewayLink::Modbus { .. } => None,
+        GatewayLink::Modbus { .. } | GatewayLink::Shinemonitor(_) => None,
     }
 }
 

@@ -287,10 +287,14 @@ async fn port(settings: &Settings, found: &mut Findings) {
 
 /// The files that a link needs.
 fn link_files(device: &DeviceId, link: &LinkSettings, found: &mut Findings) {
-    for file in link.files() {
+    files("device", device.as_str(), &link.files(), found);
+}
+
+fn files(what: &str, id: &str, files: &[&Path], found: &mut Findings) {
+    for file in files {
         if let Err(error) = std::fs::read_to_string(file) {
             found.wrong(format!(
-                "device `{device}` needs {}, which cannot be read: {error}",
+                "{what} `{id}` needs {}, which cannot be read: {error}",
                 file.display()
             ));
         }
@@ -299,6 +303,7 @@ fn link_files(device: &DeviceId, link: &LinkSettings, found: &mut Findings) {
 
 async fn devices(settings: &Settings, found: &mut Findings) {
     for gateway in &settings.gateways {
+        files("gateway", gateway.id.as_str(), &gateway.link.files(), found);
         if let Some(endpoint) = gateway.link.endpoint() {
             reach("gateway", gateway.id.as_str(), &endpoint, found).await;
         }

@@ -35,7 +35,12 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         } => backup::run(config.as_deref(), data, to, with_key).await,
         Command::Restore { file, data } => backup::restore(file, data).await,
         Command::Doctor { config, data } => doctor::run(config.as_deref(), data).await,
-        Command::Discover { seconds } => discover::run(seconds).await,
+        Command::Discover {
+            config: Some(config),
+            gateway: Some(gateway),
+            ..
+        } => discover::behind(&config, &gateway).await,
+        Command::Discover { seconds, .. } => discover::run(seconds).await,
         Command::Redirect { logger, to } => redirect::run(logger, to).await,
         Command::Tls {
             command: TlsCommand::Init { config, data },

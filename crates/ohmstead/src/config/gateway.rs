@@ -10,6 +10,7 @@ use model::time::Millis;
 
 use super::link::{address, definition, logger_number, read_behind_logger};
 use super::section::{Section, nearest, one_of};
+use super::shinemonitor::account;
 use super::site::required_id;
 
 /// Reads every `[[gateway]]`.
@@ -31,6 +32,7 @@ fn read(mut section: Section<'_, '_>, seen: &mut BTreeSet<GatewayId>) -> Option<
     let drivers = one_of(&GatewayLink::DRIVERS);
     let link = match section.required_text("driver", &drivers).as_deref() {
         Some("modbus") => address(&section).map(|address| GatewayLink::Modbus { address }),
+        Some("shinemonitor") => account::read(&section).map(GatewayLink::Shinemonitor),
         Some("logger") => logger_number(&section).map(|pn| GatewayLink::Logger { pn }),
         Some(other) => {
             section.problem(
@@ -66,13 +68,28 @@ pub fn read_via(section: &Section<'_, '_>, gateways: &[Gateway]) -> Option<LinkS
         }
         gateway
     });
-    if let Some(Gateway {
-        id,
-        link: GatewayLink::Logger { .. },
-        ..
-    }) = gateway
-    {
-        return read_behind_logger(section, id);
+    match gateway {
+        Some(Gateway {
+            id,
+            link: GatewayLink::Logger { .. },
+            ..
+        }) => return read_behind_logger(section, id),
+        Some(Gateway {
+            id,
+            link: GatewayLink::Shinemonitor(_),
+            ..
+        }) => {
+            return account::unit(section).map(|unit| LinkSettings::Via {
+                gateway: id.clone(),
+                unit,
+                definition: None,
+            });
+        }
+        Some(Gateway {
+            link: GatewayLink::Modbus { .. },
+            ..
+        })
+        | None => {}
     }
     let definition = if section.has("definition") {
         Some(definition(section)?)

@@ -1,4 +1,6 @@
-//! `[shinemonitor]`: how we appear to ShineMonitor clients.
+//! `[shinemonitor]`: how we appear to ShineMonitor clients. How we read a cloud of that kind: [`account`].
+
+pub mod account;
 
 use model::id::SiteId;
 use model::settings::{ShinemonitorPlant, ShinemonitorSettings};

@@ -88,14 +88,16 @@ fn the_architecture_page_shows_the_same_table() {
 const DIALECTS: [&str; 6] = ["goe", "cfos", "sunspec", "shinemonitor", "eybond", "supervision"];
 
 /// Where dialects are registered, a line or an arm for each.
-const REGISTRIES: [&str; 11] = [
+const REGISTRIES: [&str; 13] = [
     "dialects/src/clouds.rs",
     "dialects/src/lib.rs",
     "model/src/device.rs",
+    "model/src/gateway.rs",
     "model/src/settings/mod.rs",
     "north/src/door.rs",
     "north/src/native/settings/mod.rs",
     "ohmstead/src/commands/demo/mod.rs",
+    "ohmstead/src/config/gateway.rs",
     "ohmstead/src/config/link.rs",
     "ohmstead/src/config/mod.rs",
     "sim/src/device.rs",

@@ -20,5 +20,6 @@ mod metadata;
 mod postgres;
 mod process;
 mod serve;
+mod shinemonitor_cloud;
 mod shinemonitor_doors;
 mod wire;

@@ -77,7 +77,13 @@ fn part(id: &str, part: &str) -> Device {
     };
     Device {
         id: id.parse().unwrap(),
-        ..device(DeviceKind::Inverter { rated_power: None }, link)
+        ..device(
+            DeviceKind::Inverter {
+                rated_power: None,
+                panels: Vec::new(),
+            },
+            link,
+        )
     }
 }
 

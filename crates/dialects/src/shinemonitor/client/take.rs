@@ -23,6 +23,7 @@ impl Client {
         match record::of_logger(dat, &logger.pn) {
             Ok(about) => {
                 logger.about = Some(about);
+                logger.failures = 0;
                 logger.due = self.now + LOGGERS_EVERY;
                 Ok(())
             }
