@@ -244,14 +244,11 @@ fn all_that_is_behind_a_logger_is_read_by_its_parts() {
     assert_eq!(pair.facts.firmware.as_deref(), Some("8.50.12.3"));
     assert_eq!(pair.facts.descriptor.as_deref(), Some("0925"));
     assert_eq!(pair.facts.signal_dbm, Some(-61));
-    let documents = pair
-        .reports("2/battery")
-        .iter()
-        .filter_map(|report| match report {
-            Report::Document(document) => Some(document),
-            _ => None,
-        });
-    let json: serde_json::Value = serde_json::from_str(&documents.last().unwrap().json).unwrap();
+    let mut newest = pair.reports("2/battery").iter().rev();
+    let Some(Report::Document(document)) = newest.find(|report| matches!(report, Report::Document(_))) else {
+        panic!("{:?}", pair.reports("2/battery"))
+    };
+    let json: serde_json::Value = serde_json::from_str(&document.json).unwrap();
     let field = json["fields"]
         .as_array()
         .unwrap()

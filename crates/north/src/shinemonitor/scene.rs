@@ -321,3 +321,30 @@ fn rated(kind: &DeviceKind) -> Option<Watts> {
         DeviceKind::Meter { .. } | DeviceKind::ChargingStation { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_device_behind_a_logger_said_is_read_field_by_field() {
+        let document = |dialect: &str, json: &str| Document {
+            dialect: dialect.to_owned(),
+            at: Now::default(),
+            json: json.into(),
+        };
+        let json = r#"{"devcode":2341,"raw":"00FFa","fields":[
+            {"key":"pv_power","title":"PV power","value":"2100","unit":"W"},{"key":"cut"}]}"#;
+        let said = Said::read(&document("eybond", json)).unwrap();
+        let field = Field {
+            key: "pv_power".to_owned(),
+            title: "PV power".to_owned(),
+            unit: "W".to_owned(),
+            val: "2100".to_owned(),
+        };
+        assert_eq!(said.fields[..], [field]);
+        assert_eq!(said.raw.bytes, [0, 0xFF]);
+        assert!(Said::read(&document("goe", json)).is_none());
+        assert!(Said::read(&document("eybond", "{}")).is_none());
+    }
+}

@@ -1,0 +1,73 @@
+//! What a data logger sends: to whoever greets it, to our client in pieces, and to what it tunnels.
+#![no_main]
+
+use std::sync::Arc;
+
+use dialects::eybond::frame::{self, Cut};
+use dialects::eybond::{
+    Behind, Client, Definition, DeviceSettings, Greeter, Logger, LoggerSettings, SerialLine, rtu, text,
+};
+use dialects::{Client as _, Greeter as _, Greeting, Incoming, Outgoing};
+use libfuzzer_sys::fuzz_target;
+use model::gateway::Unit;
+use model::time::{Millis, Now};
+
+/// An inverter that says what it is given, whatever it is asked.
+struct Babbles<'a>(&'a [u8]);
+
+impl SerialLine for Babbles<'_> {
+    fn exchange(&mut self, _: u8, _: &[u8]) -> Option<Vec<u8>> {
+        Some(self.0.to_vec())
+    }
+}
+
+fn device(unit: &str, definition: &str) -> DeviceSettings {
+    DeviceSettings {
+        behind: Behind::read(&Unit::named(unit)).unwrap(),
+        name: unit.to_owned(),
+        definition: Arc::new(Definition::built_in(definition).unwrap()),
+        poll: Millis(10_000),
+    }
+}
+
+thread_local! {
+    static DEVICES: Vec<DeviceSettings> =
+        vec![device("1/battery", "smg"), device("2/pv", "pi30"), device("3/load", "pi18")];
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Cut::Frame(frame, used) = frame::cut(bytes) {
+        assert_eq!(frame.encode(), &bytes[..used]);
+    }
+    let _ = (rtu::decode(bytes), rtu::is_whole(bytes));
+    for protocol in [text::Protocol::Pi30, text::Protocol::Pi18] {
+        let _ = (protocol.read_answer(bytes), protocol.read_command(bytes));
+    }
+    let mut now = Now::default();
+    let mut greeter = Greeter::new(Millis(60_000));
+    for piece in bytes.chunks(7) {
+        if greeter.handle_bytes(piece, now) != Greeting::More {
+            break;
+        }
+    }
+    let mut client = Client::new(LoggerSettings {
+        pn: "E5000099990001".to_owned(),
+        heartbeat: Millis(60_000),
+        devices: DEVICES.with(Clone::clone),
+    });
+    let mut logger = Logger::new("E5000099990001", 1);
+    let _ = client.handle_incoming(Incoming::Opened, now);
+    // Each piece is what an inverter says, and then what the logger says by itself.
+    for piece in bytes.chunks(64).take(40) {
+        now = now.after(Millis(900));
+        client.handle_timeout(now);
+        while let Some(outgoing) = client.poll_outgoing() {
+            let Outgoing::Bytes(sent) = outgoing else { continue };
+            for answer in logger.handle_bytes(&sent, &mut Babbles(piece)).unwrap_or_default() {
+                let _ = client.handle_incoming(Incoming::Message(answer), now);
+            }
+        }
+        let _ = client.handle_incoming(Incoming::Message(piece.to_vec()), now);
+        while client.poll_event().is_some() {}
+    }
+});
