@@ -98,7 +98,10 @@ fn device(at: usize) -> Device {
     Device {
         id: format!("inverter-{at}").parse().unwrap(),
         name: format!("Inverter {at}"),
-        kind: DeviceKind::Inverter { rated_power: None },
+        kind: DeviceKind::Inverter {
+            rated_power: None,
+            panels: Vec::new(),
+        },
         circuit: "house".parse().unwrap(),
         enabled: true,
         period: POLL,

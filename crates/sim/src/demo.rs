@@ -182,10 +182,11 @@ pub fn roof(seed: u64, server: SocketAddr) -> WorldSettings {
         listen: None,
         kind,
     };
-    let inverter = |id: &str, address, speaks, peak, azimuth_deg, battery| LoggerInverterSettings {
+    let inverter = |id: &str, name: &str, address, peak, azimuth_deg| LoggerInverterSettings {
         id: device_id(id),
+        name: name.to_owned(),
         address,
-        speaks,
+        speaks: LoggerLanguage::Smg,
         pv: PvSettings {
             peak: Watts(peak),
             rated: Watts(5_000),
@@ -193,10 +194,11 @@ pub fn roof(seed: u64, server: SocketAddr) -> WorldSettings {
             azimuth_deg,
             cloudiness: None,
         },
-        battery,
+        battery: None,
     };
     let battery = LoggerBatterySettings {
         id: device_id("roof-battery"),
+        name: "Battery of the workshop".to_owned(),
         battery: BatterySettings {
             capacity: WattHours(14_000),
             max_charge: Watts(3_000),
@@ -209,9 +211,13 @@ pub fn roof(seed: u64, server: SocketAddr) -> WorldSettings {
         pn: "E5000099990001".to_owned(),
         server,
         inverters: vec![
-            inverter("roof-east", 1, LoggerLanguage::Smg, 5_200, 95, None),
-            inverter("roof-west", 2, LoggerLanguage::Smg, 5_200, 275, None),
-            inverter("roof-storage", 5, LoggerLanguage::Pi30, 4_400, 185, Some(battery)),
+            inverter("roof-east", "East roof", 1, 5_200, 95),
+            inverter("roof-west", "West roof", 2, 5_200, 275),
+            LoggerInverterSettings {
+                speaks: LoggerLanguage::Pi30,
+                battery: Some(battery),
+                ..inverter("roof-storage", "South roof", 5, 4_400, 185)
+            },
         ],
     };
     WorldSettings {
@@ -326,9 +332,9 @@ fn gateway_id(device: &DeviceId) -> GatewayId {
 
 /// What is behind a data logger.
 fn behind(device: &DeviceSettings, logger: &LoggerSettings) -> Vec<Device> {
-    let part = |inverter: &LoggerInverterSettings, id: &DeviceId, part: &str, kind| Device {
+    let part = |inverter: &LoggerInverterSettings, id: &DeviceId, name: &str, part: &str, kind| Device {
         id: id.clone(),
-        name: id.to_string(),
+        name: name.to_owned(),
         kind,
         circuit: device.circuit.clone(),
         enabled: true,
@@ -345,14 +351,14 @@ fn behind(device: &DeviceSettings, logger: &LoggerSettings) -> Vec<Device> {
             rated_power: Some(inverter.pv.rated),
             panels: vec![inverter.pv.panels()],
         };
-        devices.push(part(inverter, &inverter.id, "pv", kind));
+        devices.push(part(inverter, &inverter.id, &inverter.name, "pv", kind));
         if let Some(own) = &inverter.battery {
             let kind = DeviceKind::Battery {
                 capacity: Some(own.battery.capacity),
                 max_charge: own.battery.max_charge,
                 max_discharge: own.battery.max_discharge,
             };
-            devices.push(part(inverter, &own.id, "battery", kind));
+            devices.push(part(inverter, &own.id, &own.name, "battery", kind));
         }
     }
     devices

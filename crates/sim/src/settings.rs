@@ -124,6 +124,7 @@ pub struct LoggerSettings {
 #[serde(deny_unknown_fields)]
 pub struct LoggerInverterSettings {
     pub id: DeviceId,
+    pub name: String,
     /// On the serial line.
     pub address: u8,
     pub speaks: LoggerLanguage,
@@ -137,6 +138,7 @@ pub struct LoggerInverterSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoggerBatterySettings {
     pub id: DeviceId,
+    pub name: String,
     #[serde(flatten)]
     pub battery: BatterySettings,
 }

@@ -31,9 +31,9 @@ kind = "logger"
 pn = "E5000099990001"
 server = "127.0.0.1:502"
 inverters = [
-    { id = "east", address = 1, speaks = "smg", pv = { peak = 5000, rated = 5000, tilt_deg = 30, azimuth_deg = 90, cloudiness = 0 } },
-    { id = "west", address = 2, speaks = "smg", pv = { peak = 4000, rated = 4000, tilt_deg = 30, azimuth_deg = 270, cloudiness = 0 } },
-    { id = "store", address = 3, speaks = "pi30", pv = { peak = 3000, rated = 3000, tilt_deg = 30, azimuth_deg = 180, cloudiness = 0 }, battery = { id = "store-battery", capacity = 5000, max_charge = 2500, max_discharge = 2500, min_soc = 100, initial_soc = 500 } },
+    { id = "east", name = "east", address = 1, speaks = "smg", pv = { peak = 5000, rated = 5000, tilt_deg = 30, azimuth_deg = 90, cloudiness = 0 } },
+    { id = "west", name = "west", address = 2, speaks = "smg", pv = { peak = 4000, rated = 4000, tilt_deg = 30, azimuth_deg = 270, cloudiness = 0 } },
+    { id = "store", name = "store", address = 3, speaks = "pi30", pv = { peak = 3000, rated = 3000, tilt_deg = 30, azimuth_deg = 180, cloudiness = 0 }, battery = { id = "store-battery", name = "store-battery", capacity = 5000, max_charge = 2500, max_discharge = 2500, min_soc = 100, initial_soc = 500 } },
 ]
 "#;
 
