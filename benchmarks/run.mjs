@@ -7,14 +7,14 @@ import { cpus, totalmem } from "node:os";
 import { takeRows, tidy } from "./harness.mjs";
 import { control } from "./sections/control.mjs";
 import { fleet, status } from "./sections/goe.mjs";
-import { shinemonitor } from "./sections/shinemonitor.mjs";
+import { loggers, shinemonitor } from "./sections/shinemonitor.mjs";
 import { serve } from "./sections/serve.mjs";
 import { history, peers, records, server } from "./sections/store.mjs";
 
 const RESULTS = "benchmarks/results.md";
 
 /** Sections by name, in the order of results.md. */
-const sections = { control, fleet, history, server, records, peers, status, shinemonitor, serve };
+const sections = { control, fleet, history, server, records, peers, status, shinemonitor, loggers, serve };
 
 /** The sections of results.md as they stand. */
 function written() {

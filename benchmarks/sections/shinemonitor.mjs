@@ -1,7 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { BIN, dir, linesWith, start, stop, until } from "../harness.mjs";
+import { BIN, dir, example, limited, linesWith, start, stop, until } from "../harness.mjs";
 import { besideNginx } from "../nginx.mjs";
 
 const sha1 = (text) => createHash("sha1").update(text).digest("hex");
@@ -25,4 +26,22 @@ export async function shinemonitor() {
   await until("the inverter has data", async () => (await ask(signed(tail)))?.length > 0);
   await besideNginx([{ name: "last", what: "queryDeviceLastData", url, headers: {}, least: 10_000 }]);
   await stop(demo);
+  months();
+}
+
+/** The days of a month, of each of very many plants. */
+function months() {
+  const program = example("ohmstead", "shine_plants");
+  const f = JSON.parse(execFileSync(program, ["1000", "62"], { encoding: "utf8" }));
+  const what = "the days of a month, of 1,000 plants with 62 days of quarter hours";
+  limited(`${what}: 99 of 100`, f.p99_ms, 5, "ms", `shine_plants 1000 62, median ${f.median_ms.toFixed(2)} ms`);
+}
+
+/** What very many data loggers cost that have dialled us and are asked every 30 s. */
+export function loggers() {
+  const program = example("ohmstead", "logger_fleet");
+  const f = JSON.parse(execFileSync(program, ["links", "10000"], { encoding: "utf8" }));
+  if (f.online !== f.loggers) throw new Error(`${f.online} of ${f.loggers} loggers are online`);
+  limited("10,000 data loggers, each asked every 30 s", f.cores, 1, "cores", "logger_fleet links 10000");
+  limited("the same, each", f.kb_each, 16, "kB", "logger_fleet links 10000");
 }

@@ -69,6 +69,9 @@ impl Sum {
     }
 }
 
+/// What is this much behind the interval that is open was kept by somebody; what is less was on its way.
+const LATE: Millis = Millis(30_000);
+
 /// Collects values and gives them back interval by interval.
 #[derive(Clone, Debug)]
 pub struct Recorder {
@@ -87,9 +90,10 @@ impl Recorder {
         }
     }
 
-    /// Whether what was measured then belongs to an interval that is over, and with it one before that.
+    /// Whether somebody has kept what was measured then: it belongs to an interval that has long been over. What is
+    /// only late on its way counts as measured now.
     pub fn is_past(&self, at: Timestamp) -> bool {
-        at < self.bucket - self.interval
+        at < self.bucket - self.interval - LATE
     }
 
     /// Adds the values of a report.
@@ -133,7 +137,11 @@ impl Recorder {
         if self.bucket == Timestamp(i64::MIN) {
             self.bucket = bucket;
         }
-        if bucket == self.bucket || self.open.is_empty() {
+        if bucket == self.bucket {
+            return Vec::new();
+        }
+        if self.open.is_empty() {
+            self.bucket = bucket;
             return Vec::new();
         }
         // After a jump of the clock the values are dated by the new time: a series never runs backwards

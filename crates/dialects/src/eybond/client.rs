@@ -33,6 +33,8 @@ const ABSENT: Millis = Millis(60_000);
 const LONGEST_PAUSE: Millis = Millis(120_000);
 /// How often the strength of the signal is asked for.
 const SIGNAL_EVERY: Millis = Millis(600_000);
+/// Registers that may all be zero: those of the state, of faults and warnings.
+const FEW: usize = 10;
 /// What is asked of every logger that has connected.
 const QUESTIONS: [Parameter; 7] = [
     Parameter::FIRMWARE,
@@ -360,7 +362,15 @@ impl Station {
     /// Takes an answer, and says whether it was the last.
     fn take(&mut self, answer: Option<&[u8]>) -> Result<bool, String> {
         let at = self.answers.len();
-        let answer = answer.ok_or_else(|| "no answer; check the address and the RS-485 wiring".to_owned())?;
+        let is_once = at < self.definition.once();
+        let Some(answer) = answer else {
+            if !is_once {
+                return Err("no answer; check the address and the RS-485 wiring".to_owned());
+            }
+            // Some have no word for who they are, and say none.
+            self.answers.push(Answer::Text(String::new()));
+            return Ok(self.answers.len() == self.definition.asks().len());
+        };
         let read = match self.definition.asks().get(at) {
             Some(Ask::Registers(span)) => registers(self.address, span, answer),
             Some(Ask::Command(protocol, name)) => protocol
@@ -369,7 +379,6 @@ impl Station {
                 .ok_or_else(|| format!("`{name}` got {}, expected values", brief(answer))),
             None => Err("an answer too many".to_owned()),
         };
-        let is_once = at < self.definition.once();
         self.answers.push(match read {
             Ok(answer) => answer,
             // What says who it is, is worth no reading.
@@ -418,9 +427,18 @@ impl Station {
         let problem = Problem::new(&format!("cannot read \"{}\"", self.name), why);
         let news = self.attempts.failed(problem, now.monotonic);
         self.due = self.attempts.retry_at();
-        self.answers.truncate(self.definition.once());
+        // Whoever said nothing at all is asked who it is again.
+        let once = self.definition.once();
+        self.answers
+            .truncate(if self.answers.len() > once { once } else { 0 });
         report_all(events, &self.seen, news);
     }
+}
+
+/// Devices behind loggers answer with zeros where others have an exception. A few registers may well be zero, a block
+/// with the voltages of battery and grid in it is not.
+fn is_refusal(values: &[u16]) -> bool {
+    values.len() > FEW && values.iter().all(|value| *value == 0)
 }
 
 fn registers(unit: u8, span: &crate::modbus::poll_plan::Span, answer: &[u8]) -> Result<Answer, String> {
@@ -435,6 +453,11 @@ fn registers(unit: u8, span: &crate::modbus::poll_plan::Span, answer: &[u8]) -> 
         return Err(format!("unit {from} answered, expected unit {unit}"));
     }
     match Response::decode(pdu, &span.request()) {
+        Ok(Response::Registers { values, .. }) if is_refusal(&values) => Err(format!(
+            "register {} got {} zeros, which is how such a device refuses",
+            span.address,
+            values.len()
+        )),
         Ok(Response::Registers { values, .. }) => Ok(Answer::Registers(values)),
         Ok(Response::Refused { exception, .. }) => Err(format!("register {}: {exception}", span.address)),
         Ok(Response::Bits { .. } | Response::Written { .. }) => {

@@ -92,10 +92,14 @@ pub fn standard_offset(at: Timestamp, zone: &TimeZone) -> i64 {
         let info = zone.to_offset_info(at);
         (!info.dst().is_dst()).then(|| seconds(info.offset()))
     };
-    // The next half of the year is another one.
-    let half_year = |at: jiff::Timestamp| at.checked_add(jiff::SignedDuration::from_hours(24 * 182)).ok();
-    half_year(at.to_jiff())
-        .and_then(standard)
+    // Summer time is longer than half a year, and nowhere as long as a year.
+    let later = |months: i64| {
+        let span = jiff::SignedDuration::from_hours(24 * 30 * months);
+        at.to_jiff().checked_add(span).ok()
+    };
+    (1..=12)
+        .filter_map(later)
+        .find_map(standard)
         .unwrap_or_else(|| seconds(info.offset()))
 }
 

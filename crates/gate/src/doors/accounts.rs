@@ -328,6 +328,15 @@ impl Gate {
     }
 
     /// Names and addresses are one account's each; and there is room for it.
+    /// Whether an account could be made now.
+    ///
+    /// # Errors
+    /// What is unfit of it, or taken.
+    pub fn check_new_account(&self, dialect: &Dialect, wanted: &Account) -> Result<(), Denied> {
+        check(wanted)?;
+        self.check_free(dialect, wanted)
+    }
+
     fn check_free(&self, dialect: &Dialect, wanted: &Account) -> Result<(), Denied> {
         let held = self.held();
         let Some(door) = held.doors.of(dialect) else {

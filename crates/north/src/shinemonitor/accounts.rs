@@ -90,7 +90,10 @@ pub fn owner_of<'a>(all: &'a [Kept], site: &SiteId) -> Option<&'a Kept> {
     let with_rights = all
         .iter()
         .filter(|kept| kept.enabled && rights(kept, site).is_some());
-    with_rights.min_by_key(|kept| (role_of(kept).number(), kept.number))
+    with_rights.min_by_key(|kept| {
+        let only_looks = rights(kept, site) < Some(Rights::Operator);
+        (only_looks, role_of(kept).number(), kept.number)
+    })
 }
 
 /// Whether one account may look at another.
@@ -98,11 +101,12 @@ pub fn is_shown_to(caller: &Kept, other: &Kept) -> bool {
     if caller.number == other.number {
         return false;
     }
+    // What it is called opens nothing: who may change a site may know who else has it.
+    let changes = |site: &SiteId| rights(caller, site) >= Some(Rights::Operator);
     match role_of(caller) {
-        Role::Vendor => true,
-        Role::Dealer => {
-            other.made_by == Some(caller.number)
-                || other.sites.keys().any(|site| caller.sites.contains_key(site))
+        Role::Vendor if caller.role >= Some(Rights::Operator) => true,
+        Role::Vendor | Role::Dealer => {
+            other.made_by == Some(caller.number) || other.sites.keys().any(changes)
         }
         Role::Owner => other.made_by == Some(caller.number),
         Role::Browser => false,
@@ -183,6 +187,9 @@ mod tests {
             ..kept(3, "vendor", None)
         };
         let dealer = with_role(kept(4, "dealer", operator), Role::Dealer);
+        let looks = Some(Rights::Viewer);
+        let vendor_in_name = with_role(kept(5, "named", looks), Role::Vendor);
+        let looking_dealer = with_role(kept(6, "looks", looks), Role::Dealer);
         for (caller, other, expected) in [
             (&owner, &made, true),
             (&owner, &owner, false),
@@ -191,6 +198,9 @@ mod tests {
             (&vendor, &owner, true),
             (&dealer, &owner, true),
             (&dealer, &vendor, false),
+            (&dealer, &owner, true),
+            (&vendor_in_name, &owner, false),
+            (&looking_dealer, &owner, false),
         ] {
             assert_eq!(is_shown_to(caller, other), expected, "{caller:?} {other:?}");
         }

@@ -22,6 +22,9 @@ use store::StoreError;
 use super::sessions::refusal;
 use super::{Shell, accounts, failed};
 
+/// Accounts that one account may make. All accounts together have a bound as well, which nobody is to use up alone.
+const MOST_BROWSERS: usize = 100;
+
 impl Shell {
     pub(super) async fn carry_out(&self, deed: Deed, caller: &DoorCaller) -> Result<Done, Refusal> {
         match deed {
@@ -156,6 +159,11 @@ impl Shell {
     async fn add_browser(&self, wanted: Account, sent: &str, caller: &DoorCaller) -> Result<Done, Refusal> {
         let password = rc4::decode(caller.secret().expose(), sent)?;
         let own = self.account(caller)?;
+        let accounts = self.state.gate.accounts(&DIALECT);
+        let made = accounts.iter().filter(|kept| kept.made_by == Some(own.number));
+        if made.count() >= MOST_BROWSERS {
+            return Err(Code::TooMany.into());
+        }
         let wanted = Account {
             made_by: Some(own.number),
             ..wanted

@@ -40,10 +40,12 @@ impl Shell {
             return Err(Refusal::unknown_action("reg"));
         }
         new.check(&settings.company_keys)?;
+        let wanted = Account {
+            email: (!new.email.is_empty()).then(|| new.email.clone()),
+            ..Account::new(&new.name)
+        };
         // Before the code is used up.
-        if gate.accounts(&DIALECT).iter().any(|known| known.name == new.name) {
-            return Err(Code::NameTaken.into());
-        }
+        gate.check_new_account(&DIALECT, &wanted).map_err(refusal)?;
         let thing = gate.redeem_code(&DIALECT, &new.pn, &new.code, from).await;
         let thing = thing.map_err(|denied| {
             if matches!(denied, Denied::Wrong) {
@@ -56,9 +58,8 @@ impl Shell {
             return Err(Code::BadPn.into());
         };
         let wanted = Account {
-            email: (!new.email.is_empty()).then(|| new.email.clone()),
             sites: [(site, Rights::Operator)].into(),
-            ..Account::new(&new.name)
+            ..wanted
         };
         let nobody = Principal {
             name: format!("{}:registration", DIALECT.name),

@@ -76,7 +76,8 @@ pub fn read_behind(section: &Section<'_, '_>, gateway: &GatewayId) -> Option<Lin
     let words = Part::ALL.map(Part::name).join(", ");
     let part = section.parsed("part", &words, Part::from_name);
     let (name, definition) = definition?;
-    let part = part.unwrap_or_default();
+    let part = part.unwrap_or_else(|| usual_part(section));
+    check_part(section, part);
     if !definition.parts().any(|known| known == part) {
         let known: Vec<_> = definition.parts().map(Part::name).collect();
         let text = format!(
@@ -92,6 +93,38 @@ pub fn read_behind(section: &Section<'_, '_>, gateway: &GatewayId) -> Option<Lin
         unit: Behind { address, part }.unit(),
         definition: Some(name),
     })
+}
+
+/// What of an inverter a device is when nobody says it.
+fn usual_part(section: &Section<'_, '_>) -> Part {
+    let words = (section.text("kind"), section.text("role"));
+    match (words.0.as_deref(), words.1.as_deref()) {
+        (Some("battery"), _) | (Some("meter"), Some("storage")) => Part::Battery,
+        (Some("meter"), Some("consumption")) => Part::Load,
+        (Some("meter"), Some("production")) => Part::Pv,
+        (Some("meter"), _) => Part::Grid,
+        _ => Part::All,
+    }
+}
+
+/// A battery that reads the inverter's output would be believed.
+fn check_part(section: &Section<'_, '_>, part: Part) {
+    let expected = match section.text("kind").as_deref() {
+        Some("battery") if part != Part::Battery => "battery",
+        Some("inverter") if !matches!(part, Part::All | Part::Pv) => "all, pv",
+        Some("charging_station") => {
+            let text = "a charging station cannot be behind a data logger, expected a meter, an inverter or a battery";
+            section.problem("kind", text);
+            return;
+        }
+        _ => return,
+    };
+    let kind = section.text("kind").unwrap_or_default();
+    let text = format!(
+        "part is \"{}\" of a device of kind {kind}, expected {expected}",
+        part.name()
+    );
+    section.problem("part", text);
 }
 
 #[cfg(test)]

@@ -116,6 +116,34 @@ pub fn usual_period(link: &LinkSettings, gateways: &[Gateway]) -> Millis {
     via.map_or(link.usual_period(), |gateway| gateway.link.usual_period())
 }
 
+/// What a cloud tells is minutes old: too late to keep a fuse.
+fn check_meters(root: &Section<'_, '_>, sites: &[Site], gateways: &[Gateway]) {
+    let clouds: BTreeSet<_> = gateways
+        .iter()
+        .filter(|gateway| matches!(gateway.link, GatewayLink::Shinemonitor(_)))
+        .map(|gateway| &gateway.id)
+        .collect();
+    for site in sites {
+        for circuit in &site.circuits {
+            let meter = site
+                .devices
+                .iter()
+                .find(|device| Some(&device.id) == circuit.meter.as_ref());
+            let Some((gateway, _)) = meter.and_then(|meter| meter.link.via()) else {
+                continue;
+            };
+            if clouds.contains(gateway) {
+                let text = format!(
+                    "circuit \"{}\" has a meter behind `{gateway}`, whose readings are minutes old, expected one that \
+                     answers every few seconds",
+                    circuit.id
+                );
+                root.problem("site", text);
+            }
+        }
+    }
+}
+
 /// Two devices behind one gateway under one name could not be told apart, nor two loggers of one number.
 pub fn check(root: &Section<'_, '_>, sites: &[Site], gateways: &[Gateway]) {
     let mut numbers = BTreeSet::new();
@@ -130,6 +158,7 @@ pub fn check(root: &Section<'_, '_>, sites: &[Site], gateways: &[Gateway]) {
             root.problem("gateway", text);
         }
     }
+    check_meters(root, sites, gateways);
     let mut seen = BTreeSet::new();
     for device in sites.iter().flat_map(|site| &site.devices) {
         if let Some((gateway, unit)) = device.link.via()

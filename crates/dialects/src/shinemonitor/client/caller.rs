@@ -15,6 +15,8 @@ use crate::shinemonitor::sign;
 const AHEAD: Millis = Millis(600_000);
 /// No session is taken to live longer.
 const LONGEST: i64 = 365 * 86_400;
+/// Nor less: a session that is over before it is used would be begun again and again.
+const SHORTEST: i64 = 10;
 /// The portal and the servers of the apps have a second node each, and an account lives on one of both.
 const NODES: [(&str, &str); 2] = [("://web.", "://web1."), ("://android.", "://android1.")];
 
@@ -238,7 +240,7 @@ impl Caller {
                 hint: "check that the address is that of a ShineMonitor API",
             };
         };
-        let lasts = Millis::from_seconds(lasts.min(LONGEST));
+        let lasts = Millis::from_seconds(lasts.clamp(SHORTEST, LONGEST));
         let ahead = Millis(AHEAD.0.min(lasts.0 / 4));
         let ends_at = asked_at + lasts;
         self.session = Some(Session {

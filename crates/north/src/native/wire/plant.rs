@@ -154,7 +154,7 @@ impl From<&m::PlantSheet> for PlantSheet {
 
 /// Longest text, in characters.
 const TEXT: usize = 64;
-/// A PWh, a GW, a price of a million: beyond it a number is a slip of the pen.
+/// A TWh, a TW, a price of a million: beyond it a number is a slip of the pen.
 const MOST: i64 = 1_000_000_000_000;
 
 impl PlantSheet {

@@ -67,7 +67,8 @@ impl From<&gate::Account> for ShinemonitorAccount {
 }
 
 /// What is said of an account; it takes the place of what was said before.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+// No `Debug`: it holds a password.
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShinemonitorAccountBody {
     pub name: String,
