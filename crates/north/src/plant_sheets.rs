@@ -26,13 +26,23 @@ impl Sheets {
         Ok(all)
     }
 
-    /// In place of what was said before.
-    pub async fn put(&self, store: &dyn Store, sheet: PlantSheet) -> Result<(), StoreError> {
-        let mut held = self.0.lock().await;
-        store.put(&sheet).await?;
-        if let Some(all) = held.as_mut() {
-            Arc::make_mut(all).insert(sheet.site.clone(), sheet);
-        }
-        Ok(())
+    /// In place of what was said before. It is carried out whether or not whoever asked still waits: what the store
+    /// has taken is known here as well.
+    pub async fn put(self: &Arc<Self>, store: &Arc<dyn Store>, sheet: PlantSheet) -> Result<(), StoreError> {
+        let (sheets, store) = (Arc::clone(self), Arc::clone(store));
+        let writing = tokio::spawn(async move {
+            let mut held = sheets.0.lock().await;
+            store.put(&sheet).await?;
+            if let Some(all) = held.as_mut() {
+                Arc::make_mut(all).insert(sheet.site.clone(), sheet);
+            }
+            Ok(())
+        });
+        writing.await.unwrap_or_else(|error| {
+            Err(StoreError::Other {
+                operation: "keep the sheet of a plant",
+                cause: error.to_string(),
+            })
+        })
     }
 }

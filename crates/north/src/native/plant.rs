@@ -56,7 +56,7 @@ pub async fn put(
     let _changing = state.changing.lock().await;
     let sheet = wanted.over(kept(&state, &site).await?)?;
     let sheets: Arc<Sheets> = state.memory.of();
-    sheets.put(&*state.store, sheet.clone()).await?;
+    sheets.put(&state.store, sheet.clone()).await?;
     changed::<Kept>(&state, &caller, "put", site.as_str()).await;
     Ok(Json(shown(&state, &sheet)))
 }

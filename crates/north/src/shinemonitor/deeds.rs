@@ -105,7 +105,7 @@ impl Shell {
         kept.name = name.or(kept.name);
         kept.position = position.or(kept.position);
         kept.sheet = sheet;
-        let put = self.sheets.put(state.store.as_ref(), kept);
+        let put = self.sheets.put(&state.store, kept);
         put.await.map_err(unread)?;
         let kind = PlantSheet::KIND;
         let action = format!("put {kind} {site}");

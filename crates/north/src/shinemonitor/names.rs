@@ -47,7 +47,7 @@ pub struct PlantName {
 
 impl Names {
     /// Assigns what has none yet, in the order of the settings.
-    pub async fn settle(state: &State, sheets: &Sheets) -> Result<Self, GateError> {
+    pub async fn settle(state: &State, sheets: &Arc<Sheets>) -> Result<Self, GateError> {
         let gate = state.gate.as_ref();
         let mut names = Self::default();
         for site in &state.settings.sites {
@@ -151,11 +151,10 @@ async fn pn_of(gate: &Gate, settings: &Settings, site: &Site, pid: u32) -> Resul
 }
 
 /// A plant has existed since it was first shown.
-async fn begin_sheet(state: &State, sheets: &Sheets, site: &SiteId) -> Result<(), GateError> {
-    let store = state.store.as_ref();
-    if !sheets.all(store).await?.contains_key(site) {
+async fn begin_sheet(state: &State, sheets: &Arc<Sheets>, site: &SiteId) -> Result<(), GateError> {
+    if !sheets.all(state.store.as_ref()).await?.contains_key(site) {
         let sheet = PlantSheet::new(site.clone(), state.clock.now().wall);
-        sheets.put(store, sheet).await?;
+        sheets.put(&state.store, sheet).await?;
     }
     Ok(())
 }

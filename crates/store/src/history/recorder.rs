@@ -173,15 +173,17 @@ impl Shared {
     /// Writes past readings of some series, in order of time; of all of them, or of none.
     fn import(&self, sql: &dyn Sql, columns: &[(Series, Vec<Reading>)]) -> Result<(), Failure> {
         let mut imports = Vec::with_capacity(columns.len());
+        let mut is_past_changed = false;
         for (series, readings) in columns {
             let Some((last_ms, _)) = readings.last() else {
                 continue;
             };
-            let (number, is_between, thinned_ms) = {
+            let (number, newest, is_between, thinned_ms) = {
                 let mut open = self.open();
                 let number = open.number(series);
                 (
                     number,
+                    open.newest(series),
                     !open
                         .readings(number, i64::MIN, last_ms.saturating_add(1))
                         .is_empty(),
@@ -194,6 +196,7 @@ impl Shared {
             let (Some(first), Some(last)) = (readings.first(), readings.last()) else {
                 continue;
             };
+            is_past_changed |= newest.is_some_and(|(newest_ms, _)| first.0 <= newest_ms);
             // Open readings are newer than all sealed ones; those among the imported have to be sealed first.
             if is_between {
                 self.flush(sql, Some(number))?;
@@ -216,7 +219,10 @@ impl Shared {
             open.imported(number, first_ms, last);
         }
         drop(open);
-        self.revision.fetch_add(1, Ordering::SeqCst);
+        // What only follows the newest reading of its series changes no day that is over.
+        if is_past_changed {
+            self.revision.fetch_add(1, Ordering::SeqCst);
+        }
         self.keep();
         Ok(())
     }

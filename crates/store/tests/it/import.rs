@@ -55,3 +55,27 @@ async fn a_month_of_minutes_is_imported_in_seconds() {
     // Ten times what an unoptimised build needs on a busy machine would still be a defect.
     assert!(took.as_secs() < 30, "{took:?}");
 }
+
+#[tokio::test]
+async fn only_what_changes_the_past_is_a_new_revision() {
+    let store = Sqlite::in_memory().unwrap();
+    let [first, second] = ["a", "b"].map(|device| Series {
+        subject: format!("device:{device}"),
+        quantity: Quantity::EnergyOut,
+    });
+    let at = |minute: i64| (Timestamp::from_seconds(1_700_000_000 + minute * 60), minute);
+    for (series, rows, is_new) in [
+        (&first, vec![at(10), at(20)], false),
+        (&first, vec![at(21), at(30)], false),
+        (&first, vec![at(25)], true),
+        (&second, vec![at(1)], false),
+        // The newest once more may have another value.
+        (&second, vec![at(1)], true),
+        (&second, vec![at(2), at(40)], false),
+        (&second, vec![at(0), at(50)], true),
+    ] {
+        let before = store.revision();
+        store.import(series, &rows).await.unwrap();
+        assert_eq!(store.revision() != before, is_new, "{series:?} {rows:?}");
+    }
+}
