@@ -87,15 +87,17 @@ pub fn roof(seed: u64, server: SocketAddr) -> WorldSettings {
 /// The data loggers of a world, by which what is behind them is reached.
 #[must_use]
 pub fn gateways(world: &WorldSettings) -> Vec<Gateway> {
-    let loggers = world.devices.iter().filter_map(|device| match &device.kind {
-        Simulated::Logger(logger) => Some(Gateway {
+    let loggers = world.devices.iter().filter_map(|device| {
+        let Simulated::Logger(logger) = &device.kind else {
+            return None;
+        };
+        Some(Gateway {
             id: gateway_id(&device.id),
             name: device.name.clone(),
             link: GatewayLink::Logger {
                 pn: logger.pn.clone(),
             },
-        }),
-        Simulated::Meter | Simulated::Inverter(_) | Simulated::Battery(_) | Simulated::GoeCharger(_) => None,
+        })
     });
     loggers.collect()
 }
