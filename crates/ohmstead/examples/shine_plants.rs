@@ -40,8 +40,8 @@ use tower_service::Service;
 /// The last moment of November 2026 in UTC.
 const NOW: i64 = 1_796_083_199_000;
 const QUARTER: i64 = 900_000;
-const TOKEN: &str = "a-token";
-const SECRET: &str = "a-secret";
+const TOKEN: &str = "a-token-of-a-session-that-no-login-has-made";
+const SECRET: &str = "a-secret-of-a-session-that-no-login-made";
 
 struct Standing;
 
