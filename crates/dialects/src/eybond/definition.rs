@@ -22,7 +22,7 @@
 //! Every value is a field, shown with its title in its unit. `once`: it does not change, so it is read when the
 //! logger has connected. `names` are shown in place of numbers or letters. A part is what a device of ours can
 //! be of it ([`Part`]): formulas over the values, in units without prefix, for names of
-//! [`Quantity`](model::reading::Quantity); of phases there is the first alone. Signs are the model's.
+//! [`Quantity`]; of phases there is the first alone. Signs are the model's.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
