@@ -18,6 +18,7 @@ pub mod message;
 pub mod money;
 pub mod noun;
 pub mod outbox;
+pub mod oversight;
 pub mod panels;
 pub mod phases;
 pub mod plant;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ParcelId, UserId};
+use crate::oversight::{Failed, OperatorCode, Warning};
 use crate::time::Timestamp;
 
 /// Something to be brought to somebody, as often as it takes.
@@ -31,6 +32,18 @@ pub enum Content {
         subject: String,
         body: String,
     },
+    /// Told to an operator that is watched over, in its dialect, at the address that it has by then.
+    Notice { operator: OperatorCode, notice: Notice },
+}
+
+/// What an operator is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "about", rename_all = "snake_case")]
+pub enum Notice {
+    /// A sample of its could not be used.
+    Failed(Box<Failed>),
+    /// There is a danger at one of its ports.
+    Risk(Box<Warning>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

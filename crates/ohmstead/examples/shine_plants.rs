@@ -184,6 +184,7 @@ fn settings(plants: usize) -> Settings {
         control: ControlSettings::default(),
         goe: model::settings::GoeSettings::default(),
         shinemonitor: model::settings::ShinemonitorSettings::default(),
+        supervision: model::settings::SupervisionSettings::default(),
         backup: model::settings::BackupSettings::default(),
         personal_data: model::settings::PersonalData::default(),
         tariffs: Vec::new(),

@@ -19,6 +19,7 @@ pub mod energy;
 pub mod history;
 mod keeper;
 mod nouns;
+pub mod oversight;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod records;
@@ -42,6 +43,7 @@ pub use columns::{Column, columns};
 pub use energies::{Energies, EnergyBook, EnergyRow};
 pub use history::{Bucket, History, Latest, Row, Sample, Series, Size, Step};
 pub use nouns::{Nouns, Typed};
+pub use oversight::Oversight;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, inspect as server};
 pub use retention::retention;

@@ -6,6 +6,7 @@ mod eybond;
 mod goe;
 mod mail;
 mod shinemonitor;
+mod supervision;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,7 @@ pub use eybond::LoggerSettings;
 pub use goe::{ChosenGoe, GoeCharger, GoeSettings, SetStatus};
 pub use mail::{MailSettings, MailTls};
 pub use shinemonitor::{ShinemonitorPlant, ShinemonitorSettings};
+pub use supervision::SupervisionSettings;
 
 /// Everything that one process needs to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,8 @@ pub struct Settings {
     pub goe: GoeSettings,
     #[serde(default)]
     pub shinemonitor: ShinemonitorSettings,
+    #[serde(default)]
+    pub supervision: SupervisionSettings,
     pub backup: BackupSettings,
     /// Those of the file; others are in the store.
     pub tariffs: Vec<Tariff>,

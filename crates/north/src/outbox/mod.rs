@@ -164,6 +164,11 @@ impl Ways {
         match &parcel.content {
             Content::Webhook { url, body } => self.post(parcel, url, body, now).await,
             Content::Email { to, subject, body } => self.mail(parcel, to, subject, body).await,
+            Content::Notice { operator, .. } => Err(Failed {
+                why: format!("operator {operator} cannot be told yet"),
+                for_good: false,
+                retry_after: None,
+            }),
         }
     }
 

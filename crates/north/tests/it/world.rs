@@ -419,6 +419,7 @@ fn settings() -> Settings {
             ..GoeSettings::default()
         },
         shinemonitor: model::settings::ShinemonitorSettings::default(),
+        supervision: model::settings::SupervisionSettings::default(),
         backup: model::settings::BackupSettings::default(),
         personal_data: model::settings::PersonalData::default(),
         tariffs: Vec::new(),

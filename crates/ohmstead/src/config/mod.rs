@@ -212,6 +212,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             control,
             goe,
             shinemonitor,
+            supervision: model::settings::SupervisionSettings::default(),
             backup,
             tariffs,
             vehicles,

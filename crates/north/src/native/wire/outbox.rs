@@ -43,6 +43,8 @@ pub struct ParcelView {
 pub enum ParcelKind {
     Webhook,
     Email,
+    /// To an operator that is watched over.
+    Notice,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -76,6 +78,7 @@ impl From<&Parcel> for ParcelView {
         let (kind, target, subject) = match &parcel.content {
             Content::Webhook { url, .. } => (ParcelKind::Webhook, host_of(url), None),
             Content::Email { to, subject, .. } => (ParcelKind::Email, to.clone(), Some(subject.clone())),
+            Content::Notice { operator, .. } => (ParcelKind::Notice, operator.to_string(), None),
         };
         let (state, at) = match parcel.state {
             ParcelState::Waiting { next_attempt } => (ParcelStateName::Waiting, next_attempt),

@@ -143,6 +143,7 @@ fn settings(listen: SocketAddr, secure: SocketAddr, sites: Vec<Site>) -> anyhow:
         control: ControlSettings::default(),
         goe: goe::settings()?,
         shinemonitor: shinemonitor::settings(&sites[0].id),
+        supervision: model::settings::SupervisionSettings::default(),
         // The demo's directory is made anew at will.
         personal_data: PersonalData::default(),
         backup: BackupSettings {
