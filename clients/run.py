@@ -11,7 +11,7 @@ import sys
 
 from harness import lead, run
 
-SCRIPTS = ["go_e", "socket_of_charger", "shinemonitor"]
+SCRIPTS = ["go_e", "socket_of_charger", "shinemonitor", "supervision"]
 
 
 def main(binary, names):
