@@ -101,6 +101,16 @@ export function voltage(milliVolts: number | null): Quantity {
   return { value: milliVolts === null ? UNKNOWN : fixed(milliVolts / 1000, 0), unit: "V" };
 }
 
+/** Warmth, given in thousandths of a degree: `27.4 °C`. */
+export function temperature(milliDegrees: number | null): Quantity {
+  return { value: milliDegrees === null ? UNKNOWN : fixed(milliDegrees / 1000, 1), unit: "°C" };
+}
+
+/** How far on the ground: `200 m`, `5 km`. */
+export function distance(metres: number): string {
+  return metres < 1_000 ? `${fixed(metres, 0)}\u00a0m` : `${fixed(metres / 1000, 0)}\u00a0km`;
+}
+
 /** A share given in thousandths: `62 %`. */
 export function share(perMille: number | null): Quantity {
   return { value: perMille === null ? UNKNOWN : fixed(perMille / 10, 0), unit: "%" };

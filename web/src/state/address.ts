@@ -1,6 +1,6 @@
 // The address bar: which page, which thing on it, and its filters. Pure.
 
-export const PAGES = ["home", "solar", "chargers", "sessions", "history", "vehicles", "users", "alarms", "settings"] as const;
+export const PAGES = ["home", "solar", "chargers", "sessions", "history", "vehicles", "users", "oversight", "alarms", "settings"] as const;
 export type PageName = (typeof PAGES)[number];
 
 export interface Address {

@@ -27,6 +27,7 @@ const user: User = {
   phases: "one",
   rules: ["kept"],
   notify: { email: "r@example.org", webhook: null, alarms_from: "error" },
+  oversight: { operator: "MA005" },
   has_password: true,
   cards: [],
 };
@@ -43,6 +44,7 @@ test("a user that nobody changed is written as it was read", () => {
     phases: "one",
     rules: ["kept"],
     notify: { email: "r@example.org", alarms_from: "error" },
+    oversight: { operator: "MA005" },
   });
 });
 
@@ -59,6 +61,17 @@ test.each([
   [{ webhook: "https://a.example/x" }, []],
 ])("a user with %j", (change, expected) => {
   expect(wrong(forms.userProblems({ ...forms.userDraft(user), ...change }, ["admin"]))).toEqual(expected);
+});
+
+test.each([
+  [undefined, "", undefined],
+  [{ all: true }, "all", { all: true }],
+  [{ all: false, operator: "all" }, "of:all", { operator: "all" }],
+])("oversight of %j is the choice %s", (watches, choice, body) => {
+  const watching = { ...user, oversight: watches } as User;
+  const draft = forms.userDraft(watching);
+  expect(draft.oversight).toBe(choice);
+  expect(forms.userBody(draft, watching, NOW).oversight).toEqual(body);
 });
 
 test("a new total budget counts from now, an emptied one is gone", () => {

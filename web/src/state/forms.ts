@@ -17,6 +17,7 @@ import type {
   User,
   UserBody,
   Vehicle,
+  Watches,
 } from "../api/types";
 import type { VehicleBody } from "../api/vehicles";
 import type { Key } from "../i18n";
@@ -99,6 +100,21 @@ export interface UserDraft extends BudgetDraft {
   email: string;
   webhook: string;
   alarms_from: "warning" | "error" | "";
+  /** `all`, `of:` and an operator, or nothing. */
+  oversight: string;
+}
+
+const OF = "of:";
+
+/** As an option of a form: whose stations somebody watches. */
+export function oversightChoice(watches: Watches | undefined): string {
+  if (watches?.operator !== undefined) return `${OF}${watches.operator}`;
+  return watches?.all === true ? "all" : "";
+}
+
+function oversightOf(choice: string): Watches | undefined {
+  if (choice.startsWith(OF)) return { operator: choice.slice(OF.length) };
+  return choice === "all" ? { all: true } : undefined;
 }
 
 export function userDraft(user: User | null): UserDraft {
@@ -114,6 +130,7 @@ export function userDraft(user: User | null): UserDraft {
     email: user?.notify?.email ?? "",
     webhook: user?.notify?.webhook ?? "",
     alarms_from: user?.notify?.alarms_from ?? "",
+    oversight: oversightChoice(user?.oversight),
     ...budgetDraft(user?.budget),
   };
 }
@@ -140,6 +157,7 @@ export function userBody(draft: UserDraft, before: User | null, now_ms: number):
     budget: budgetOf(draft, before?.budget, now_ms),
     phases: draft.phases === "" ? undefined : draft.phases,
     tariff: draft.tariff === "" ? undefined : draft.tariff,
+    oversight: oversightOf(draft.oversight),
     rules: before?.rules ?? [],
     notify: given({
       email: draft.email === "" ? undefined : draft.email,

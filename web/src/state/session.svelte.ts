@@ -2,13 +2,14 @@
 
 import * as client from "../api/client";
 import { ApiError } from "../api/client";
+import type { Watches } from "../api/types";
 import { sentence, t } from "../i18n";
 
 export type Door =
   | { at: "unknown" }
   | { at: "setup"; ticket: string }
   | { at: "sign_in"; note: string | null }
-  | { at: "inside"; user: string; role: Role | null; sites: Record<string, Role> };
+  | { at: "inside"; user: string; role: Role | null; sites: Record<string, Role>; oversight: Watches | null };
 
 /** What somebody may do, from least to most. */
 export type Role = "viewer" | "user" | "operator" | "admin";
@@ -52,7 +53,8 @@ class SessionState {
       const session = await client.session();
       if (session.signed_in) {
         const role = ROLES.find((known) => known === session.role) ?? null;
-        this.door = { at: "inside", user: session.user ?? "", role, sites: (session.sites ?? {}) as Record<string, Role> };
+        const sites = (session.sites ?? {}) as Record<string, Role>;
+        this.door = { at: "inside", user: session.user ?? "", role, sites, oversight: session.oversight ?? null };
       }
       else this.door = { at: "sign_in", note: note ?? (session.setup_needed ? t("sign_in.setup_needed") : null) };
     } catch (error) {
