@@ -239,12 +239,30 @@ mod tests {
         let operator = Some(UserOversight::Operator(own.clone()));
         for (role, oversight, on_own, on_other, on_all) in [
             (None, None, "..........", "..........", ".........."),
-            (Some(Role::Operator), None, "..........", "..........", ".........."),
+            (
+                Some(Role::Operator),
+                None,
+                "..........",
+                "..........",
+                "..........",
+            ),
             (Some(Role::Admin), None, "R...k....A", "R...k....A", "R...k....A"),
             (None, authority.clone(), "R...k.....", "R...k.....", "R...k....."),
             (None, operator.clone(), "R...k....A", "..........", ".........."),
-            (Some(Role::Operator), operator.clone(), "R...k....A", "..........", ".........."),
-            (Some(Role::Admin), operator.clone(), "R...k....A", "R...k....A", "R...k....A"),
+            (
+                Some(Role::Operator),
+                operator.clone(),
+                "R...k....A",
+                "..........",
+                "..........",
+            ),
+            (
+                Some(Role::Admin),
+                operator.clone(),
+                "R...k....A",
+                "R...k....A",
+                "R...k....A",
+            ),
         ] {
             let roles = || Roles {
                 everywhere: role,
@@ -253,23 +271,42 @@ mod tests {
                 oversight: oversight.clone(),
             };
             let row = format!("{role:?} {oversight:?}");
-            assert_eq!(allowed(Grant::Roles(roles()), &Subject::Operator(&own)), on_own, "{row}");
-            assert_eq!(allowed(Grant::Roles(roles()), &Subject::Operator(&other)), on_other, "{row}");
-            assert_eq!(allowed(Grant::Roles(roles()), &Subject::Oversight), on_all, "{row}");
+            assert_eq!(
+                allowed(Grant::Roles(roles()), &Subject::Operator(&own)),
+                on_own,
+                "{row}"
+            );
+            assert_eq!(
+                allowed(Grant::Roles(roles()), &Subject::Operator(&other)),
+                on_other,
+                "{row}"
+            );
+            assert_eq!(
+                allowed(Grant::Roles(roles()), &Subject::Oversight),
+                on_all,
+                "{row}"
+            );
             let site = SiteId::new("home").unwrap();
             let on_site = allowed(Grant::Roles(roles()), &Subject::Site(&site));
             let without = Roles {
                 oversight: None,
                 ..roles()
             };
-            assert_eq!(allowed(Grant::Roles(without), &Subject::Site(&site)), on_site, "{row}");
+            assert_eq!(
+                allowed(Grant::Roles(without), &Subject::Site(&site)),
+                on_site,
+                "{row}"
+            );
         }
         let reads = Roles {
             scopes: [Scope::Read].into(),
             oversight: operator,
             ..Roles::everywhere(Role::Viewer)
         };
-        assert_eq!(allowed(Grant::Roles(reads), &Subject::Operator(&own)), "R.........");
+        assert_eq!(
+            allowed(Grant::Roles(reads), &Subject::Operator(&own)),
+            "R........."
+        );
         for grant in [Grant::OpenRead, Grant::Evse(EvseId::new("left").unwrap())] {
             assert_eq!(allowed(grant.clone(), &Subject::Oversight), "..........");
             assert_eq!(allowed(grant, &Subject::Operator(&own)), "..........");

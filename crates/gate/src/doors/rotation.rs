@@ -15,7 +15,6 @@ use super::proof::SealedKey;
 use crate::audit::By;
 use crate::denied::{Denied, GateError};
 use crate::gate::Gate;
-use crate::secrets::random_text;
 
 /// Credentials that hold beside those in force.
 #[derive(Default)]
@@ -71,7 +70,7 @@ impl Gate {
         self.audited(by, &action, async {
             let coming = match given {
                 Some(given) => given.clone(),
-                None => Secret::new(random_text::<30>()?),
+                None => self.made_secret()?,
             };
             check_password(&coming)?;
             let _changing = self.changing.lock().await;

@@ -1078,9 +1078,8 @@ async fn use_prolongs_a_pass_up_to_its_end() {
         pass(&house, "vplant", "bd19f1").await,
         pass(&house, "vplant", "bd19f1").await,
     );
-    let lives = async |house: &House, token: &Secret| {
-        passes(house, "vplant", token.expose(), "bd19f1").await.is_ok()
-    };
+    let lives =
+        async |house: &House, token: &Secret| passes(house, "vplant", token.expose(), "bd19f1").await.is_ok();
     let hour = Millis(3_600_000);
     // Two days of a call every eleven hours, with a restart in between.
     for call in 0..4 {
@@ -1156,9 +1155,15 @@ async fn the_credential_before_holds_for_an_overlap() {
     for _ in 0..2 {
         assert!(house.gate.earlier_until(&SUN, &account).is_some());
         for secret in ["bd19f1", new.expose()] {
-            assert!(passes(&house, "vplant", token.expose(), secret).await.is_ok(), "{secret}");
+            assert!(
+                passes(&house, "vplant", token.expose(), secret).await.is_ok(),
+                "{secret}"
+            );
             let again = pass(&house, "vplant", secret).await;
-            assert!(passes(&house, "vplant", again.expose(), secret).await.is_ok(), "{secret}");
+            assert!(
+                passes(&house, "vplant", again.expose(), secret).await.is_ok(),
+                "{secret}"
+            );
         }
         // Every claim is computed with twice meanwhile, known or not.
         for name in ["vplant", "other", "nobody"] {
@@ -1179,7 +1184,11 @@ async fn the_credential_before_holds_for_an_overlap() {
     assert_eq!(house.gate.earlier_until(&SUN, &account), None);
     assert!(proved(&house, "vplant", "bd19f1").await.is_err());
     assert!(passes(&house, "vplant", token.expose(), "bd19f1").await.is_err());
-    assert!(passes(&house, "vplant", token.expose(), new.expose()).await.is_ok());
+    assert!(
+        passes(&house, "vplant", token.expose(), new.expose())
+            .await
+            .is_ok()
+    );
 
     let given = Secret::new("c0ffee");
     let rotated = house
@@ -1198,7 +1207,10 @@ async fn the_credential_before_holds_for_an_overlap() {
     ];
     assert_eq!(left, [[], []]);
     let lines = house.audit().await;
-    assert!(lines.contains(&format!("console new Sun secret of account {number} done")), "{lines:#?}");
+    assert!(
+        lines.contains(&format!("console new Sun secret of account {number} done")),
+        "{lines:#?}"
+    );
 }
 
 #[tokio::test]
