@@ -13,10 +13,12 @@ use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::native::error::ApiError;
-use crate::{State, cfos, goe, shinemonitor};
+use crate::{State, cfos, goe, shinemonitor, supervision};
+
+pub use crate::supervision::{Platform, PlatformError};
 
 /// All of them.
-pub(crate) const DOORS: [&Door; 3] = [&goe::DOOR, &cfos::DOOR, &shinemonitor::DOOR];
+pub(crate) const DOORS: [&Door; 4] = [&goe::DOOR, &cfos::DOOR, &shinemonitor::DOOR, &supervision::DOOR];
 
 /// How others are answered in one dialect.
 pub(crate) struct Door {
@@ -120,6 +122,9 @@ mod tests {
             ("/public/", Some("shinemonitor")),
             ("/public/index.html", Some("shinemonitor")),
             ("/publication", None),
+            ("/platform", Some("supervision")),
+            ("/platform/management/cell", Some("supervision")),
+            ("/platforms", None),
             ("/api/status/", None),
             ("/api/v1/sites", None),
             ("/sites/home", None),

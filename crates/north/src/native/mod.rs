@@ -30,6 +30,7 @@ pub mod shinemonitor;
 pub mod sites;
 pub mod solar;
 pub mod storage;
+pub mod supervision;
 pub mod tariffs;
 pub mod tokens;
 pub mod users;
