@@ -1,207 +1,29 @@
 // Calls of an authority about its operators, and of an operator's people about theirs.
 
 import { call, json, query } from "./client";
+import type { components } from "./schema";
 
-export type PortLook = "idle" | "occupied" | "charging" | "reserved" | "complete" | "fault" | "other" | "offline" | "never";
-export type RiskLevel = "low" | "medium" | "high";
-export type OperatorCallback = "report_failed" | "past_sample" | "risk";
-export type OperatorDigest = "sha256" | "sha512" | "sha1";
-export type OperatorDuplicates = "refuse" | "replace";
-export type FailureState = "open" | "repaired" | "lost";
-export type EntityKind = "station" | "equipment" | "port";
+type Schemas = components["schemas"];
 
-export interface OperatorView {
-  id: string;
-  name: string;
-  suspended: boolean;
-  local: boolean;
-  digest: OperatorDigest;
-  always_200: boolean;
-  duplicates: OperatorDuplicates;
-  cascade: boolean;
-  delete_missing_fails: boolean;
-  strict: boolean;
-  field_names: Record<string, string>;
-  registered_ms: number;
-  earlier_key_until_ms?: number;
-  last_login_ms?: number;
-  last_login_from?: string;
-}
-
-export interface OperatorBody {
-  id?: string;
-  name: string;
-  suspended: boolean;
-  local: boolean;
-  digest: OperatorDigest;
-  always_200: boolean;
-  duplicates: OperatorDuplicates;
-  cascade: boolean;
-  delete_missing_fails: boolean;
-  strict: boolean;
-  field_names: Record<string, string>;
-  secret?: string;
-}
-
-export interface Quality {
-  kept: number;
-  failed: number;
-  repaired: number;
-  lost: number;
-  late: number;
-  records: number;
-  warnings: number;
-  told: number;
-  not_told: number;
-  findings: Record<string, number>;
-}
-
-export interface OperatorGlance {
-  id: string;
-  name: string;
-  suspended: boolean;
-  tally: { stations: number; equipment: number; ports: number; looks: Record<string, number>; stale: number };
-  quality: Quality;
-  warnings: Record<string, number>;
-  energy_wh: number;
-  energy_cost_micros: number;
-  service_cost_micros: number;
-  heard_ms?: number;
-}
-
-export interface OversightOverview {
-  day: string;
-  time_zone: string;
-  currency: string;
-  operators: OperatorGlance[];
-  problem?: string;
-}
-
-export interface StationPin {
-  operator: string;
-  station: string;
-  name: string;
-  longitude_udeg?: number;
-  latitude_udeg?: number;
-  looks: Record<string, number>;
-  risk?: RiskLevel;
-}
-
-export interface PortSample {
-  at_ms: number;
-  state: PortLook;
-  state_number?: number;
-  error?: number;
-  door?: number;
-  voltage_mv?: number;
-  current_ma?: number;
-  power_w?: number;
-  energy_wh?: number;
-  temperature_mdegc?: number;
-  soc_permille?: number;
-  duration_s?: number;
-  charge?: string;
-  smoke?: number;
-  more?: Record<string, string>;
-}
-
-export interface PortView {
-  port: string;
-  equipment: string;
-  station: string;
-  look: PortLook;
-  stale: boolean;
-  sample?: PortSample;
-  seen_ms?: number;
-  risk?: RiskLevel;
-}
-
-export interface EntityView {
-  id: string;
-  parent?: string;
-  fields: Record<string, string>;
-  told_ms: number;
-}
-
-export interface FindingView {
-  at_ms: number;
-  about: string;
-  kind: string;
-  field: string;
-  value: string;
-  expected: string;
-}
-
-export interface FailureView {
-  id: string;
-  operator: string;
-  port?: string;
-  state: FailureState;
-  first_ms: number;
-  last_ms: number;
-  count: number;
-  status: number;
-  message: string;
-  body: string;
-}
-
-export interface WarningView {
-  id: string;
-  operator: string;
-  port: string;
-  rule: string;
-  level: RiskLevel;
-  reason: string;
-  raised_ms: number;
-  told_ms?: number;
-  cleared_ms?: number;
-  acknowledged_ms?: number;
-  acknowledged_by?: string;
-  escalated: boolean;
-  samples: PortSample[];
-}
-
-export interface FiredView {
-  rule: string;
-  level: RiskLevel;
-  reason: string;
-  raised_ms: number;
-  cleared_ms?: number;
-}
-
-export interface RecordView {
-  operator: string;
-  charge: string;
-  port: string;
-  start_ms: number;
-  end_ms: number;
-  energy_wh: number;
-  energy_cost_micros: number;
-  service_cost_micros: number;
-  start_kind: number;
-  stop_reason: number;
-  average_power_w?: number;
-  received_ms: number;
-  orphan: boolean;
-}
-
-export interface OperatorAddresses {
-  addresses: { callback: OperatorCallback; url: string; since_ms: number }[];
-  changes: { callback: OperatorCallback; old?: string; new?: string; at_ms: number; from?: string; by: string }[];
-}
-
-export interface DailyRow {
-  day: string;
-  operator: string;
-  name: string;
-  stations: number;
-  ports: number;
-  quality: Quality;
-  charges: number;
-  energy_wh: number;
-  energy_cost_micros: number;
-  service_cost_micros: number;
-}
+export type PortLook = Schemas["PortLook"];
+export type RiskLevel = Schemas["RiskLevel"];
+export type OperatorCallback = Schemas["OperatorCallback"];
+export type FailureState = Schemas["FailureState"];
+export type OperatorView = Schemas["OperatorView"];
+export type OperatorBody = Schemas["OperatorBody"];
+export type Quality = Schemas["QualityView"];
+export type OperatorGlance = Schemas["OperatorGlance"];
+export type OversightOverview = Schemas["OversightOverview"];
+export type StationPin = Schemas["StationPin"];
+export type PortSample = Schemas["PortSample"];
+export type PortView = Schemas["PortView"];
+export type FindingView = Schemas["FindingView"];
+export type FailureView = Schemas["FailureView"];
+export type WarningView = Schemas["WarningView"];
+export type FiredView = Schemas["FiredView"];
+export type RecordView = Schemas["RecordView"];
+export type OperatorAddresses = Schemas["OperatorAddresses"];
+export type DailyRow = Schemas["DailyRowView"];
 
 export interface NumberedPage<T> {
   page: number;
@@ -220,10 +42,6 @@ const at = (operator: string, port: string, rest: string) => one(operator, `/por
 
 export function overview(): Promise<OversightOverview> {
   return json(call("GET", "/oversight/overview"));
-}
-
-export function operators(): Promise<Listed<OperatorView>> {
-  return json(call("GET", "/oversight/operators"));
 }
 
 export function operator(id: string): Promise<OperatorView> {
@@ -296,10 +114,6 @@ export function replay(id: string, port: string, from_ms: number, to_ms: number)
 
 export function askPastSample(id: string, port: string, at_ms: number): Promise<{ sample?: PortSample; why?: string }> {
   return json(call("POST", at(id, port, "past-sample"), { at_ms }, { is_long: true }));
-}
-
-export function entities(id: string, kind: EntityKind, page: number): Promise<NumberedPage<EntityView>> {
-  return json(call("GET", one(id, `/entities${query({ kind, page })}`)));
 }
 
 /** Days of the authority's calendar, both included. */

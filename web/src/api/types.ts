@@ -22,12 +22,8 @@ export type Intent = Schemas["IntentRequest"];
 export type Receipt = Schemas["IntentAnswer"];
 export type History = Schemas["HistoryAnswer"];
 export type HistorySeries = Schemas["HistorySeries"];
-/** Whose stations somebody sees that are no sites of ours. */
-export interface Watches {
-  all?: boolean;
-  operator?: string;
-}
-export type Session = Schemas["SessionView"] & { oversight?: Watches };
+export type Session = Schemas["SessionView"];
+export type Watches = Schemas["Watches"];
 export type PageSessionList = Schemas["PageSessionList"];
 export type SignIn = Schemas["SignIn"];
 export type TicketSignIn = Schemas["TicketSignIn"];
@@ -79,8 +75,8 @@ export type Storage = Schemas["StorageView"];
 export type AlarmList = Schemas["AlarmList"];
 export type Parcel = Schemas["ParcelView"];
 export type ParcelList = Schemas["ParcelList"];
-export type User = Schemas["UserView"] & { oversight?: Watches };
-export type UserBody = Schemas["UserBody"] & { oversight?: Watches };
+export type User = Schemas["UserView"];
+export type UserBody = Schemas["UserBody"];
 export type UserList = Schemas["UserList"];
 export type Budget = Schemas["Budget"];
 export type BudgetPer = Schemas["BudgetPer"];

@@ -902,6 +902,7 @@ export const en = {
   "oversight.suspended_hint": "Suspended: everything it asks is refused",
   "oversight.id": "Id of the operator",
   "oversight.id_hint": "Sent with each of its calls; never changes.",
+  "oversight.name_long": "At most 128 characters, please.",
   "oversight.id_wrong": "1 to 64 visible ASCII characters without spaces.",
   "oversight.key": "Secret key",
   "oversight.key_hint": "Left empty, one is made.",

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Card, EvseView, Tariff, User, Vehicle } from "../api/types";
+import type { Card, EvseView, Tariff, User, Vehicle, Watches } from "../api/types";
 import * as forms from "./forms";
 
 const ZONE = "Europe/Berlin";
@@ -63,7 +63,7 @@ test.each([
   expect(wrong(forms.userProblems({ ...forms.userDraft(user), ...change }, ["admin"]))).toEqual(expected);
 });
 
-test.each([
+test.each<[Watches | undefined, string, Watches | undefined]>([
   [undefined, "", undefined],
   [{ all: true }, "all", { all: true }],
   [{ all: false, operator: "all" }, "of:all", { operator: "all" }],

@@ -17,21 +17,21 @@ test("a bar has a part for each state that there is, in one order", () => {
   ]);
 });
 
-test.each([
+test.each<[Partial<StationPin>, oversight.Mark]>([
   [{ looks: { idle: 3 } }, "fine"],
   [{ looks: { idle: 3, never: 1 } }, "fine"],
   [{ looks: { never: 2 } }, "silent"],
   [{ looks: {} }, "silent"],
   [{ looks: { idle: 3, offline: 1 } }, "offline"],
   [{ looks: { fault: 1, offline: 1 } }, "trouble"],
-  [{ looks: { idle: 1 }, risk: "low" as const }, "fine"],
-  [{ looks: { idle: 1 }, risk: "medium" as const }, "trouble"],
-  [{ looks: { fault: 1 }, risk: "high" as const }, "danger"],
+  [{ looks: { idle: 1 }, risk: "low" }, "fine"],
+  [{ looks: { idle: 1 }, risk: "medium" }, "trouble"],
+  [{ looks: { fault: 1 }, risk: "high" }, "danger"],
 ])("a station with %j is marked %s", (change, mark) => {
   expect(oversight.mark(pin(change))).toBe(mark);
 });
 
-test.each([
+test.each<[Partial<Quality>, number | null]>([
   [{}, null],
   [{ kept: 10 }, 1_000],
   [{ kept: 9, failed: 1 }, 900],
@@ -153,7 +153,7 @@ test("days up to one, and clocks on the wall", () => {
   for (const text of ["", "2026-11-28", "2026-13-28T14:05", "yesterday"]) expect(oversight.momentOf(text, "UTC"), text).toBeNull();
 });
 
-test.each([
+test.each<[string, string | undefined]>([
   ["2026-11-28T11:59:59", undefined],
   ["2026-11-27T12:00", undefined],
   ["2026-11-27T11:59", "oversight.past_span"],
@@ -198,7 +198,7 @@ test("a new operator has an id, and a key when one was typed", () => {
   expect(oversight.operatorBody({ ...draft, secret: "12345678" }, true).secret).toBe("12345678");
 });
 
-test.each([
+test.each<[Partial<oversight.OperatorDraft>, string[]]>([
   [{}, []],
   [{ id: "" }, ["id"]],
   [{ id: "MA 5" }, ["id"]],
@@ -218,7 +218,7 @@ test.each([
   expect(wrong(oversight.operatorProblems(draft, ["MA2"]))).toEqual(fields);
 });
 
-test.each([
+test.each<[string, string | undefined]>([
   ["0", undefined],
   ["720", undefined],
   ["721", "form.range"],
@@ -228,7 +228,7 @@ test.each([
   expect(oversight.overlapProblems(hours)["overlap"]).toBe(problem);
 });
 
-test.each([
+test.each<[string, boolean, string | undefined]>([
   ["https://operator.example/failed", false, undefined],
   ["http://operator.example/failed", false, "oversight.https"],
   ["http://192.168.1.5/failed", true, undefined],

@@ -266,9 +266,9 @@ export interface OperatorDraft {
   secret: string;
   suspended: boolean;
   local: boolean;
-  digest: OperatorBody["digest"];
+  digest: OperatorView["digest"];
   always_200: boolean;
-  duplicates: OperatorBody["duplicates"];
+  duplicates: OperatorView["duplicates"];
   cascade: boolean;
   delete_missing_fails: boolean;
   strict: boolean;
@@ -299,7 +299,7 @@ export function operatorProblems(draft: OperatorDraft, taken: string[] | null): 
   const is_new = taken !== null;
   return {
     id: !is_new ? undefined : taken.includes(draft.id.trim()) ? "form.taken" : /^[\x21-\x7e]{1,64}$/.test(draft.id.trim()) ? undefined : "oversight.id_wrong",
-    name: required(draft.name) ?? ([...draft.name.trim()].length > LONGEST_NAME ? "plant.long" : undefined),
+    name: required(draft.name) ?? ([...draft.name.trim()].length > LONGEST_NAME ? "oversight.name_long" : undefined),
     secret: draft.secret === "" || /^[\x21-\x7e]{8,128}$/.test(draft.secret) ? undefined : "oversight.secret_wrong",
     field_names: namesOf(draft.field_names) === null ? "oversight.names_wrong" : undefined,
   };
