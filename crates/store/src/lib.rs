@@ -280,11 +280,34 @@ pub trait Prices: Send + Sync {
 
 /// Everything at once, for those who wire.
 pub trait Store:
-    Sites + Control + Nouns + Sessions + Outbox + Prices + Secrets + Aliases + Audit + Alarms + History
+    Sites
+    + Control
+    + Nouns
+    + Sessions
+    + Outbox
+    + Prices
+    + Secrets
+    + Aliases
+    + Audit
+    + Alarms
+    + Oversight
+    + History
 {
 }
-impl<T: Sites + Control + Nouns + Sessions + Outbox + Prices + Secrets + Aliases + Audit + Alarms + History>
-    Store for T
+impl<
+    T: Sites
+        + Control
+        + Nouns
+        + Sessions
+        + Outbox
+        + Prices
+        + Secrets
+        + Aliases
+        + Audit
+        + Alarms
+        + Oversight
+        + History,
+> Store for T
 {
 }
 
