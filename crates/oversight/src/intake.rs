@@ -290,7 +290,9 @@ impl Authority {
             match stored {
                 RecordOutcome::Stored => {
                     ledger.day(&day).records += 1;
-                    ledger.add_charge(&self.ground.calendar.day(record.start), &record);
+                    if self.ground.calendar.day(record.start) == day {
+                        ledger.add_charge(&day, &record);
+                    }
                     let orphan = finding(
                         FindingKind::Orphan,
                         "port",

@@ -20,6 +20,8 @@ const AT_ONCE: Millis = Millis(60_000);
 const LATE: Millis = Millis(15 * 60_000);
 /// A charge that lasts longer is none.
 const LONGEST_CHARGE: Millis = Millis(24 * 3_600_000);
+/// What one record adds to sums, in millionths.
+const MOST_OF_RECORD: i64 = 1_000_000_000_000;
 /// Findings that are shown of each operator.
 const RECENT: usize = 200;
 /// Days that may still be counted in.
@@ -125,18 +127,20 @@ impl Ledger {
         self.charges = (day.to_owned(), totals);
     }
 
-    /// Adds a charge that began on that day.
-    pub fn add_charge(&mut self, day: &str, record: &ChargeRecord) {
-        if self.charges.0.as_str() < day {
-            self.charges = (day.to_owned(), RecordTotals::default());
+    /// Adds a charge that began today.
+    pub fn add_charge(&mut self, today: &str, record: &ChargeRecord) {
+        if self.charges.0 != today {
+            self.charges = (today.to_owned(), RecordTotals::default());
         }
-        if self.charges.0 == day {
-            let totals = &mut self.charges.1;
-            totals.count += 1;
-            totals.energy = totals.energy.saturating_add(record.energy.0);
-            totals.energy_cost = totals.energy_cost.saturating_add(record.energy_cost.0);
-            totals.service_cost = totals.service_cost.saturating_add(record.service_cost.0);
-        }
+        // As much as it adds to the sums of the store.
+        let add = |sum: &mut i64, decimal: Decimal| {
+            *sum = sum.saturating_add(decimal.0.clamp(-MOST_OF_RECORD, MOST_OF_RECORD));
+        };
+        let totals = &mut self.charges.1;
+        totals.count += 1;
+        add(&mut totals.energy, record.energy);
+        add(&mut totals.energy_cost, record.energy_cost);
+        add(&mut totals.service_cost, record.service_cost);
     }
 
     pub fn charges(&self, day: &str) -> RecordTotals {

@@ -1,7 +1,6 @@
 //! What tests here are made of: an authority over a store, with a clock that is moved.
 
 mod figures;
-mod memory;
 mod rules;
 mod shaky;
 mod splits;
@@ -20,9 +19,9 @@ use model::oversight::{
 use model::settings::SupervisionSettings;
 use model::time::{Clock, Monotonic, Now, Timestamp};
 use store::oversight::RecordFilter;
+use store::{Outbox, Sqlite};
 
 use crate::{Authority, PortFilter, Rules, Terms, Told};
-use memory::Memory;
 use shaky::Shaky;
 
 /// 2026-07-01 12:00 in Shanghai. Times of stories are seconds after it.
@@ -134,7 +133,7 @@ impl Clock for Stepped {
 
 /// An authority with one operator that wants to hear everything and has a station `s` with equipment `e`.
 pub(crate) struct World {
-    memory: Arc<Memory>,
+    store: Arc<Sqlite>,
     shaky: Arc<Shaky>,
     clock: Arc<Stepped>,
     authority: Arc<Authority>,
@@ -142,10 +141,10 @@ pub(crate) struct World {
 
 impl World {
     async fn new(ports: &[&str]) -> Self {
-        let memory = Arc::new(Memory::default());
-        let shaky = Arc::new(Shaky::new(memory.clone()));
+        let store = Sqlite::in_memory().unwrap();
+        let shaky = Arc::new(Shaky::new(store.clone()));
         let clock = Arc::new(Stepped(AtomicI64::new(NOON * 1_000)));
-        let authority = open(&memory, &shaky, &clock).await;
+        let authority = open(&store, &shaky, &clock).await;
         let mut operator = Operator::new(operator(), "Operator");
         for callback in [Callback::ReportFailed, Callback::Risk] {
             let address = Address {
@@ -156,7 +155,7 @@ impl World {
         }
         authority.put_operator(operator).await.unwrap();
         let world = Self {
-            memory,
+            store,
             shaky,
             clock,
             authority,
@@ -174,7 +173,7 @@ impl World {
 
     /// The process dies and another one begins.
     async fn restart(&mut self) {
-        self.authority = open(&self.memory, &self.shaky, &self.clock).await;
+        self.authority = open(&self.store, &self.shaky, &self.clock).await;
     }
 
     fn set_time(&self, at: i64) {
@@ -295,14 +294,15 @@ impl World {
     }
 
     async fn parcels(&self) -> Vec<model::outbox::Parcel> {
-        self.memory.parcels()
+        let all = self.store.parcels(None, None, 1_000).await.unwrap();
+        all.into_iter().map(|(_, parcel)| parcel).collect()
     }
 }
 
-async fn open(memory: &Arc<Memory>, shaky: &Arc<Shaky>, clock: &Arc<Stepped>) -> Arc<Authority> {
+async fn open(store: &Arc<Sqlite>, shaky: &Arc<Shaky>, clock: &Arc<Stepped>) -> Arc<Authority> {
     let terms = Terms::from(&SupervisionSettings::default());
     let rules = Rules::built_in();
-    Authority::open(memory.clone(), shaky.clone(), terms, rules, clock.clone())
+    Authority::open(store.clone(), shaky.clone(), terms, rules, clock.clone())
         .await
         .unwrap()
 }

@@ -97,7 +97,10 @@ pub(crate) struct Book {
 }
 
 /// What a sample was to its port.
-#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and none is kept"
+)]
 pub(crate) enum Placed {
     /// The newest so far; what was before.
     Newest(Option<Sample>),
@@ -323,7 +326,7 @@ impl Book {
         };
         let port = &mut slot.what;
         let charges = |sample: &Sample| sample.state == model::oversight::PortState::Charging;
-        if charges(sample) && !before.as_ref().is_some_and(|before| charges(before)) {
+        if charges(sample) && !before.as_ref().is_some_and(charges) {
             port.charging = sample.at;
         }
         port.newest = bytes;

@@ -127,13 +127,11 @@ mod tests {
     use super::*;
     use crate::tests::sample;
 
+    /// A second, and what is said then.
+    type Recorded<'a> = (i64, &'a dyn Fn(&mut Sample));
+
     /// Samples by their second; what the built-in rules say of them.
-    fn check(
-        name: &str,
-        samples: &[(i64, &dyn Fn(&mut Sample))],
-        until: i64,
-        expected: &[(&str, i64, Option<i64>)],
-    ) {
+    fn check(name: &str, samples: &[Recorded<'_>], until: i64, expected: &[(&str, i64, Option<i64>)]) {
         let samples: Vec<_> = samples
             .iter()
             .map(|(at, change)| {
@@ -232,7 +230,7 @@ mod tests {
             10,
             &[("overtime", 0, None)],
         );
-        let hours: Vec<(i64, &dyn Fn(&mut Sample))> = (0..=80)
+        let hours: Vec<Recorded<'_>> = (0..=80)
             .map(|n| (n * 600, &plain as &dyn Fn(&mut Sample)))
             .collect();
         check(

@@ -73,10 +73,10 @@ async fn run(minutes: &[Minute], is_split: bool) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn any_split_and_any_restart_gives_the_same_books(minutes in prop::collection::vec(minute(), 1..25)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let whole = runtime.block_on(run(&minutes, false));
         let split = runtime.block_on(run(&minutes, true));
         prop_assert_eq!(whole, split);

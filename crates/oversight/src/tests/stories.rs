@@ -218,6 +218,7 @@ async fn records_of_an_unknown_port_are_adopted() {
             "record: `c2` is there already and says something else",
         ),
         Record(("c3", "p1", -86_400, 5), "ok"),
+        Record(("c4", "p1", 86_400, 7), "ok"),
         Port("p9"),
     ];
     story(
@@ -226,10 +227,11 @@ async fn records_of_an_unknown_port_are_adopted() {
         "p1 never: nothing, 0 kept
         p2 never: nothing, 0 kept
         p9 never: nothing, 0 kept
-        counted: records 3, Duplicate 1, Contradictory 1, Orphan 1
+        counted: records 4, Duplicate 1, Contradictory 1, Orphan 1
         record c1 of p9
         record c2 of p1
         record c3 of p1
+        record c4 of p1
         energy 5 cost 2
         owed: {}",
     )
