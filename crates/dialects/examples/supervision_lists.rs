@@ -79,12 +79,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             if !sent.are_signed_by(definition, Digest::Sha256, &secret) {
                 return Err("a signature does not hold".into());
             }
-            match request::read(Endpoint::ReportList, "", body.as_bytes(), &context)? {
-                Asked::ReportList(entries) => {
-                    kept += entries.iter().filter(|entry| entry.is_ok()).count() as u64
-                }
-                other => return Err(format!("{other:?}").into()),
-            }
+            let asked = request::read(Endpoint::ReportList, "", body.as_bytes(), &context)?;
+            let Asked::ReportList(entries) = asked else {
+                return Err("a list is no list".into());
+            };
+            kept += entries.iter().filter(|entry| entry.is_ok()).count() as u64;
         }
     }
     let per_second = kept * 1_000 / u64::try_from(start.elapsed().as_millis())?.max(1);
