@@ -2,7 +2,7 @@
 # Feeds one reader of strangers' bytes with whatever libFuzzer comes up with, beginning with its seeds and what it found
 # before. Fails at the first input that panics, and keeps it in fuzz/artifacts/.
 #   scripts/fuzz.sh TARGET [SECONDS]     query, document, ws_frame, mqtt_packet, target,
-#                                        shine_query or eybond_frame; 600 seconds
+#                                        shine_query, eybond_frame or supervision; 600 seconds
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
 target=${1:?usage: scripts/fuzz.sh TARGET [SECONDS]} seconds=${2:-600}

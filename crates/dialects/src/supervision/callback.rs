@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use jiff::tz::TimeZone;
-use model::oversight::{Callback, Code, Digest, Failed, Operator, RiskLevel, Sample, Warning};
 use model::outbox::Notice;
+use model::oversight::{Callback, Code, Digest, Failed, Operator, RiskLevel, Sample, Warning};
 use model::secret::Secret;
 use model::time::{Millis, Timestamp};
 
@@ -248,7 +248,10 @@ pub fn taken(definition: &Definition, response: &http::Response<Vec<u8>>) -> Res
 ///
 /// # Errors
 /// When the answer is none, or the sample makes no sense.
-pub fn told(response: &http::Response<Vec<u8>>, context: &Context<'_>) -> Result<Option<Told<Sample>>, Refusal> {
+pub fn told(
+    response: &http::Response<Vec<u8>>,
+    context: &Context<'_>,
+) -> Result<Option<Told<Sample>>, Refusal> {
     let http = response.status();
     let said = envelope(context.definition, response.body());
     let status = match &said {
@@ -342,7 +345,11 @@ impl<'j> Members<'j> {
     fn read(form: &'j Form, json: &'j str) -> Result<Self, Refusal> {
         let mut all = Vec::new();
         read::members(json, |name, raw| all.push((name.into_owned(), raw)))?;
-        let groups: Vec<_> = form.fields.iter().filter_map(|field| field.name.split_once('.')).collect();
+        let groups: Vec<_> = form
+            .fields
+            .iter()
+            .filter_map(|field| field.name.split_once('.'))
+            .collect();
         let mut inner = Vec::new();
         for (group, raw) in &all {
             if groups.iter().any(|(other, _)| other == group) && raw.starts_with('{') {
@@ -356,7 +363,12 @@ impl<'j> Members<'j> {
     fn raw(&self, is: &str) -> Result<&'j str, Refusal> {
         let name = self.form.name(is);
         let flat = name.rsplit('.').next().unwrap_or(name);
-        let find = |name: &str| self.all.iter().find(|(other, _)| other == name).map(|(_, raw)| *raw);
+        let find = |name: &str| {
+            self.all
+                .iter()
+                .find(|(other, _)| other == name)
+                .map(|(_, raw)| *raw)
+        };
         find(name)
             .or_else(|| find(flat))
             .ok_or_else(|| Refusal::field(name, "is required"))
@@ -387,10 +399,13 @@ fn heard_failed(json: &str, context: &Context<'_>) -> Result<Heard, Refusal> {
     let count = u8::try_from(members.number("count")?);
     Ok(Heard::Failed {
         failed: members.code("failed")?,
-        count: count.map_err(|_| Refusal::field(context.definition.failed.name("count"), "expected 1 to 3"))?,
+        count: count
+            .map_err(|_| Refusal::field(context.definition.failed.name("count"), "expected 1 to 3"))?,
         status: members.number("status")?,
         message: members.text("message")?,
-        sample: request::sample(body, context).ok().map(|(_, told)| Box::new(told.what)),
+        sample: request::sample(body, context)
+            .ok()
+            .map(|(_, told)| Box::new(told.what)),
         body: body.to_owned(),
     })
 }

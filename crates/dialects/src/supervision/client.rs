@@ -115,7 +115,10 @@ impl Waiting {
     /// `jitter`: 0 to 1000, of a wait between four and six fifths.
     fn fail(&mut self, now: Now, jitter: PerMille) {
         let last = STEPS_S.len() - 1;
-        let step = STEPS_S.get(self.failures.min(last)).copied().unwrap_or(STEPS_S[last]);
+        let step = STEPS_S
+            .get(self.failures.min(last))
+            .copied()
+            .unwrap_or(STEPS_S[last]);
         self.failures += 1;
         let share = 800 + jitter.0.clamp(0, 1_000) * 400 / 1_000;
         self.until = Some(now.monotonic + Millis(step * share));
@@ -189,9 +192,9 @@ impl Uploader {
     ///
     /// # Errors
     /// The work itself.
-    pub fn give(&mut self, work: Work, is_known: bool) -> Result<(), Work> {
+    pub fn give(&mut self, work: Work, is_known: bool) -> Result<(), Box<Work>> {
         if self.job.is_some() {
-            return Err(work);
+            return Err(Box::new(work));
         }
         if work.parts() == 0 {
             self.events.push_back(Event::Did(Vec::new()));
@@ -270,7 +273,10 @@ impl Uploader {
             _ if http.is_success() => 0,
             _ => http.as_u16(),
         };
-        let message = said.as_ref().map_or_else(|| format!("HTTP {}", http.as_u16()), |said| said.message.to_string());
+        let message = said.as_ref().map_or_else(
+            || format!("HTTP {}", http.as_u16()),
+            |said| said.message.to_string(),
+        );
         let after = retry_after(response);
         match (self.flight, status) {
             (None, _) => {}
@@ -298,7 +304,9 @@ impl Uploader {
                     None => self.trouble("the log-in gave no token".to_owned(), now, jitter, None),
                 }
             }
-            (Some(Flight::Login), _) => self.trouble(format!("log-in: {status}: {message}"), now, jitter, after),
+            (Some(Flight::Login), _) => {
+                self.trouble(format!("log-in: {status}: {message}"), now, jitter, after)
+            }
             (Some(Flight::Work), 401) => self.unbelieved(&message, now, jitter),
             (Some(Flight::Work), _) => self.worked(status, &message, said.as_ref()),
         }
@@ -443,15 +451,23 @@ impl Account {
                 let entries = samples.iter().map(|one| sample(one, None)).collect();
                 (Endpoint::ReportList, Vec::new(), list(entries))
             }
-            Work::Again { failed, sample: again } => {
-                (Endpoint::ReportAgain, Vec::new(), json(sample(again, Some(failed))))
-            }
+            Work::Again {
+                failed,
+                sample: again,
+            } => (
+                Endpoint::ReportAgain,
+                Vec::new(),
+                json(sample(again, Some(failed))),
+            ),
             Work::Records(records) => {
                 let one = |record| record_json(definition, &self.operator, record, false, &self.zone);
                 let entries = records.iter().map(one).collect();
                 (Endpoint::RecordList, Vec::new(), list(entries))
             }
-            Work::Address { callback, url: Some(url) } => {
+            Work::Address {
+                callback,
+                url: Some(url),
+            } => {
                 let pairs = vec![(&names.url.name, url.as_str())];
                 (Endpoint::SetAddress(*callback), pairs, Vec::new())
             }

@@ -389,7 +389,11 @@ impl Form {
         self.field(is).map_or(is, |field| &field.name)
     }
 
-    fn new(what: &str, rows: Vec<RawField>, tables: &BTreeMap<String, Table>) -> Result<Self, DefinitionError> {
+    fn new(
+        what: &str,
+        rows: Vec<RawField>,
+        tables: &BTreeMap<String, Table>,
+    ) -> Result<Self, DefinitionError> {
         let wrong = |name: &str, text: &str| DefinitionError(format!("{what}.{name}: {text}"));
         if rows.len() > 64 {
             return Err(wrong("*", "more than 64 fields"));
@@ -467,7 +471,9 @@ impl Form {
         for is in needed {
             let field = self.field(is);
             if !field.is_some_and(|field| field.required) {
-                return Err(DefinitionError(format!("{what}: `{is}` must be there and required")));
+                return Err(DefinitionError(format!(
+                    "{what}: `{is}` must be there and required"
+                )));
             }
         }
         Ok(())
@@ -644,7 +650,8 @@ pub struct Definition {
 #[must_use]
 pub fn built_in() -> &'static Definition {
     // A test reads the file, so there is one.
-    static BUILT_IN: LazyLock<Definition> = LazyLock::new(|| Definition::read(toml_of(TEXT)).unwrap_or_default());
+    static BUILT_IN: LazyLock<Definition> =
+        LazyLock::new(|| Definition::read(toml_of(TEXT)).unwrap_or_default());
     &BUILT_IN
 }
 
@@ -698,7 +705,11 @@ impl Definition {
                 &["port", "equipment", "operator", "at", "state"],
             )?,
             record: form("record", forms.record, RECORD)?,
-            failed: form("failed", forms.failed, &["status", "message", "failed", "body", "count"])?,
+            failed: form(
+                "failed",
+                forms.failed,
+                &["status", "message", "failed", "body", "count"],
+            )?,
             risk: form("risk", forms.risk, &["operator", "port", "level", "reason", "at"])?,
             page: form("page", forms.page, &["index", "size", "total", "list"])?,
             tables: file.tables,
@@ -828,8 +839,8 @@ fn places(rows: Rows) -> Result<Vec<Place>, DefinitionError> {
     let mut places = Vec::<Place>::new();
     for row in rows.platform {
         let endpoint = Endpoint::from_id(&row.id).ok_or_else(|| wrong(&row.id, "no such endpoint"))?;
-        let method = http::Method::from_bytes(row.method.as_bytes())
-            .map_err(|_| wrong(&row.id, "no such method"))?;
+        let method =
+            http::Method::from_bytes(row.method.as_bytes()).map_err(|_| wrong(&row.id, "no such method"))?;
         if places
             .iter()
             .any(|other| other.endpoint == endpoint || (other.method == method && other.path == row.path))
@@ -852,7 +863,9 @@ fn lay_over(under: &mut Toml, over: Toml) {
     for (key, value) in over {
         match (under.get_mut(&key), value) {
             (Some(TomlValue::Table(under)), TomlValue::Table(over)) => lay_over(under, over),
-            (Some(TomlValue::Array(under)), TomlValue::Array(over)) if !over.is_empty() && over.iter().all(|row| row_key(row).is_some()) => {
+            (Some(TomlValue::Array(under)), TomlValue::Array(over))
+                if !over.is_empty() && over.iter().all(|row| row_key(row).is_some()) =>
+            {
                 for row in over {
                     lay_row(under, row);
                 }

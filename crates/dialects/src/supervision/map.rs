@@ -332,7 +332,10 @@ impl Writer {
 
 /// A number as a field has it.
 fn rounded(field: &Field, number: Decimal) -> String {
-    field.places.map_or(number, |places| number.rounded(places)).to_string()
+    field
+        .places
+        .map_or(number, |places| number.rounded(places))
+        .to_string()
 }
 
 /// An entity in the words of a definition. `exact`: with all digits that were told.
@@ -471,4 +474,3 @@ pub fn record_json(
     }
     object.done()
 }
-

@@ -149,7 +149,9 @@ impl Reading<'_> {
             Ok(None) => {}
             Err(wrong) => {
                 self.problem(match wrong {
-                    Wrong::Expected(what) => Refusal::field(&name, &format!("{}: expected {what}", clean(raw))),
+                    Wrong::Expected(what) => {
+                        Refusal::field(&name, &format!("{}: expected {what}", clean(raw)))
+                    }
                     Wrong::Foreign => {
                         Refusal::forbidden(&format!("{}: is not the operator that calls", clean(&name)))
                     }
@@ -180,7 +182,10 @@ impl Reading<'_> {
             return Err(Refusal::field(name, "is no name of a member"));
         }
         if raw.len() > LONGEST_UNKNOWN {
-            return Err(Refusal::field(name, &format!("longer than {LONGEST_UNKNOWN} bytes")));
+            return Err(Refusal::field(
+                name,
+                &format!("longer than {LONGEST_UNKNOWN} bytes"),
+            ));
         }
         if depth(raw) > DEEPEST {
             return Err(Refusal::field(name, &format!("nested deeper than {DEEPEST}")));
@@ -358,7 +363,9 @@ fn text<'j>(field: &Field, raw: &'j str) -> Result<Option<Value<'j>>, Wrong> {
     };
     let sent = text_of(raw).ok_or_else(expected)?;
     let is_short = sent.len() <= field.most || sent.chars().count() <= field.most;
-    let is_clean = sent.chars().all(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r'));
+    let is_clean = sent
+        .chars()
+        .all(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r'));
     if !is_short || !is_clean || (field.required && sent.is_empty()) {
         return Err(expected());
     }
@@ -523,7 +530,9 @@ pub(super) fn entries(json: &str, most: u32) -> Result<Vec<&str>, Refusal> {
     };
     let read = json.deserialize_seq(list);
     match read.and_then(|entries| json.end().map(|()| entries)) {
-        Ok(entries) if entries.is_empty() => Err(Refusal::new(400, "expected at least one entry in the list")),
+        Ok(entries) if entries.is_empty() => {
+            Err(Refusal::new(400, "expected at least one entry in the list"))
+        }
         Ok(entries) => Ok(entries),
         Err(_) if is_longer => Err(Refusal::too_many(most)),
         Err(error) => Err(not_json(&error)),

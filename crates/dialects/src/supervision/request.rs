@@ -123,12 +123,20 @@ impl<'a> Headers<'a> {
         raw_query: &str,
     ) -> Result<Self, Refusal> {
         let is_login = endpoint == Endpoint::Token;
-        let in_query = if is_login { query::pairs(raw_query) } else { Vec::new() };
+        let in_query = if is_login {
+            query::pairs(raw_query)
+        } else {
+            Vec::new()
+        };
         let get = |name: &str| header(headers, &in_query, name);
         let names = &definition.headers;
         let datetime = get(&names.datetime.name)?;
         let operator = get(&names.operator.name)?;
-        let token = if is_login { None } else { Some(get(&names.token.name)?) };
+        let token = if is_login {
+            None
+        } else {
+            Some(get(&names.token.name)?)
+        };
         let signature = get(&names.signature.name)?;
         let operator = OperatorCode::new(&operator).map_err(|_| {
             Refusal::field(
@@ -165,7 +173,10 @@ impl<'a> Headers<'a> {
         if ahead_s.abs() <= most_skew.as_seconds() {
             return Ok(());
         }
-        let (by, which) = (ahead_s.unsigned_abs(), if ahead_s > 0 { "ahead of" } else { "behind" });
+        let (by, which) = (
+            ahead_s.unsigned_abs(),
+            if ahead_s > 0 { "ahead of" } else { "behind" },
+        );
         Err(Refusal::permission(
             definition,
             &format!("{name} is {by} s {which} the platform's clock"),
@@ -194,11 +205,15 @@ fn header<'a>(
     let value = match (all.next(), all.next()) {
         (Some(_), Some(_)) => return Err(Refusal::field(name, "is there twice")),
         (Some(value), None) => {
-            let text = value.to_str().map_err(|_| Refusal::field(name, "holds more than visible ASCII"))?;
+            let text = value
+                .to_str()
+                .map_err(|_| Refusal::field(name, "holds more than visible ASCII"))?;
             Cow::Borrowed(text)
         }
         (None, _) => {
-            let mut all = in_query.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+            let mut all = in_query
+                .iter()
+                .filter(|(other, _)| other.eq_ignore_ascii_case(name));
             match (all.next(), all.next()) {
                 (Some(_), Some(_)) => return Err(Refusal::field(name, "is there twice")),
                 (Some((_, value)), None) => Cow::Owned(value.clone()),
@@ -222,7 +237,12 @@ fn header<'a>(
 ///
 /// # Errors
 /// 400 naming the first field that is wrong, 403 for another operator's name, 413 for a list that is too long.
-pub fn read(endpoint: Endpoint, raw_query: &str, body: &[u8], context: &Context<'_>) -> Result<Asked, Refusal> {
+pub fn read(
+    endpoint: Endpoint,
+    raw_query: &str,
+    body: &[u8],
+    context: &Context<'_>,
+) -> Result<Asked, Refusal> {
     let definition = context.definition;
     match endpoint {
         Endpoint::Token => Ok(Asked::Token),
@@ -287,7 +307,12 @@ pub fn read(endpoint: Endpoint, raw_query: &str, body: &[u8], context: &Context<
     }
 }
 
-fn entity(kind: EntityKind, whole: Whole, body: &[u8], context: &Context<'_>) -> Result<Told<Entity>, Refusal> {
+fn entity(
+    kind: EntityKind,
+    whole: Whole,
+    body: &[u8],
+    context: &Context<'_>,
+) -> Result<Told<Entity>, Refusal> {
     let json = read::body_text(body)?;
     let form = context.definition.entity(kind);
     let mut sink = EntitySink::new(kind);
@@ -354,7 +379,8 @@ fn port_of(json: &str, context: &Context<'_>) -> Option<String> {
 }
 
 fn code(name: &str, text: &str) -> Result<Code, Refusal> {
-    Code::new(text).map_err(|_| Refusal::field(name, "expected 1 to 64 visible ASCII characters without spaces"))
+    Code::new(text)
+        .map_err(|_| Refusal::field(name, "expected 1 to 64 visible ASCII characters without spaces"))
 }
 
 /// What stands in the query, or with the same names in the body.
@@ -374,7 +400,11 @@ impl Params {
             let mut wrong = None;
             let operator = &context.definition.query.operator.name;
             read::members(read::body_text(body)?, |name, raw| {
-                let known = params.pairs.iter().take(in_query).find(|(other, _)| *other == name);
+                let known = params
+                    .pairs
+                    .iter()
+                    .take(in_query)
+                    .find(|(other, _)| *other == name);
                 match (read::text_of(raw), known) {
                     (Some(text), None) => params.pairs.push((name.into_owned(), text.into_owned())),
                     (Some(text), Some((_, known))) if text != *known => {
@@ -399,7 +429,9 @@ impl Params {
         }
         let name = &context.definition.query.operator.name;
         if params.needed(name)? != context.operator.id.as_str() {
-            return Err(Refusal::forbidden(&format!("{name}: is not the operator that calls")));
+            return Err(Refusal::forbidden(&format!(
+                "{name}: is not the operator that calls"
+            )));
         }
         Ok(params)
     }
@@ -420,8 +452,12 @@ impl Params {
     fn slice(&self, definition: &Definition) -> Result<Slice, Refusal> {
         let number = |name: &str| {
             let text = self.needed(name)?;
-            let number = text.parse::<u32>().ok().filter(|number| *number > 0 && !text.starts_with('+'));
-            number.ok_or_else(|| Refusal::field(name, &format!("{}: expected an integer from 1", clean(text))))
+            let number = text
+                .parse::<u32>()
+                .ok()
+                .filter(|number| *number > 0 && !text.starts_with('+'));
+            number
+                .ok_or_else(|| Refusal::field(name, &format!("{}: expected an integer from 1", clean(text))))
         };
         let names = &definition.query;
         Ok(Slice {
@@ -437,7 +473,9 @@ const LONGEST_ADDRESS: usize = 1_024;
 fn address(name: &str, sent: &str, operator: &Operator) -> Result<String, Refusal> {
     let wrong = |what: &str| Refusal::field(name, &format!("{}: {what}", clean(sent)));
     if sent.len() > LONGEST_ADDRESS || !sent.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(wrong("expected an address of at most 1024 visible ASCII characters"));
+        return Err(wrong(
+            "expected an address of at most 1024 visible ASCII characters",
+        ));
     }
     let whole = if sent.contains("://") {
         Cow::Borrowed(sent)
@@ -447,7 +485,10 @@ fn address(name: &str, sent: &str, operator: &Operator) -> Result<String, Refusa
         Cow::Owned(format!("https://{sent}"))
     };
     let uri: http::Uri = whole.parse().map_err(|_| wrong("is no address"))?;
-    let host = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+    let host = uri
+        .authority()
+        .map(|authority| authority.as_str())
+        .unwrap_or_default();
     if host.contains('@') {
         return Err(wrong("an address holds no credentials"));
     }
@@ -457,7 +498,9 @@ fn address(name: &str, sent: &str, operator: &Operator) -> Result<String, Refusa
     match uri.scheme_str() {
         Some("https") => Ok(whole.into_owned()),
         Some("http") if operator.local => Ok(whole.into_owned()),
-        Some("http") => Err(wrong("expected https; http is for operators that are marked local")),
+        Some("http") => Err(wrong(
+            "expected https; http is for operators that are marked local",
+        )),
         _ => Err(wrong("expected https")),
     }
 }

@@ -28,7 +28,13 @@ pub struct Page<'a, T> {
     pub list: &'a [T],
 }
 
-fn envelope(definition: &Definition, status: u16, message: &str, data: &str, rejected: Option<&str>) -> Vec<u8> {
+fn envelope(
+    definition: &Definition,
+    status: u16,
+    message: &str,
+    data: &str,
+    rejected: Option<&str>,
+) -> Vec<u8> {
     let form = &definition.envelope;
     let mut object = Writer::new();
     object.number(form.name("status"), status.into());
@@ -67,7 +73,11 @@ pub fn list(definition: &Definition, of: usize, refused: &[Refused], always_200:
     };
     let is_kept = refused.len() < of;
     let (status, message, data) = if is_kept {
-        (200, definition.words.success.name.as_str(), definition.words.done.name.as_str())
+        (
+            200,
+            definition.words.success.name.as_str(),
+            definition.words.done.name.as_str(),
+        )
     } else {
         (first.refusal.status, first.refusal.message.as_str(), "")
     };

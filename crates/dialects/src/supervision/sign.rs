@@ -110,8 +110,18 @@ mod tests {
     #[test]
     fn signatures_are_those_of_other_programs() {
         for (secret, text, digest, expected) in [
-            (SECRET, LOGIN, Digest::Sha256, "rhfwcmgcAqsjjsq1Xxvm78E8QYkggLw4VygrMJLaCHY="),
-            (SECRET, CALL, Digest::Sha256, "/w75wYF+St1LoZ1XQoVgx8F4XwE0DW05bapInSHkjTc="),
+            (
+                SECRET,
+                LOGIN,
+                Digest::Sha256,
+                "rhfwcmgcAqsjjsq1Xxvm78E8QYkggLw4VygrMJLaCHY=",
+            ),
+            (
+                SECRET,
+                CALL,
+                Digest::Sha256,
+                "/w75wYF+St1LoZ1XQoVgx8F4XwE0DW05bapInSHkjTc=",
+            ),
             (SECRET, LOGIN, Digest::Sha1, "oJPvu9Z8CTUo+3uBjMlYIuLCBIk="),
             (SECRET, CALL, Digest::Sha1, "HqPHEb428pcaRgL7BpE6Px0NJVM="),
             (
@@ -120,7 +130,12 @@ mod tests {
                 Digest::Sha512,
                 "RtpJ6nAfF0wNREQCh5JbwUx8Ht1fQGfx4EKnrfqVYlxtHH6S5qE/DC4CvdY6Yg6zHDI2VaTsZyfpoXVu4fcC9w==",
             ),
-            ("密钥", CALL, Digest::Sha256, "RvuvwJxueOv3yRJBCK+mPoxeUFcBfz5OHK2uUb9yKbo="),
+            (
+                "密钥",
+                CALL,
+                Digest::Sha256,
+                "RvuvwJxueOv3yRJBCK+mPoxeUFcBfz5OHK2uUb9yKbo=",
+            ),
         ] {
             let secret = Secret::new(secret);
             assert_eq!(signature(digest, &secret, text), expected, "{digest:?}");
@@ -185,7 +200,10 @@ mod tests {
             OPERATOR,
             Some("thisisantoken"),
         );
-        let sent: Vec<_> = sent.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let sent: Vec<_> = sent
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         assert_eq!(
             sent,
             [

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use model::device::{Device, Evse, LinkState};
 use model::money::Currency;
-use model::oversight::{ChargeRecord, Code, Decimal, Entity, EntityKind, OperatorCode, PortState, Sample, Value};
+use model::oversight::{
+    ChargeRecord, Code, Decimal, Entity, EntityKind, OperatorCode, PortState, Sample, Value,
+};
 use model::reading::PilotState;
 use model::session::{AuthorisationKind, Session, StopReason, Transaction};
 use model::site::{Position, Site};
-use model::time::Timestamp;
+use model::time::{Millis, Timestamp};
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 use model::view::{EvseView, SiteView};
 
@@ -126,7 +128,9 @@ pub fn entities(site: &Site, profile: &Profile) -> Vec<Entity> {
     let stations = site.devices.iter().filter(|device| !device.evses().is_empty());
     let mut inner = Vec::new();
     for device in stations {
-        let Some(equipment) = code(device.id.as_str()) else { continue };
+        let Some(equipment) = code(device.id.as_str()) else {
+            continue;
+        };
         let place = (longitude.clone(), latitude.clone());
         all.push(equipment_of(device, &equipment, &station, place));
         let ports = device.evses().iter();
@@ -195,7 +199,9 @@ fn sample(view: &SiteView, evse: &EvseView) -> Option<Sample> {
     } else {
         (PortState::Fault, Some(DEVICE_OFFLINE))
     };
-    let voltage = device.and_then(|device| device.measured.voltage).map(|voltage| voltage.l1);
+    let voltage = device
+        .and_then(|device| device.measured.voltage)
+        .map(|voltage| voltage.l1);
     let current = evse.current;
     let most = current.l1.max(current.l2).max(current.l3);
     let at = Timestamp::from_seconds(view.at.wall.as_seconds());
@@ -238,6 +244,15 @@ fn state(evse: &EvseView) -> (PortState, Option<i64>) {
             (state, None)
         }
     }
+}
+
+/// Whether a sample is told: at once when something other than a value has changed, else every so often.
+#[must_use]
+pub fn is_due(told: Option<&Sample>, sample: &Sample, every: Millis) -> bool {
+    told.is_none_or(|told| {
+        let is_same = (told.state, told.error, told.door) == (sample.state, sample.error, sample.door);
+        !is_same || sample.at - told.at >= every
+    })
 }
 
 /// A record of each transaction of a session that has ended. The same session gives the same records.
@@ -329,11 +344,21 @@ pub fn gcj02(place: Position) -> Position {
     let sin = libm::sin;
     let root = libm::sqrt(libm::fabs(x));
     let ripple = (20.0 * sin(6.0 * x * PI) + 20.0 * sin(2.0 * x * PI)) * 2.0 / 3.0;
-    let north = -100.0 + 2.0 * x + 3.0 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * root
+    let north = -100.0
+        + 2.0 * x
+        + 3.0 * y
+        + 0.2 * y * y
+        + 0.1 * x * y
+        + 0.2 * root
         + ripple
         + (20.0 * sin(y * PI) + 40.0 * sin(y / 3.0 * PI)) * 2.0 / 3.0
         + (160.0 * sin(y / 12.0 * PI) + 320.0 * sin(y * PI / 30.0)) * 2.0 / 3.0;
-    let east = 300.0 + x + 2.0 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * root
+    let east = 300.0
+        + x
+        + 2.0 * y
+        + 0.1 * x * x
+        + 0.1 * x * y
+        + 0.1 * root
         + ripple
         + (20.0 * sin(x * PI) + 40.0 * sin(x / 3.0 * PI)) * 2.0 / 3.0
         + (150.0 * sin(x / 12.0 * PI) + 300.0 * sin(x / 30.0 * PI)) * 2.0 / 3.0;

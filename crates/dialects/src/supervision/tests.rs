@@ -4,6 +4,7 @@ mod callbacks;
 mod facts;
 mod golden;
 mod headers;
+mod noise;
 mod pair;
 mod reading;
 mod sites;

@@ -39,7 +39,9 @@ pub fn read(text: &str, zone: &TimeZone) -> Option<(Timestamp, bool)> {
     let mut is_exact = is_date_exact;
     let mut parts = time.split(':').map(|part| {
         is_exact &= part.len() == 2;
-        number(part).filter(|_| part.len() <= 2).and_then(|number| i8::try_from(number).ok())
+        number(part)
+            .filter(|_| part.len() <= 2)
+            .and_then(|number| i8::try_from(number).ok())
     });
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
     if parts.next().is_some() {
@@ -59,7 +61,11 @@ pub fn read_date(text: &str) -> Option<(Date, bool)> {
     if parts.next().is_some() || year.len() != 4 {
         return None;
     }
-    let small = |text: &str| number(text).filter(|_| text.len() <= 2).and_then(|number| i8::try_from(number).ok());
+    let small = |text: &str| {
+        number(text)
+            .filter(|_| text.len() <= 2)
+            .and_then(|number| i8::try_from(number).ok())
+    };
     let year = number(year).filter(|year| *year > 0)?;
     let date = Date::new(year, small(month)?, small(day)?).ok()?;
     Some((date, month.len() == 2 && day.len() == 2))

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use model::outbox::Notice;
 use model::oversight::{
     Callback, Code, Digest, Failed, FailedState, Operator, PortState, RiskLevel, Sample, Warning,
 };
-use model::outbox::Notice;
 use model::secret::Secret;
 use model::time::{Millis, Timestamp};
 
@@ -92,7 +92,14 @@ fn heard_by(
         person_key: &secret(),
     };
     let query = request.uri().query().unwrap_or_default();
-    callback::hear(callback, request.headers(), query, request.body(), platform, &context)
+    callback::hear(
+        callback,
+        request.headers(),
+        query,
+        request.body(),
+        platform,
+        &context,
+    )
 }
 
 fn heard(callback: Callback, request: &http::Request<Vec<u8>>) -> Result<Heard, Refusal> {
@@ -102,7 +109,10 @@ fn heard(callback: Callback, request: &http::Request<Vec<u8>>) -> Result<Heard, 
 #[test]
 fn a_failure_is_told_in_the_shape_of_the_example() {
     let request = sent(&failed(BODY));
-    assert_eq!((request.method(), request.uri().to_string().as_str()), (&http::Method::POST, "https://leap.example/hear?k=v"));
+    assert_eq!(
+        (request.method(), request.uri().to_string().as_str()),
+        (&http::Method::POST, "https://leap.example/hear?k=v")
+    );
     let expected = concat!(
         r#"{"status":404,"message":"cellId: unknown port","data":{"requestAPI":"/platform/report/chargingMetaInfoList","#,
         r#""requestParam":{"x":"1"},"requestBody":{"cellId":"95","equipmentId":"37","operatorId":"99","#,
@@ -126,8 +136,14 @@ fn a_failure_is_told_in_the_shape_of_the_example() {
     // What was no object is told all the same.
     let request = sent(&super::callbacks::failed("[1"));
     let text = String::from_utf8_lossy(request.body()).into_owned();
-    assert!(text.contains(r#""requestBody":{"chargingMetaInfoId":"f-1"}"#), "{text}");
-    assert!(matches!(heard(Callback::ReportFailed, &request), Ok(Heard::Failed { sample: None, .. })));
+    assert!(
+        text.contains(r#""requestBody":{"chargingMetaInfoId":"f-1"}"#),
+        "{text}"
+    );
+    assert!(matches!(
+        heard(Callback::ReportFailed, &request),
+        Ok(Heard::Failed { sample: None, .. })
+    ));
 }
 
 #[test]
@@ -138,10 +154,29 @@ fn a_flat_notice_is_understood() {
     );
     *request.body_mut() = flat.into_bytes();
     let found = heard(Callback::ReportFailed, &request);
-    assert!(matches!(found, Ok(Heard::Failed { status: 401, count: 1, .. })), "{found:?}");
-    for bad in ["", "[]", "{}", r#"{"status":1,"message":"x","requestBody":{},"requestId":7,"requestFailureCount":1}"#] {
+    assert!(
+        matches!(
+            found,
+            Ok(Heard::Failed {
+                status: 401,
+                count: 1,
+                ..
+            })
+        ),
+        "{found:?}"
+    );
+    for bad in [
+        "",
+        "[]",
+        "{}",
+        r#"{"status":1,"message":"x","requestBody":{},"requestId":7,"requestFailureCount":1}"#,
+    ] {
         *request.body_mut() = bad.as_bytes().to_vec();
-        assert_eq!(heard(Callback::ReportFailed, &request).unwrap_err().status, 400, "{bad}");
+        assert_eq!(
+            heard(Callback::ReportFailed, &request).unwrap_err().status,
+            400,
+            "{bad}"
+        );
     }
 }
 
@@ -207,10 +242,18 @@ fn a_past_sample_is_asked_for_and_told() {
         now: NOW,
     };
     let at = Timestamp::from_seconds(1_646_026_800);
-    let url = |url: &str| callback::past_sample(&called, url, &code("95"), at).map(|request| request.uri().to_string());
+    let url = |url: &str| {
+        callback::past_sample(&called, url, &code("95"), at).map(|request| request.uri().to_string())
+    };
     let asked = "operatorId=99&cellId=95&updateDatetime=2022-02-28%2013%3A40%3A00";
-    assert_eq!(url("https://leap.example/past").unwrap(), format!("https://leap.example/past?{asked}"));
-    assert_eq!(url("https://leap.example/p?a=b").unwrap(), format!("https://leap.example/p?a=b&{asked}"));
+    assert_eq!(
+        url("https://leap.example/past").unwrap(),
+        format!("https://leap.example/past?{asked}")
+    );
+    assert_eq!(
+        url("https://leap.example/p?a=b").unwrap(),
+        format!("https://leap.example/p?a=b&{asked}")
+    );
     assert!(url("no address").is_err());
     let request = callback::past_sample(&called, "https://leap.example/past", &code("95"), at).unwrap();
     assert_eq!(
@@ -244,15 +287,25 @@ fn a_past_sample_is_asked_for_and_told() {
         more: BTreeMap::new(),
     };
     let told = |answer: server::Answer| {
-        let response = http::Response::builder().status(answer.status).body(answer.body).unwrap();
+        let response = http::Response::builder()
+            .status(answer.status)
+            .body(answer.body)
+            .unwrap();
         callback::told(&response, &context)
     };
-    let found = told(callback::past_answer(&context, Some(&sample))).unwrap().unwrap();
+    let found = told(callback::past_answer(&context, Some(&sample)))
+        .unwrap()
+        .unwrap();
     assert_eq!((found.what, found.findings.len()), (sample, 0));
     assert_eq!(told(callback::past_answer(&context, None)), Ok(None));
     let missing = Refusal::new(404, "none");
     assert_eq!(told(server::refused(built_in(), &missing, true)), Ok(None));
-    assert_eq!(told(server::refused(built_in(), &Refusal::ours("x"), false)).unwrap_err().status, 502);
+    assert_eq!(
+        told(server::refused(built_in(), &Refusal::ours("x"), false))
+            .unwrap_err()
+            .status,
+        502
+    );
     assert_eq!(told(server::done(built_in())).unwrap_err().status, 400);
 }
 
@@ -265,12 +318,23 @@ fn taken_is_what_both_say() {
         (200, r#"{"ok":true}"#, Ok(())),
         (200, r#"{"status":200,"message":"m","data":""}"#, Ok(())),
         (200, r#"{"status":"200","message":"m","data":""}"#, Ok(())),
-        (200, r#"{"status":500,"message":"m","data":""}"#, Err("status 500: m")),
+        (
+            200,
+            r#"{"status":500,"message":"m","data":""}"#,
+            Err("status 500: m"),
+        ),
         (302, "", Err("HTTP 302")),
         (404, r#"{"status":200,"message":"m","data":""}"#, Err("HTTP 404")),
     ] {
-        let response = http::Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap();
+        let response = http::Response::builder()
+            .status(status)
+            .body(body.as_bytes().to_vec())
+            .unwrap();
         let expected = expected.map_err(str::to_owned);
-        assert_eq!(callback::taken(built_in(), &response), expected, "{status} {body}");
+        assert_eq!(
+            callback::taken(built_in(), &response),
+            expected,
+            "{status} {body}"
+        );
     }
 }

@@ -53,7 +53,10 @@ const TABLES: [(&str, &str); 12] = [
 ];
 
 fn table_name(listed: &str) -> Option<&'static str> {
-    TABLES.iter().find(|(name, _)| *name == listed).map(|(_, ours)| *ours)
+    TABLES
+        .iter()
+        .find(|(name, _)| *name == listed)
+        .map(|(_, ours)| *ours)
 }
 
 #[test]
@@ -77,13 +80,21 @@ fn fields_are_those_that_are_known() {
         assert!(is_kind, "{object}.{name} is {kind}");
         assert_eq!(field.required, needed == "required", "{object}.{name}");
         assert_eq!(field.unit, unit.trim_matches('-'), "{object}.{name}");
-        assert_eq!((mark(field.mark), field.source.as_str()), (marked, source), "{object}.{name}");
+        assert_eq!(
+            (mark(field.mark), field.source.as_str()),
+            (marked, source),
+            "{object}.{name}"
+        );
         assert_eq!(field.table_name.as_deref(), table_name(table), "{object}.{name}");
     }
     let objects: BTreeSet<_> = known.iter().map(|(object, _)| *object).collect();
     for object in objects {
         for field in &form(object).fields {
-            assert!(known.contains(&(object, field.name.as_str())), "{object}.{}", field.name);
+            assert!(
+                known.contains(&(object, field.name.as_str())),
+                "{object}.{}",
+                field.name
+            );
         }
     }
 }
@@ -113,8 +124,16 @@ fn tables_are_those_that_are_known() {
         };
         counts[nth] += 1;
         let table = &definition.tables[TABLES[nth].1];
-        assert_eq!(table.text(value.parse().unwrap()), Some(meaning), "{listed} {value}");
-        assert_eq!((mark(table.mark), table.source.as_str()), (marked, source), "{listed}");
+        assert_eq!(
+            table.text(value.parse().unwrap()),
+            Some(meaning),
+            "{listed} {value}"
+        );
+        assert_eq!(
+            (mark(table.mark), table.source.as_str()),
+            (marked, source),
+            "{listed}"
+        );
     }
     for ((_, ours), count) in TABLES.iter().zip(counts) {
         let allowed = definition.tables[*ours].allowed();
@@ -139,7 +158,11 @@ fn endpoints_are_those_that_are_known() {
         assert_eq!(definition.place(endpoint), Some((&method, path.to_owned())));
         let place = definition.places.iter().find(|place| place.endpoint == endpoint);
         let place = place.unwrap();
-        assert_eq!((mark(place.mark), place.source.as_str()), (marked, source), "{id}");
+        assert_eq!(
+            (mark(place.mark), place.source.as_str()),
+            (marked, source),
+            "{id}"
+        );
         known.push(endpoint);
     }
     assert_eq!(known.len(), 24);
@@ -147,8 +170,18 @@ fn endpoints_are_those_that_are_known() {
     assert_eq!(definition.places.len(), 25);
     let status = |method: http::Method, path: &str| definition.endpoint(&method, path).unwrap_err().status;
     assert_eq!(status(http::Method::PATCH, "/platform/management/cell"), 405);
-    assert_eq!(status(http::Method::GET, "/platform/report/chargingMetaInfo"), 405);
-    for nowhere in ["", "/", "/platform", "/platform/management/cell/", "/management/cell", "/platform/management/Cell"] {
+    assert_eq!(
+        status(http::Method::GET, "/platform/report/chargingMetaInfo"),
+        405
+    );
+    for nowhere in [
+        "",
+        "/",
+        "/platform",
+        "/platform/management/cell/",
+        "/management/cell",
+        "/platform/management/Cell",
+    ] {
         assert_eq!(status(http::Method::POST, nowhere), 404, "{nowhere}");
     }
 }
@@ -157,16 +190,28 @@ fn endpoints_are_those_that_are_known() {
 fn the_rest_is_what_is_known() {
     let definition = built_in();
     for row in rows("envelope") {
-        let field = definition.envelope.fields.iter().find(|field| field.name == row[1]).unwrap();
+        let field = definition
+            .envelope
+            .fields
+            .iter()
+            .find(|field| field.name == row[1])
+            .unwrap();
         assert_eq!(field.required, row[3] == "required", "{row:?}");
-        assert_eq!((mark(field.mark), field.source.as_str()), (row[4], row[5]), "{row:?}");
+        assert_eq!(
+            (mark(field.mark), field.source.as_str()),
+            (row[4], row[5]),
+            "{row:?}"
+        );
     }
     let names = &definition.headers;
     let headers = [&names.datetime, &names.operator, &names.token, &names.signature];
     let rows_of_headers = rows("header");
     assert_eq!(headers.len(), rows_of_headers.len());
     for (header, row) in headers.iter().zip(rows_of_headers) {
-        assert_eq!((header.name.as_str(), mark(header.mark), header.source.as_str()), (row[1], row[2], row[3]));
+        assert_eq!(
+            (header.name.as_str(), mark(header.mark), header.source.as_str()),
+            (row[1], row[2], row[3])
+        );
     }
     let limits = &definition.limits;
     for row in rows("limit") {
@@ -195,7 +240,11 @@ fn faults_are_as_bad_as_their_codes() {
         (1_003, RiskLevel::Low, false),
         (9_999, RiskLevel::Low, false),
     ] {
-        assert_eq!((definition.severity(code), definition.is_offline(code)), (level, is_offline), "{code}");
+        assert_eq!(
+            (definition.severity(code), definition.is_offline(code)),
+            (level, is_offline),
+            "{code}"
+        );
     }
     assert_eq!(definition.level("high"), Some(RiskLevel::High));
     assert_eq!(definition.level("危险"), None);
@@ -239,16 +288,46 @@ fn mistakes_in_a_definition_are_named() {
     for (text, says) in [
         ("x", "key"),
         ("colour = 1", "colour"),
-        ("[forms]\nsample = [{ is = \"port\", omit = true }]", "sample: `port`"),
-        ("[forms]\nsample = [{ is = \"port\", required = false }]", "sample: `port`"),
-        ("[forms]\nsample = [{ is = \"soc\", name = \"power\" }]", "sample.power: a name is there twice"),
-        ("[forms]\nsample = [{ is = \"soc\", from = \"low\" }]", "sample.soc: `low`"),
-        ("[forms]\nsample = [{ is = \"soc\", kind = \"code\" }]", "sample.soc: a code without a table"),
-        ("[forms]\nport = [{ is = \"type\", table = \"kinds\" }]", "port.cellType: no table `kinds`"),
-        ("[forms]\nport = [{ is = \"id\", not_before = \"end\" }]", "port.end: no such field"),
-        ("[tables.door.values]\nopen = \"x\"", "tables.door: `open` is no integer"),
-        ("[endpoints]\nplatform = [{ id = \"cell.create\", path = \"/management/station\" }]", "is there twice"),
-        ("[endpoints]\nplatform = [{ id = \"cell.paint\", method = \"GET\", path = \"/p\", mark = \"derived\", source = \"OWN\" }]", "cell.paint"),
+        (
+            "[forms]\nsample = [{ is = \"port\", omit = true }]",
+            "sample: `port`",
+        ),
+        (
+            "[forms]\nsample = [{ is = \"port\", required = false }]",
+            "sample: `port`",
+        ),
+        (
+            "[forms]\nsample = [{ is = \"soc\", name = \"power\" }]",
+            "sample.power: a name is there twice",
+        ),
+        (
+            "[forms]\nsample = [{ is = \"soc\", from = \"low\" }]",
+            "sample.soc: `low`",
+        ),
+        (
+            "[forms]\nsample = [{ is = \"soc\", kind = \"code\" }]",
+            "sample.soc: a code without a table",
+        ),
+        (
+            "[forms]\nport = [{ is = \"type\", table = \"kinds\" }]",
+            "port.cellType: no table `kinds`",
+        ),
+        (
+            "[forms]\nport = [{ is = \"id\", not_before = \"end\" }]",
+            "port.end: no such field",
+        ),
+        (
+            "[tables.door.values]\nopen = \"x\"",
+            "tables.door: `open` is no integer",
+        ),
+        (
+            "[endpoints]\nplatform = [{ id = \"cell.create\", path = \"/management/station\" }]",
+            "is there twice",
+        ),
+        (
+            "[endpoints]\nplatform = [{ id = \"cell.paint\", method = \"GET\", path = \"/p\", mark = \"derived\", source = \"OWN\" }]",
+            "cell.paint",
+        ),
     ] {
         let error = Definition::parse(text).unwrap_err().to_string();
         assert!(error.contains(says), "{text}: {error}");

@@ -23,7 +23,11 @@ struct Transcript {
 }
 
 fn transcript(text: &str) -> Transcript {
-    let sent: Vec<_> = text.lines().filter_map(|line| line.strip_prefix('>')).map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    let sent: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix('>'))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect();
     let told: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("< ")).collect();
     let (method, target) = sent[0].split_once(' ').unwrap();
     let end = sent.iter().position(|line| line.is_empty()).unwrap();
@@ -50,7 +54,10 @@ fn answer(call: &Transcript) -> Result<Answer, Refusal> {
     let endpoint = Endpoint::of(&call.method, path)?;
     let headers = Headers::read(definition, endpoint, &call.headers, query)?;
     headers.check_clock(definition, NOW, &shanghai(), Millis(300_000))?;
-    let is_token = headers.token.as_deref().is_none_or(|token| token == "thisisantoken");
+    let is_token = headers
+        .token
+        .as_deref()
+        .is_none_or(|token| token == "thisisantoken");
     if !is_token || !headers.are_signed_by(definition, Digest::Sha256, &secret()) {
         return Err(Refusal::permission(definition, "wrong signature or token"));
     }
@@ -62,35 +69,44 @@ fn answer(call: &Transcript) -> Result<Answer, Refusal> {
         now: NOW,
         person_key: &secret(),
     };
-    Ok(match request::read(endpoint, query, call.body.as_bytes(), &context)? {
-        Asked::Token => server::token(definition, "thisisantoken"),
-        Asked::Page { slice, .. } => {
-            let page = Page {
-                slice,
-                total: 0,
-                list: &[],
-            };
-            server::entities(definition, &operator.id, page)
-        }
-        Asked::ReportList(entries) => {
-            let of = entries.len();
-            let refused: Vec<_> = entries.into_iter().filter_map(Result::err).collect();
-            server::list(definition, of, &refused, false)
-        }
-        _ => server::done(definition),
-    })
+    let asked = request::read(endpoint, query, call.body.as_bytes(), &context)?;
+    if asked == Asked::Token {
+        return Ok(server::token(definition, "thisisantoken"));
+    }
+    if let Asked::Page { slice, .. } = asked {
+        let page = Page {
+            slice,
+            total: 0,
+            list: &[],
+        };
+        return Ok(server::entities(definition, &operator.id, page));
+    }
+    if let Asked::ReportList(entries) = asked {
+        let of = entries.len();
+        let refused: Vec<_> = entries.into_iter().filter_map(Result::err).collect();
+        return Ok(server::list(definition, of, &refused, false));
+    }
+    Ok(server::done(definition))
 }
 
 #[test]
 fn calls_are_answered_as_written_down() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/supervision/transcripts");
-    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     names.sort();
     assert!(names.len() >= 22);
     for name in names {
         let call = transcript(&fs::read_to_string(&name).unwrap());
         let found = answer(&call).unwrap_or_else(|refusal| server::refused(built_in(), &refusal, false));
         let body = String::from_utf8(found.body).unwrap();
-        assert_eq!((body, found.status), (call.answer, call.status), "{}", name.display());
+        assert_eq!(
+            (body, found.status),
+            (call.answer, call.status),
+            "{}",
+            name.display()
+        );
     }
 }

@@ -26,7 +26,12 @@ fn map(headers: &[(&str, &[u8])]) -> HeaderMap {
 }
 
 /// What is wrong with a call, or whether its signature holds.
-fn judged(endpoint: Endpoint, headers: &HeaderMap, query: &str, now: Timestamp) -> Result<bool, (u16, String)> {
+fn judged(
+    endpoint: Endpoint,
+    headers: &HeaderMap,
+    query: &str,
+    now: Timestamp,
+) -> Result<bool, (u16, String)> {
     let definition = built_in();
     let judge = || {
         let read = Headers::read(definition, endpoint, headers, query)?;
@@ -49,11 +54,17 @@ fn with(name: &str, value: &[u8]) -> Result<bool, (u16, String)> {
 fn the_printed_call_is_believed() {
     assert_eq!(call(&CALL), Ok(true));
     let lower = CALL.map(|(name, value)| (name.to_lowercase(), value));
-    let lower: Vec<_> = lower.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let lower: Vec<_> = lower
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
     assert_eq!(call(&lower), Ok(true));
     assert_eq!(with("Token", b"anothertoken"), Ok(false));
     assert_eq!(with("OperatorId", b"another"), Ok(false));
-    assert_eq!(with("Signature", b"rwZbXs6A6nDXqADUk9t9dhAmBADRxgla59Ppu49dz+A="), Ok(false));
+    assert_eq!(
+        with("Signature", b"rwZbXs6A6nDXqADUk9t9dhAmBADRxgla59Ppu49dz+A="),
+        Ok(false)
+    );
 }
 
 #[test]
@@ -64,9 +75,19 @@ fn headers_that_are_none_are_refused() {
         let twice: Vec<_> = CALL.into_iter().chain([(name, &b"x"[..])]).collect();
         for (headers, says) in [(without, "required"), (twice, "twice")] {
             let (status, message) = call(&headers).unwrap_err();
-            assert!(status == 400 && message.contains(name) && message.contains(says), "{message}");
+            assert!(
+                status == 400 && message.contains(name) && message.contains(says),
+                "{message}"
+            );
         }
-        for value in [&b""[..], b" ", "平台分发的 token".as_bytes(), b"\xff\xfe", b"a\tb", long.as_bytes()] {
+        for value in [
+            &b""[..],
+            b" ",
+            "平台分发的 token".as_bytes(),
+            b"\xff\xfe",
+            b"a\tb",
+            long.as_bytes(),
+        ] {
             let (status, message) = with(name, value).unwrap_err();
             assert!(status == 400 && message.contains(name), "{name}: {message}");
         }
@@ -83,23 +104,37 @@ fn headers_that_are_none_are_refused() {
 
 #[test]
 fn clocks_may_be_five_minutes_off() {
-    for (off_s, is_fine) in [(0, true), (300, true), (-300, true), (301, false), (-301, false), (86_400, false)] {
+    for (off_s, is_fine) in [
+        (0, true),
+        (300, true),
+        (-300, true),
+        (301, false),
+        (-301, false),
+        (86_400, false),
+    ] {
         let now = NOW + Millis::from_seconds(off_s);
         let found = judged(Endpoint::Report, &map(&CALL), "", now);
         if is_fine {
             assert_eq!(found, Ok(true), "{off_s}");
         } else {
             let (status, message) = found.unwrap_err();
-            assert!(status == 401 && message.starts_with("权限错误"), "{off_s}: {message}");
+            assert!(
+                status == 401 && message.starts_with("权限错误"),
+                "{off_s}: {message}"
+            );
         }
     }
     // Half a second is no second.
-    assert_eq!(judged(Endpoint::Report, &map(&CALL), "", NOW + Millis(300_999)), Ok(true));
+    assert_eq!(
+        judged(Endpoint::Report, &map(&CALL), "", NOW + Millis(300_999)),
+        Ok(true)
+    );
 }
 
 #[test]
 fn hours_without_a_zero_are_verified_as_they_were_sent() {
-    let text = super::super::sign::string_to_sign("2022-02-28 9:05:04", "thisisanoperatorid", Some("thisisantoken"));
+    let text =
+        super::super::sign::string_to_sign("2022-02-28 9:05:04", "thisisanoperatorid", Some("thisisantoken"));
     let signature = super::super::sign::signature(Digest::Sha256, &Secret::new(SECRET), &text);
     let headers = [
         ("Datetime", &b"2022-02-28 9:05:04"[..]),
@@ -118,16 +153,25 @@ fn a_log_in_has_two_lines_and_may_stand_in_the_query() {
     let login = |headers: &[(&str, &[u8])], query: &str| judged(Endpoint::Token, &map(headers), query, NOW);
     assert_eq!(login(&headers, ""), Ok(true));
     // A token is no part of it, whoever sends one.
-    assert_eq!(login(&[headers[0], headers[1], headers[2], CALL[2]], ""), Ok(true));
+    assert_eq!(
+        login(&[headers[0], headers[1], headers[2], CALL[2]], ""),
+        Ok(true)
+    );
     let query = format!(
         "Datetime=2022-02-28%2013:45:04&OperatorId=thisisanoperatorid&Signature={}",
         crate::query::encode(SIGNATURE)
     );
     assert_eq!(login(&[], &query), Ok(true));
-    assert_eq!(login(&[], &query.to_lowercase().replace(&SIGNATURE.to_lowercase(), "x")).ok(), Some(false));
+    assert_eq!(
+        login(&[], &query.to_lowercase().replace(&SIGNATURE.to_lowercase(), "x")).ok(),
+        Some(false)
+    );
     assert_eq!(login(&headers[..2], &query), Ok(true));
     assert_eq!(login(&[], "Datetime=2022-02-28+13:45:04").unwrap_err().0, 400);
     assert_eq!(login(&[], &format!("{query}&operatorid=x")).unwrap_err().0, 400);
     // Of any other call the query says nothing.
-    assert_eq!(judged(Endpoint::Report, &map(&[]), &query, NOW).unwrap_err().0, 400);
+    assert_eq!(
+        judged(Endpoint::Report, &map(&[]), &query, NOW).unwrap_err().0,
+        400
+    );
 }

@@ -73,7 +73,10 @@ fn the_printed_example_is_kept_as_it_is() {
     assert_eq!(told.body, SEED);
     // What is told of it again is what was sent.
     let back = map::entity_json(built_in(), &operator("99").id, entity, true);
-    assert_eq!(serde_json::from_str::<Json>(&back).unwrap(), serde_json::from_str::<Json>(SEED).unwrap());
+    assert_eq!(
+        serde_json::from_str::<Json>(&back).unwrap(),
+        serde_json::from_str::<Json>(SEED).unwrap()
+    );
 }
 
 #[test]
@@ -94,7 +97,11 @@ fn the_printed_example_is_refused_when_told_to_be_strict() {
 fn every_member_that_is_needed_is_missed() {
     let definition = built_in();
     let forms = [
-        (PORT, &definition.port, serde_json::from_str::<Json>(SEED).unwrap()),
+        (
+            PORT,
+            &definition.port,
+            serde_json::from_str::<Json>(SEED).unwrap(),
+        ),
         (Endpoint::Report, &definition.sample, sample()),
         (Endpoint::Record, &definition.record, record()),
     ];
@@ -102,7 +109,10 @@ fn every_member_that_is_needed_is_missed() {
         assert!(read(&operator("99"), endpoint, "", &whole.to_string()).is_ok());
         for field in &form.fields {
             let name = field.name.as_str();
-            let bodies = [without(whole.clone(), name), changed(whole.clone(), name, Json::Null)];
+            let bodies = [
+                without(whole.clone(), name),
+                changed(whole.clone(), name, Json::Null),
+            ];
             for body in bodies {
                 let found = refused(&operator("99"), endpoint, "", &body);
                 if field.required {
@@ -133,15 +143,36 @@ fn mistyped_members_are_refused_by_name() {
                     | super::super::definition::Kind::Code
             );
             let wrong = if is_text {
-                vec![json!(95), json!(true), json!({}), json!(["95"]), json!(long), json!("a\u{0}b")]
+                vec![
+                    json!(95),
+                    json!(true),
+                    json!({}),
+                    json!(["95"]),
+                    json!(long),
+                    json!("a\u{0}b"),
+                ]
             } else {
-                vec![json!("x"), json!(""), json!(" 5"), json!("5 "), json!("5,0"), json!(true), json!({}), json!([5])]
+                vec![
+                    json!("x"),
+                    json!(""),
+                    json!(" 5"),
+                    json!("5 "),
+                    json!("5,0"),
+                    json!(true),
+                    json!({}),
+                    json!([5]),
+                ]
             };
             for value in wrong {
                 let body = changed(whole.clone(), &field.name, value.clone());
                 let (status, message) = refused(&operator("99"), endpoint, "", &body);
                 let is_foreign = field.is == "operator" && value.is_string();
-                assert_eq!(status, if is_foreign { 403 } else { 400 }, "{}: {value}: {message}", field.name);
+                assert_eq!(
+                    status,
+                    if is_foreign { 403 } else { 400 },
+                    "{}: {value}: {message}",
+                    field.name
+                );
                 assert!(message.starts_with(&format!("{}: ", field.name)), "{message}");
             }
         }
@@ -156,7 +187,12 @@ fn mistyped_members_are_refused_by_name() {
         ("cellId", json!("充电口")),
         ("voltage", json!(1e300)),
     ] {
-        let (status, message) = refused(&operator("99"), Endpoint::Report, "", &changed(sample(), name, value));
+        let (status, message) = refused(
+            &operator("99"),
+            Endpoint::Report,
+            "",
+            &changed(sample(), name, value),
+        );
         assert!(status == 400 && message.starts_with(name), "{name}: {message}");
     }
 }
@@ -175,10 +211,19 @@ fn a_sample_says_what_it_says() {
     let decimal = |text: &str| Some(text.parse::<Decimal>().unwrap());
     assert_eq!((sample.port.as_str(), sample.equipment.as_str()), ("95", "37"));
     assert_eq!(sample.at, Timestamp::from_seconds(1_646_026_800));
-    assert_eq!((sample.state, sample.error, sample.door), (PortState::Charging, None, Some(10)));
-    assert_eq!((sample.voltage, sample.current), (decimal("220.5"), decimal("1.25")));
+    assert_eq!(
+        (sample.state, sample.error, sample.door),
+        (PortState::Charging, None, Some(10))
+    );
+    assert_eq!(
+        (sample.voltage, sample.current),
+        (decimal("220.5"), decimal("1.25"))
+    );
     assert_eq!((sample.power, sample.energy), (decimal("0.275"), decimal("0.5")));
-    assert_eq!((sample.temperature, sample.soc), (decimal("-3.5"), decimal("81.5")));
+    assert_eq!(
+        (sample.temperature, sample.soc),
+        (decimal("-3.5"), decimal("81.5"))
+    );
     assert_eq!((sample.duration_s, sample.smoke), (Some(600), Some(2)));
     let more = [("battery", "2"), ("battery_id", "\"B7\"")];
     let more = more.map(|(name, json)| (name.to_owned(), json.to_owned()));
@@ -207,17 +252,30 @@ fn odd_samples_are_kept_with_what_is_odd() {
     assert_eq!(told.what.state, PortState::Other(7));
     assert_eq!((told.what.error, told.what.door), (Some(2_999), Some(11)));
     assert_eq!(told.what.temperature, Some(Decimal(21_123_457)));
-    assert_eq!(told.what.more.get("humidity").map(String::as_str), Some("{\"rh\":[1,2]}"));
+    assert_eq!(
+        told.what.more.get("humidity").map(String::as_str),
+        Some("{\"rh\":[1,2]}")
+    );
     assert!(!told.what.more.contains_key("note"));
     assert_eq!(
         kinds(&told.findings),
         [
-            (FindingKind::OddTime, "at", "2022-02-28 9:38:00", "yyyy-MM-dd HH:mm:ss"),
+            (
+                FindingKind::OddTime,
+                "at",
+                "2022-02-28 9:38:00",
+                "yyyy-MM-dd HH:mm:ss"
+            ),
             (FindingKind::NumberAsText, "state", "7", "an integer"),
             (FindingKind::OutOfTable, "state", "7", "1, 2, 3, 4, 5, 255"),
             (FindingKind::NumberAsText, "voltage", "220.50", "a number"),
             (FindingKind::TooPrecise, "power", "0.27512", "3 decimal places"),
-            (FindingKind::TooPrecise, "temperature", "21.123456789", "1 decimal places"),
+            (
+                FindingKind::TooPrecise,
+                "temperature",
+                "21.123456789",
+                "1 decimal places"
+            ),
             (FindingKind::Implausible, "soc", "101", "0 to 100"),
             (FindingKind::OutOfTable, "door", "11", "10, 50"),
         ]
@@ -228,14 +286,20 @@ fn odd_samples_are_kept_with_what_is_odd() {
 fn a_port_off_the_network_is_a_fault() {
     let off = serde_json::from_str::<Json>(&changed(sample(), "cellStatus", json!(0))).unwrap();
     let found = told(&off);
-    assert_eq!((found.what.state, found.what.error), (PortState::Fault, Some(1_017)));
+    assert_eq!(
+        (found.what.state, found.what.error),
+        (PortState::Fault, Some(1_017))
+    );
     assert_eq!(found.findings.len(), 1);
     let strict = Operator {
         strict: true,
         ..operator("99")
     };
     let refusal = read(&strict, Endpoint::Report, "", &off.to_string()).unwrap_err();
-    assert_eq!(refusal.message, "cellStatus: 0: expected one of 1, 2, 3, 4, 5, 255");
+    assert_eq!(
+        refusal.message,
+        "cellStatus: 0: expected one of 1, 2, 3, 4, 5, 255"
+    );
 }
 
 #[test]
@@ -291,7 +355,10 @@ fn what_is_no_sensible_json_is_refused() {
         (SEED.replacen('}', "", 1), "no JSON"),
         (format!("{SEED}x"), "no JSON"),
         (SEED.replacen("\"cellType\"", "cellType", 1), "no JSON"),
-        (SEED.replacen("\"95\"", "\"95\", \"cellId\": \"96\"", 1), "cellId: is there twice"),
+        (
+            SEED.replacen("\"95\"", "\"95\", \"cellId\": \"96\"", 1),
+            "cellId: is there twice",
+        ),
         (member("1, \"x\": 2"), "x: is there twice"),
         (member(&deep(33)), "x: nested deeper than 32"),
         (member(&deep(100_000)), "x: longer than"),
@@ -299,7 +366,10 @@ fn what_is_no_sensible_json_is_refused() {
         (format!("{{\"x\":{}", "[".repeat(100_000)), "no JSON"),
         (member(&format!("\"{}\"", "x".repeat(5_000))), "x: longer than"),
         (SEED.replacen("29", "NaN", 1), "no JSON"),
-        (SEED.replacen("29", "1e99", 1), "ratedVoltageUpperLimit: 1e99: expected a number"),
+        (
+            SEED.replacen("29", "1e99", 1),
+            "ratedVoltageUpperLimit: 1e99: expected a number",
+        ),
         (SEED.replacen("29", "029", 1), "no JSON"),
         (SEED.replacen("\"95\"", "\"\\ud800\"", 1), "cellId: "),
     ] {
@@ -309,7 +379,11 @@ fn what_is_no_sensible_json_is_refused() {
     }
     let many: Vec<_> = (0..65).map(|n| format!("\"x{n}\":1")).collect();
     let many = SEED.replacen('{', &format!("{{{},", many.join(",")), 1);
-    assert!(refused(&operator("99"), PORT, "", &many).1.contains("too many members"));
+    assert!(
+        refused(&operator("99"), PORT, "", &many)
+            .1
+            .contains("too many members")
+    );
     assert_eq!(reader::body_text(b"{\"a\":\"\xff\"}").unwrap_err().status, 400);
     // As deep as is allowed is kept.
     assert_eq!(refused(&operator("99"), PORT, "", &member(&deep(32))).0, 200);
@@ -353,9 +427,14 @@ fn what_excludes_each_other_is_refused() {
 
 #[test]
 fn a_change_says_only_what_changes() {
-    let body = json!({"cellId": "95", "operatorId": "99", "ratedPower": 7, "cellType": null, "equipmentId": null});
-    let Ok(Asked::Modify(told)) = read(&operator("99"), Endpoint::Modify(EntityKind::Port), "", &body.to_string())
-    else {
+    let body =
+        json!({"cellId": "95", "operatorId": "99", "ratedPower": 7, "cellType": null, "equipmentId": null});
+    let Ok(Asked::Modify(told)) = read(
+        &operator("99"),
+        Endpoint::Modify(EntityKind::Port),
+        "",
+        &body.to_string(),
+    ) else {
         panic!("refused");
     };
     assert_eq!(told.what.parent, None);
@@ -366,7 +445,12 @@ fn a_change_says_only_what_changes() {
         (json!({"cellId": "95"}), "operatorId: is required"),
         (json!({"cellId": null, "operatorId": "99"}), "cellId: is required"),
     ] {
-        let found = refused(&operator("99"), Endpoint::Modify(EntityKind::Port), "", &body.to_string());
+        let found = refused(
+            &operator("99"),
+            Endpoint::Modify(EntityKind::Port),
+            "",
+            &body.to_string(),
+        );
         assert_eq!(found, (400, says.to_owned()));
     }
 }
@@ -397,7 +481,10 @@ fn who_charged_is_a_digest() {
     alias["endDatetime"] = end;
     assert_eq!(person(&alias.to_string()), one);
     let back = map::record_json(built_in(), &operator("99").id, &one, true, &shanghai());
-    assert!(!back.contains("phoneNum") && back.contains("\"endDateTime\":\"2022-02-28 13:44:00\""), "{back}");
+    assert!(
+        !back.contains("phoneNum") && back.contains("\"endDateTime\":\"2022-02-28 13:44:00\""),
+        "{back}"
+    );
 }
 
 #[test]
@@ -409,7 +496,10 @@ fn entries_of_a_list_stand_for_themselves() {
         panic!("refused");
     };
     assert_eq!(entries.len(), 5);
-    let refused: Vec<_> = entries.iter().filter_map(|entry| entry.as_ref().err().cloned()).collect();
+    let refused: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| entry.as_ref().err().cloned())
+        .collect();
     let row = |entry: &Refused| (entry.index, entry.port.clone(), entry.refusal.status);
     let port = Some("95".to_owned());
     assert_eq!(
@@ -443,24 +533,34 @@ fn lists_have_an_end() {
     ] {
         let status = |body: &str| refused(&operator("99"), endpoint, "", body);
         assert_eq!(status(&list(&entry, most)).0, 200);
-        assert_eq!(status(&list(&entry, most + 1)), (413, format!("a list holds at most {most}")));
+        assert_eq!(
+            status(&list(&entry, most + 1)),
+            (413, format!("a list holds at most {most}"))
+        );
         assert_eq!(status(&list(&json!(1), 1_000)).0, 413);
         assert_eq!(status("[]").0, 400);
         assert_eq!(status(&entry.to_string()).0, 400);
         assert_eq!(status("[1,").0, 400);
         assert_eq!(status("[1]x").0, 400);
     }
-    assert_eq!(refused(&operator("99"), Endpoint::Report, "", &list(&sample(), 1)).0, 400);
+    assert_eq!(
+        refused(&operator("99"), Endpoint::Report, "", &list(&sample(), 1)).0,
+        400
+    );
 }
 
 #[test]
 fn a_repair_names_its_failure() {
     let body = changed(sample(), "chargingMetaInfoId", json!("f-1"));
-    let Ok(Asked::ReportAgain { failed, told }) = read(&operator("99"), Endpoint::ReportAgain, "", &body) else {
+    let Ok(Asked::ReportAgain { failed, told }) = read(&operator("99"), Endpoint::ReportAgain, "", &body)
+    else {
         panic!("refused");
     };
     assert_eq!((failed.as_str(), told.what.port.as_str()), ("f-1", "95"));
-    for body in [sample().to_string(), changed(sample(), "chargingMetaInfoId", json!(""))] {
+    for body in [
+        sample().to_string(),
+        changed(sample(), "chargingMetaInfoId", json!("")),
+    ] {
         let found = refused(&operator("99"), Endpoint::ReportAgain, "", &body);
         assert_eq!(found, (400, "chargingMetaInfoId: is required".to_owned()));
     }
@@ -478,18 +578,49 @@ fn what_stands_in_queries() {
     });
     let own = operator("99");
     assert_eq!(read(&own, remove, "cellId=95&operatorId=99", ""), removed);
-    assert_eq!(read(&own, remove, "", r#"{"cellId":"95","operatorId":"99"}"#), removed);
-    assert_eq!(read(&own, remove, "operatorId=99", r#"{"cellId":"95","operatorId":"99"}"#), removed);
+    assert_eq!(
+        read(&own, remove, "", r#"{"cellId":"95","operatorId":"99"}"#),
+        removed
+    );
+    assert_eq!(
+        read(
+            &own,
+            remove,
+            "operatorId=99",
+            r#"{"cellId":"95","operatorId":"99"}"#
+        ),
+        removed
+    );
     for (query, body, status, says) in [
         ("operatorId=99", "", 400, "cellId: is required"),
         ("cellId=95", "", 400, "operatorId: is required"),
         ("cellId=95&operatorId=98", "", 403, "operatorId: "),
-        ("cellId=95&cellId=96&operatorId=99", "", 400, "cellId: is there twice"),
+        (
+            "cellId=95&cellId=96&operatorId=99",
+            "",
+            400,
+            "cellId: is there twice",
+        ),
         ("cellId=&operatorId=99", "", 400, "cellId: is required"),
         ("cellId=%E5%85%85&operatorId=99", "", 400, "cellId: expected"),
-        ("operatorId=99", r#"{"cellId":95}"#, 400, "cellId: 95: expected a text"),
-        ("operatorId=99", r#"{"cellId":"95","operatorId":"98"}"#, 403, "operatorId: "),
-        ("cellId=95&operatorId=99", r#"{"cellId":"96"}"#, 400, "cellId: is another one"),
+        (
+            "operatorId=99",
+            r#"{"cellId":95}"#,
+            400,
+            "cellId: 95: expected a text",
+        ),
+        (
+            "operatorId=99",
+            r#"{"cellId":"95","operatorId":"98"}"#,
+            403,
+            "operatorId: ",
+        ),
+        (
+            "cellId=95&operatorId=99",
+            r#"{"cellId":"96"}"#,
+            400,
+            "cellId: is another one",
+        ),
         ("operatorId=99", "x", 400, "no JSON"),
     ] {
         let found = refused(&own, remove, query, body);
@@ -522,7 +653,11 @@ fn what_stands_in_queries() {
     assert_eq!(port.as_ref().map(Code::as_str), Some("95"));
     assert_eq!((from, to), (Some(Timestamp::from_seconds(1_645_977_600)), None));
     let bad = format!("{query}&startTo=yesterday");
-    assert!(refused(&own, Endpoint::RecordPage, &bad, "").1.starts_with("startTo"));
+    assert!(
+        refused(&own, Endpoint::RecordPage, &bad, "")
+            .1
+            .starts_with("startTo")
+    );
 }
 
 #[test]
@@ -538,11 +673,19 @@ fn addresses_are_absolute_and_safe() {
     };
     let own = operator("99");
     for (who, sent, expected) in [
-        (&own, "https://leap.example/risk?x=1", Some("https://leap.example/risk?x=1")),
+        (
+            &own,
+            "https://leap.example/risk?x=1",
+            Some("https://leap.example/risk?x=1"),
+        ),
         (&own, "leap.example/risk", Some("https://leap.example/risk")),
         (&strict, "leap.example/risk", None),
         (&own, "http://leap.example/", None),
-        (&local, "http://10.0.0.7:8080/risk", Some("http://10.0.0.7:8080/risk")),
+        (
+            &local,
+            "http://10.0.0.7:8080/risk",
+            Some("http://10.0.0.7:8080/risk"),
+        ),
         (&local, "ftp://leap.example/", None),
         (&own, "https://user:pw@leap.example/", None),
         (&own, "https://leap.example/#x", None),
@@ -572,7 +715,10 @@ fn addresses_are_absolute_and_safe() {
             callback: Callback::Risk
         })
     );
-    assert_eq!(refused(&own, Endpoint::ClearAddress(Callback::Risk), "operatorId=1", "").0, 403);
+    assert_eq!(
+        refused(&own, Endpoint::ClearAddress(Callback::Risk), "operatorId=1", "").0,
+        403
+    );
 }
 
 #[test]
@@ -581,16 +727,25 @@ fn answers_are_those_of_the_page() {
     let text = |answer: server::Answer| (answer.status, String::from_utf8(answer.body).unwrap());
     assert_eq!(
         text(server::done(definition)),
-        (200, r#"{"status":200,"message":"请求成功!","data":"提交成功!"}"#.to_owned())
+        (
+            200,
+            r#"{"status":200,"message":"请求成功!","data":"提交成功!"}"#.to_owned()
+        )
     );
     assert_eq!(
         text(server::token(definition, "t")),
-        (200, r#"{"status":200,"message":"请求成功!","data":"t"}"#.to_owned())
+        (
+            200,
+            r#"{"status":200,"message":"请求成功!","data":"t"}"#.to_owned()
+        )
     );
     let mut refusal = Refusal::field("a\n\"b", "is required");
     refusal.more = vec!["c: is required".to_owned()];
     let body = r#"{"status":400,"message":"a\"b: is required","data":"c: is required"}"#.to_owned();
-    assert_eq!(text(server::refused(definition, &refusal, false)), (400, body.clone()));
+    assert_eq!(
+        text(server::refused(definition, &refusal, false)),
+        (400, body.clone())
+    );
     assert_eq!(text(server::refused(definition, &refusal, true)), (200, body));
     let slow = server::refused(definition, &Refusal::slow_down(7), false);
     assert_eq!((slow.status, slow.retry_after_s), (429, Some(7)));
@@ -629,10 +784,14 @@ fn a_platform_of_other_names_is_read_by_its_own() {
         let value = members.remove(from).unwrap();
         members.insert(to.to_owned(), value);
     }
-    let Ok(Asked::Report(told)) = read_by(&twin, &operator("99"), Endpoint::Report, "", &object.to_string()) else {
+    let Ok(Asked::Report(told)) = read_by(&twin, &operator("99"), Endpoint::Report, "", &object.to_string())
+    else {
         panic!("refused");
     };
     assert_eq!(told.what, super::reading::told(&sample()).what);
     let back = map::sample_json(&twin, &operator("99").id, &told.what, None, &shanghai());
-    assert!(back.contains("\"socketId\":\"95\"") && back.contains("\"activePower\":0.275"), "{back}");
+    assert!(
+        back.contains("\"socketId\":\"95\"") && back.contains("\"activePower\":0.275"),
+        "{back}"
+    );
 }

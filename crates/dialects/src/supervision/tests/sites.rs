@@ -21,9 +21,9 @@ use model::vendor::Keys;
 use model::view::{CycleView, DeviceView, EvseView, Flow, Overdraft, SiteView};
 
 use super::super::definition::built_in;
+use super::super::map;
 use super::super::request::{Asked, Endpoint};
 use super::super::site::{self, Profile, gcj02};
-use super::super::map;
 use super::{NOW, operator, read, shanghai};
 
 fn evse() -> Evse {
@@ -106,7 +106,10 @@ fn a_site_is_what_a_strict_platform_takes() {
         ..operator("99")
     };
     let entities = site::entities(&home(), &profile());
-    let kinds: Vec<_> = entities.iter().map(|entity| (entity.kind, entity.id.as_str())).collect();
+    let kinds: Vec<_> = entities
+        .iter()
+        .map(|entity| (entity.kind, entity.id.as_str()))
+        .collect();
     assert_eq!(
         kinds,
         [
@@ -129,7 +132,12 @@ fn a_site_is_what_a_strict_platform_takes() {
         position: None,
         ..home()
     };
-    let json = map::entity_json(built_in(), &strict.id, &site::entities(&nowhere, &profile())[0], false);
+    let json = map::entity_json(
+        built_in(),
+        &strict.id,
+        &site::entities(&nowhere, &profile())[0],
+        false,
+    );
     let refusal = read(&strict, Endpoint::Register(EntityKind::Station), "", &json).unwrap_err();
     assert_eq!(refusal.message, "stationLng: is required");
 }
@@ -235,8 +243,37 @@ fn a_port_is_what_its_pilot_says() {
         problem: "no answer".to_owned(),
     };
     let samples = site::samples(&view(EvseStatus::default(), 10_000, silent));
-    assert_eq!((samples[0].state, samples[0].error), (PortState::Fault, Some(1_017)));
+    assert_eq!(
+        (samples[0].state, samples[0].error),
+        (PortState::Fault, Some(1_017))
+    );
     assert_eq!((samples[0].current, samples[0].voltage), (None, None));
+}
+
+#[test]
+fn what_changes_is_told_at_once_and_the_rest_by_the_clock() {
+    let every = Millis::from_seconds(300);
+    let sample = |pilot, after_s: i64| {
+        let status = EvseStatus {
+            pilot,
+            ..EvseStatus::default()
+        };
+        let mut sample = site::samples(&view(status, 0, LinkState::Online)).remove(0);
+        sample.at = NOW + Millis::from_seconds(after_s);
+        sample
+    };
+    let told = sample(PilotState::A, 0);
+    for (pilot, after_s, expected) in [
+        (PilotState::A, 1, false),
+        (PilotState::A, 299, false),
+        (PilotState::A, 300, true),
+        (PilotState::B, 1, true),
+        (PilotState::F, 1, true),
+    ] {
+        let found = site::is_due(Some(&told), &sample(pilot, after_s), every);
+        assert_eq!(found, expected, "{pilot:?} {after_s}");
+    }
+    assert!(site::is_due(None, &told, every));
 }
 
 fn session(stopped: Option<Stop>) -> Session {
@@ -297,10 +334,17 @@ fn a_transaction_that_has_ended_is_a_record() {
     let all = records(Some(stop));
     assert_eq!(all, records(Some(stop)));
     let record = &all[0];
-    assert!(record.charge.as_str().starts_with("MA005DBW120220228134504"), "{}", record.charge);
+    assert!(
+        record.charge.as_str().starts_with("MA005DBW120220228134504"),
+        "{}",
+        record.charge
+    );
     assert_eq!(record.charge.as_str().len(), 27);
     assert_eq!((record.start_kind, record.stop_reason), (2, 1));
-    assert_eq!((record.energy, record.energy_cost), (Decimal(12_345_000), Decimal(7_407_000)));
+    assert_eq!(
+        (record.energy, record.energy_cost),
+        (Decimal(12_345_000), Decimal(7_407_000))
+    );
     assert_eq!(record.average_power, Some(Decimal::whole(6_172)));
     let json = map::record_json(built_in(), &own.id, record, false, &zone);
     let Ok(Asked::Record(told)) = read(&own, Endpoint::Record, "", &json) else {
@@ -323,8 +367,14 @@ fn places_in_china_are_shifted() {
     };
     // Beijing is shifted by about 150 m to the north and 530 m to the east.
     let shifted = gcj02(place(39_904_000, 116_407_000));
-    let (north, east) = (shifted.latitude_udeg - 39_904_000, shifted.longitude_udeg - 116_407_000);
-    assert!((1_300..1_500).contains(&north) && (6_100..6_400).contains(&east), "{north} {east}");
+    let (north, east) = (
+        shifted.latitude_udeg - 39_904_000,
+        shifted.longitude_udeg - 116_407_000,
+    );
+    assert!(
+        (1_300..1_500).contains(&north) && (6_100..6_400).contains(&east),
+        "{north} {east}"
+    );
     let vienna = place(48_208_000, 16_373_000);
     assert_eq!(gcj02(vienna), vienna);
 }
