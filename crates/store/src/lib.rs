@@ -27,6 +27,7 @@ mod retention;
 mod sessions;
 mod sql;
 mod sqlite;
+pub mod uploads;
 mod worker;
 
 use async_trait::async_trait;
@@ -49,6 +50,7 @@ pub use postgres::{Postgres, inspect as server};
 pub use retention::retention;
 pub use sessions::{SessionCursor, SessionFilter, SessionTotals, Sessions};
 pub use sqlite::Sqlite;
+pub use uploads::Uploads;
 
 /// The outcome of a write: durable, or an error.
 pub type Done = Result<(), StoreError>;
@@ -280,11 +282,34 @@ pub trait Prices: Send + Sync {
 
 /// Everything at once, for those who wire.
 pub trait Store:
-    Sites + Control + Nouns + Sessions + Outbox + Prices + Secrets + Aliases + Audit + Alarms + History
+    Sites
+    + Control
+    + Nouns
+    + Sessions
+    + Outbox
+    + Prices
+    + Secrets
+    + Aliases
+    + Audit
+    + Alarms
+    + Uploads
+    + History
 {
 }
-impl<T: Sites + Control + Nouns + Sessions + Outbox + Prices + Secrets + Aliases + Audit + Alarms + History>
-    Store for T
+impl<
+    T: Sites
+        + Control
+        + Nouns
+        + Sessions
+        + Outbox
+        + Prices
+        + Secrets
+        + Aliases
+        + Audit
+        + Alarms
+        + Uploads
+        + History,
+> Store for T
 {
 }
 

@@ -3,6 +3,7 @@
 mod history;
 pub mod pages;
 mod records;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub async fn check(store: &dyn Store) {
     aliases_are_never_reused(store).await;
     records::the_audit_log_keeps_its_order(store).await;
     records::an_alarm_is_raised_and_cleared_once(store).await;
+    uploads::check(store).await;
     history_is_empty_at_first(store).await;
     late_readings_are_dropped(store).await;
     readings_condense_to_aligned_buckets(store).await;

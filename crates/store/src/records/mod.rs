@@ -7,6 +7,7 @@ mod prices;
 mod secrets;
 mod sessions;
 mod sites;
+mod uploads;
 
 use model::id::SiteId;
 use serde::Serialize;
