@@ -15,8 +15,10 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::native::error::ApiError;
 use crate::{State, cfos, goe, shinemonitor};
 
+pub(crate) use crate::supervision::uploads as reporting;
+
 /// All of them.
-pub(crate) const DOORS: [&Door; 3] = [&goe::DOOR, &cfos::DOOR, &shinemonitor::DOOR];
+pub(crate) const DOORS: [&Door; 4] = [&goe::DOOR, &cfos::DOOR, &shinemonitor::DOOR, &reporting::DOOR];
 
 /// How others are answered in one dialect.
 pub(crate) struct Door {
@@ -120,6 +122,8 @@ mod tests {
             ("/public/", Some("shinemonitor")),
             ("/public/index.html", Some("shinemonitor")),
             ("/publication", None),
+            ("/reporting/city/risk", Some("reporting")),
+            ("/reports", None),
             ("/api/status/", None),
             ("/api/v1/sites", None),
             ("/sites/home", None),

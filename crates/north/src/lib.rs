@@ -22,6 +22,7 @@ mod plant_sheets;
 pub mod readiness;
 mod shinemonitor;
 mod solar;
+mod supervision;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use model::vehicle::SourceStates;
 use model::view::LinkCounts;
 use store::Store;
 
+pub use door::reporting::Reporting;
 pub use front::{Connection, Front};
 pub use metrics::Metrics;
 pub use readiness::Readiness;

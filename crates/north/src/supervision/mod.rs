@@ -1,0 +1,3 @@
+//! Platforms that supervise operators.
+
+pub(crate) mod uploads;
