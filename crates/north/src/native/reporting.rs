@@ -156,6 +156,10 @@ async fn put(
         sealed(state.gate.set_platform_key(&id, None).await)?;
         sealed(state.gate.set_platform_token(&id, None).await)?;
     }
+    if before.is_none() {
+        // Of one with the same id that was deleted while it was being told.
+        state.store.forget_platform(&id).await?;
+    }
     if before.is_some() && !is_same {
         // Another platform has been told nothing yet; what waits is told it.
         for entity in state.store.told_entities(&id).await? {

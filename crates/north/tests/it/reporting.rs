@@ -291,7 +291,7 @@ async fn until(world: &World, what: &str, is_so: impl AsyncFn() -> bool) {
         if is_so().await {
             return;
         }
-        world.step(200);
+        world.step(500);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("this never was so: {what}");
@@ -450,6 +450,7 @@ async fn nothing_is_lost_and_no_record_told_twice_whatever_fails() {
         platform.look(|books| !books.records.is_empty())
     })
     .await;
+    platform.fail(&[Fault::Lost, Fault::Forgotten]);
     running.stop().await;
     let running = Running::start(&world);
     until(&world, "the rest is told after a restart", async || {

@@ -26,6 +26,8 @@ const TOKEN_LIFE: Millis = Millis(12 * 3_600_000);
 const AGAIN_AFTER: Millis = Millis(3_600_000);
 /// A platform that refuses all we say is left alone for so long.
 const BARRED_FOR: Millis = Millis(300_000);
+/// The clock is looked at so often while something is waited for.
+const NAP: Duration = Duration::from_secs(1);
 /// Looked at so often even when nobody says that something waits.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 const STORE_AWAY: Duration = Duration::from_secs(5);
@@ -144,7 +146,7 @@ impl Teller {
     pub async fn step(&mut self) -> Result<Duration, StoreError> {
         let now = self.state.clock.now();
         if let Some(until) = self.barred.filter(|until| *until > now.monotonic) {
-            return Ok((until - now.monotonic).to_std());
+            return Ok((until - now.monotonic).to_std().min(NAP));
         }
         self.barred = None;
         if self.uploader.is_idle() {
@@ -177,7 +179,7 @@ impl Teller {
             return Ok(PACE);
         }
         let at = self.uploader.poll_timeout(now);
-        Ok(at.map_or(PACE, |at| (at - now.monotonic).to_std()))
+        Ok(at.map_or(PACE, |at| (at - now.monotonic).to_std().min(NAP)))
     }
 
     /// What is to be told next.
