@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::StoreError;
 use crate::history::Recorder;
 use crate::keeper::{Keep, Keeper};
+use crate::records::Intake;
 use crate::sql::Sql;
 use crate::worker::{Manner, Worker};
 
@@ -14,6 +15,7 @@ pub struct Database<G> {
     pub(crate) writer: Arc<Worker>,
     pub(crate) reader: Arc<Worker>,
     pub(crate) history: Recorder,
+    pub(crate) intake: Arc<Intake>,
     /// Let go last, when the threads above have ended.
     _guard: G,
 }
@@ -47,6 +49,7 @@ impl<G> Database<G> {
             writer,
             reader: reader.map_err(cannot)?,
             history,
+            intake: Arc::default(),
             _guard: guard,
         }))
     }

@@ -2,13 +2,13 @@
 
 mod block;
 mod clock;
-mod column;
+pub(crate) mod column;
 mod hot;
 mod open;
 mod page;
 mod recorder;
 mod rollup;
-mod varint;
+pub(crate) mod varint;
 
 use async_trait::async_trait;
 use model::reading::Quantity;

@@ -292,6 +292,7 @@ pub trait Store:
     + Aliases
     + Audit
     + Alarms
+    + Oversight
     + Uploads
     + History
 {
@@ -307,6 +308,7 @@ impl<
         + Aliases
         + Audit
         + Alarms
+        + Oversight
         + Uploads
         + History,
 > Store for T

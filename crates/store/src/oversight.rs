@@ -5,6 +5,12 @@
 //! journal is done. After a crash the rest of the journal comes again, so nothing is lost and nothing twice.
 //! Later [`condense`](Oversight::condense) moves what is done from the journal into pages sorted by port.
 
+pub(crate) mod page;
+pub(crate) mod rows;
+
+mod names;
+mod parts;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -36,14 +42,15 @@ pub trait Oversight: Send + Sync {
 
     /// Journals samples as they were accepted, all or none, and gives the number of the entry.
     async fn accept(&self, entry: &Accepted) -> Result<i64, StoreError>;
-    /// Entries of the journal after a number, in order; the number that is done stands in [`Oversight::done`].
+    /// Entries of the journal after a number, in order; the number that is done stands in [`Oversight::done`]. Numbers
+    /// may have gaps. One that is damaged is left out, so that it does not keep back those behind it.
     async fn accepted(&self, after: i64, limit: u32) -> Result<Vec<(i64, Accepted)>, StoreError>;
     /// Up to which entry the journal is done; 0 at first.
     async fn done(&self) -> Result<i64, StoreError>;
     /// Stores what became of a round of the journal, all or none.
     async fn settle(&self, round: &Round) -> Done;
-    /// Moves done entries of the journal, older than a time or too many for one operator, into pages. Says how
-    /// many samples were moved; 0: there is nothing to do.
+    /// Moves done entries of one operator from the journal into pages, if its oldest are older than a time or it has
+    /// too many. Says how many samples were moved; 0: there is nothing to do.
     async fn condense(&self, before: Timestamp) -> Result<u64, StoreError>;
     /// Samples of a port in a span, in order of their own time, wherever they stand now; of two with the same
     /// time both, the one that came last behind.
@@ -58,12 +65,13 @@ pub trait Oversight: Send + Sync {
     /// Deletes samples, journal and pages, from before a time; whole pages at once.
     async fn forget_samples(&self, before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Stores the newest sample of ports, so that a restart knows them; by the numbers of the ports.
+    /// Stores the newest sample of ports, so that a restart knows them; by the numbers of the ports. A thousand at a
+    /// time: who writes meanwhile does not wait for all.
     async fn put_latest(&self, latest: &[(i64, Arc<Sample>)]) -> Done;
     /// In order of the numbers; a page begins after one.
     async fn latest_samples(&self, after: i64, limit: u32) -> Result<Vec<(i64, Sample)>, StoreError>;
 
-    /// Stores records of charges, each as it was found to be; all or none.
+    /// Stores records of charges that are not there yet, each with whether it is an orphan; all or none.
     async fn put_records(
         &self,
         operator: &OperatorCode,
@@ -77,10 +85,12 @@ pub trait Oversight: Send + Sync {
         skip: u64,
         limit: u32,
     ) -> Result<Vec<StoredRecord>, StoreError>;
+    /// No record adds more than a million kWh or units of money.
     async fn record_totals(&self, filter: &RecordFilter) -> Result<RecordTotals, StoreError>;
     /// Records of a port are no orphans from now on, and says how many were.
     async fn adopt_records(&self, operator: &OperatorCode, port: &Code) -> Result<u64, StoreError>;
-    /// Takes what could name a person out of records that ended before a time, and says how many they were.
+    /// Takes what could name a person out of records that ended before a time, whatever nobody understood included,
+    /// and says how many they were.
     async fn forget_persons(&self, before: Timestamp) -> Result<u64, StoreError>;
 
     async fn failed(&self, id: &Code) -> Result<Option<Failed>, StoreError>;

@@ -1,6 +1,7 @@
 //! What every store must do, as checks over `dyn Store`: each backend runs them all on an empty store.
 
 mod history;
+mod oversight;
 pub mod pages;
 mod records;
 mod uploads;
@@ -35,6 +36,7 @@ pub async fn check(store: &dyn Store) {
     aliases_are_never_reused(store).await;
     records::the_audit_log_keeps_its_order(store).await;
     records::an_alarm_is_raised_and_cleared_once(store).await;
+    oversight::check(store).await;
     uploads::check(store).await;
     history_is_empty_at_first(store).await;
     late_readings_are_dropped(store).await;

@@ -232,6 +232,30 @@ impl Unpacker {
         Ok(())
     }
 
+    /// The same for a column of which it is known how many values it has: damage makes no more room than that.
+    pub fn unpack_so_many(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
+        values: &mut Vec<i64>,
+    ) -> Result<(), String> {
+        if matches!(bytes.first(), Some(&STEPS | &BITS)) {
+            self.unpack(bytes, values)?;
+        } else {
+            values.clear();
+            values.resize(count, 0);
+            let progress = simple_decompress_into(bytes, values).map_err(|error| error.to_string())?;
+            if !progress.finished {
+                return Err("it goes on behind its end".to_owned());
+            }
+            values.truncate(progress.n_processed);
+        }
+        if values.len() == count {
+            return Ok(());
+        }
+        Err(format!("it has {} values, expected {count}", values.len()))
+    }
+
     /// Places for numbers, with whatever was there before.
     fn steps(&mut self, count: usize) -> &mut [u32] {
         if self.steps.len() < count {
@@ -268,6 +292,12 @@ mod tests {
         ] {
             let packed = pack(&values).unwrap();
             assert_eq!(unpack(&packed).unwrap(), values, "{what}");
+            let mut found = vec![1, 2];
+            let mut so_many = |count| Unpacker::default().unpack_so_many(&packed, count, &mut found);
+            assert!(so_many(values.len() + 1).is_err(), "{what}");
+            assert!(values.is_empty() || so_many(values.len() - 1).is_err(), "{what}");
+            so_many(values.len()).unwrap();
+            assert_eq!(found, values, "{what}");
             assert!(packed.len() <= most, "{what}: {} bytes", packed.len());
         }
         let times: Vec<i64> = (0..4_000)

@@ -14,6 +14,7 @@ pub const MIGRATIONS: &[Step] = &[
         statements: include_str!("../../migrations/postgres/0003_pages.sql"),
         then: history::to_pages,
     },
+    Step::of(include_str!("../../migrations/postgres/0004_oversight.sql")),
     Step::of(include_str!("../../migrations/postgres/0005_uploads.sql")),
 ];
 

@@ -3,6 +3,7 @@
 mod log;
 mod nouns;
 mod outbox;
+mod oversight;
 mod prices;
 mod secrets;
 mod sessions;
@@ -14,6 +15,8 @@ use serde::Serialize;
 
 use crate::StoreError;
 use crate::sql::{Failure, Param, Sql, damaged, params};
+
+pub use oversight::Intake;
 
 /// Raises the newest epoch of a site to the one given, or refuses it.
 fn fence(sql: &dyn Sql, operation: &'static str, site: &SiteId, epoch: u64) -> Result<(), Failure> {

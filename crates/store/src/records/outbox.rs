@@ -7,7 +7,7 @@ use model::time::Timestamp;
 
 use super::to_json;
 use crate::database::Database;
-use crate::sql::{Sql, params};
+use crate::sql::{Failure, Sql, params};
 use crate::{Done, Outbox, StoreError};
 
 /// The state as a word and a time.
@@ -19,19 +19,22 @@ fn state(parcel: &Parcel) -> (&'static str, Timestamp) {
     }
 }
 
+/// Stores a parcel, or what has become of it.
+pub fn put(sql: &dyn Sql, parcel: &Parcel) -> Result<(), Failure> {
+    let (state, at) = state(parcel);
+    sql.write(
+        "INSERT INTO parcel (id, target, state, at, body) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (id) DO UPDATE SET target = excluded.target, state = excluded.state,
+         at = excluded.at, body = excluded.body",
+        params![parcel.id.as_str(), &parcel.target, state, at, &to_json(parcel)?],
+    )
+}
+
 #[async_trait]
 impl<G: Send + Sync> Outbox for Database<G> {
     async fn put_parcel(&self, parcel: &Parcel) -> Done {
         let parcel = parcel.clone();
-        let put = move |sql: &dyn Sql| {
-            let (state, at) = state(&parcel);
-            sql.write(
-                "INSERT INTO parcel (id, target, state, at, body) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (id) DO UPDATE SET target = excluded.target, state = excluded.state,
-                 at = excluded.at, body = excluded.body",
-                params![parcel.id.as_str(), &parcel.target, state, at, &to_json(&parcel)?],
-            )
-        };
+        let put = move |sql: &dyn Sql| put(sql, &parcel);
         self.writer.call("store a parcel", put).await
     }
 

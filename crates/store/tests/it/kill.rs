@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use model::device::{ChargeMode, Force, Wish};
 use model::id::{EvseId, ParcelId, SessionId, SiteId, UserId};
 use model::outbox::{Content, Parcel, ParcelState};
+use model::oversight::{Code, OperatorCode, PortState};
 use model::phases::PerPhase;
 use model::reading::Quantity;
 use model::session::{
@@ -22,6 +23,7 @@ use model::setpoint::ChargeCurrent;
 use model::time::{Millis, Timestamp};
 use model::units::{MilliAmps, WattHours, Watts};
 use store::calendar::Per;
+use store::oversight::{Accepted, Round};
 use store::{AuditEntry, AuditFilter, EnergyBook, Sample, Series, SessionFilter, Step, Store};
 
 use crate::backend::{self, Backend};
@@ -36,6 +38,11 @@ const LOOK_BACK: u64 = 20;
 /// Who writes at the same time: so many into the audit log, and so many charging stations.
 const WRITERS: u64 = 8;
 const STATIONS: u64 = 4;
+/// Who reports samples, and how many in one call.
+const REPORTERS: u64 = 3;
+const IN_A_CALL: u64 = 5;
+/// Rounds of the journal after which it is moved into pages.
+const MOVED: u64 = 20;
 /// How often each session is stored as it grows, and what it has charged more each time.
 const COPIES: u64 = 40;
 const STEP_WH: i64 = 7;
@@ -109,7 +116,9 @@ async fn write_until_killed(address: &str) {
         tokio::spawn(measure(Arc::clone(&store), newest)),
         tokio::spawn(send(Arc::clone(&store), epoch)),
         tokio::spawn(steer(Arc::clone(&store), epoch)),
+        tokio::spawn(settle(Arc::clone(&store), epoch)),
     ];
+    tasks.extend((0..REPORTERS).map(|reporter| tokio::spawn(report(Arc::clone(&store), epoch, reporter))));
     tasks.extend((0..STATIONS).map(|station| tokio::spawn(charge(Arc::clone(&store), epoch, station))));
     tasks.extend((0..WRITERS).map(|writer| tokio::spawn(note(Arc::clone(&store), epoch, writer))));
     for task in tasks {
@@ -147,6 +156,89 @@ async fn note(store: Arc<dyn Store>, epoch: u64, writer: u64) {
         store.record(&entry(epoch, writer, n)).await.unwrap();
         say(&format!("audit {writer} {n}"));
     }
+}
+
+fn overseen() -> OperatorCode {
+    OperatorCode::new("operator").unwrap()
+}
+
+/// A sample that tells its number by its time.
+fn reported(epoch: u64, reporter: u64, n: u64) -> model::oversight::Sample {
+    let code = |text: &str| Code::new(text).unwrap();
+    model::oversight::Sample {
+        port: code(&format!("P{reporter}")),
+        equipment: code("E"),
+        at: Timestamp(signed(epoch * 1_000_000 + n)),
+        state: PortState::Idle,
+        error: None,
+        door: None,
+        voltage: None,
+        current: None,
+        power: None,
+        energy: None,
+        temperature: None,
+        soc: None,
+        duration_s: None,
+        charge: None,
+        smoke: None,
+        more: BTreeMap::new(),
+    }
+}
+
+/// Reports samples of a port.
+async fn report(store: Arc<dyn Store>, epoch: u64, reporter: u64) {
+    for call in 1_u64.. {
+        let samples = (call - 1) * IN_A_CALL + 1..=call * IN_A_CALL;
+        let entry = Accepted {
+            operator: overseen(),
+            at: Timestamp(signed(call)),
+            samples: samples.map(|n| reported(epoch, reporter, n)).collect(),
+            repairs: None,
+        };
+        store.accept(&entry).await.unwrap();
+        say(&format!("accepted {reporter} {}", call * IN_A_CALL));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Works off the journal: each round owes one parcel that names all of its samples.
+async fn settle(store: Arc<dyn Store>, epoch: u64) {
+    for round in 1_u64.. {
+        if !settle_round(&*store, &format!("j{epoch}-{round}")).await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        say(&format!("settled 0 {round}"));
+        if round.is_multiple_of(MOVED) {
+            store.condense(Timestamp(i64::MAX)).await.unwrap();
+        }
+    }
+}
+
+/// Whether there was anything to do.
+async fn settle_round(store: &dyn Store, id: &str) -> bool {
+    let done = store.done().await.unwrap();
+    let entries = store.accepted(done, 50).await.unwrap();
+    let Some((last, _)) = entries.last() else {
+        return false;
+    };
+    let samples = entries.iter().flat_map(|(_, entry)| &entry.samples);
+    let names: Vec<String> = samples
+        .map(|sample| format!("{} {}", sample.port, sample.at.0))
+        .collect();
+    let delivered = ParcelState::Delivered { at: Timestamp(1) };
+    let mut parcel = parcel(0, 0, delivered);
+    parcel.id = ParcelId::new(id).unwrap();
+    parcel.content = Content::Webhook {
+        url: "http://127.0.0.1/".to_owned(),
+        body: names.join(","),
+    };
+    let round = Round {
+        done: Some(*last),
+        parcels: vec![parcel],
+        ..Round::default()
+    };
+    store.settle(&round).await.unwrap();
+    true
 }
 
 /// Puts parcels into the outbox, delivers every second one and deletes every fourth.
@@ -398,12 +490,17 @@ async fn kill_again_and_again(backend: &Backend) {
         check_wishes(&*store, &heard).await;
         check_readings(&*store, &heard, killed).await;
         rounds_heard.push(heard);
+        let mut rest = 0;
+        while settle_round(&*store, &format!("rest{round}-{rest}")).await {
+            rest += 1;
+        }
         let look_back = round == rounds || round.is_multiple_of(LOOK_BACK);
         let since = if look_back { 0 } else { rounds_heard.len() - 1 };
         for heard in &rounds_heard[since..] {
             check_sessions(&*store, heard).await;
             check_audit(&*store, heard).await;
             check_parcels(&*store, heard).await;
+            check_samples(&*store, heard).await;
         }
         if look_back {
             check_sums(&*store).await;
@@ -611,6 +708,40 @@ async fn check_parcels(store: &dyn Store, heard: &Acknowledged) {
     }
     let unheard: Vec<u64> = found.into_keys().collect();
     assert!(unheard.is_empty() || unheard == [put + 1], "{unheard:?}");
+}
+
+/// Every sample that was acknowledged is there once, and was settled in one round.
+async fn check_samples(store: &dyn Store, heard: &Acknowledged) {
+    let epoch = heard.epoch();
+    let of_epoch = |n: u64| Timestamp(signed(n * 1_000_000));
+    let mut settled = BTreeMap::<String, u64>::new();
+    for (_, parcel) in store.parcels(Some("delivered"), None, u32::MAX).await.unwrap() {
+        if let (Content::Webhook { body, .. }, "j" | "r") = (&parcel.content, &parcel.id.as_str()[..1]) {
+            for name in body.split(',') {
+                *settled.entry(name.to_owned()).or_default() += 1;
+            }
+        }
+    }
+    for reporter in 0..REPORTERS {
+        let port = Code::new(&format!("P{reporter}")).unwrap();
+        let (from, to) = (of_epoch(epoch), of_epoch(epoch + 1));
+        let found = store
+            .samples(&overseen(), &port, from, to, u32::MAX)
+            .await
+            .unwrap();
+        let last = u64::try_from(found.len()).unwrap();
+        let expected: Vec<_> = (1..=last).map(|n| reported(epoch, reporter, n)).collect();
+        assert!(found == expected, "samples of reporter {reporter}");
+        let acknowledged = heard.last("accepted", reporter);
+        assert!(
+            last == acknowledged || last == acknowledged + IN_A_CALL,
+            "{acknowledged} of {last} samples of reporter {reporter} were acknowledged"
+        );
+        for sample in &found {
+            let name = format!("{port} {}", sample.at.0);
+            assert_eq!(settled.get(&name), Some(&1), "how often {name} was settled");
+        }
+    }
 }
 
 async fn check_readings(store: &dyn Store, heard: &Acknowledged, killed: Instant) {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use model::id::{SessionId, SiteId};
+use model::oversight::{Code, OperatorCode, PortState};
 use model::reading::Quantity;
 use model::time::Timestamp;
 use model::units::WattHours;
@@ -12,9 +13,10 @@ use store::{Postgres, Series, SessionFilter, Sqlite, Step, Store, Typed};
 use crate::cluster::Cluster;
 
 /// Dumps of every schema version; the last is of the newest.
-const RECORDS: [&str; 2] = [
+const RECORDS: [&str; 3] = [
     include_str!("../../testdata/records-1.sql"),
     include_str!("../../testdata/records-2.sql"),
+    include_str!("../../testdata/records-3.sql"),
 ];
 const HISTORY: [&str; 4] = [
     include_str!("../../testdata/history-1.sql"),
@@ -22,10 +24,11 @@ const HISTORY: [&str; 4] = [
     include_str!("../../testdata/history-3.sql"),
     include_str!("../../testdata/history-4.sql"),
 ];
-const SERVER: [&str; 3] = [
+const SERVER: [&str; 4] = [
     include_str!("../../testdata/postgres-1.sql"),
     include_str!("../../testdata/postgres-2.sql"),
     include_str!("../../testdata/postgres-3.sql"),
+    include_str!("../../testdata/postgres-4.sql"),
 ];
 
 #[tokio::test]
@@ -53,6 +56,7 @@ async fn files_of_every_schema_are_opened() {
         assert_eq!(versions(), old);
         let store = Sqlite::open(directory.path()).unwrap();
         check(&*store, number > 1).await;
+        check_oversight(&*store, old.0 > 2).await;
         drop(store);
         let newest = (RECORDS.len(), HISTORY.len());
         assert_eq!(versions(), newest, "a new schema needs a dump of it here");
@@ -61,11 +65,12 @@ async fn files_of_every_schema_are_opened() {
 
 #[tokio::test]
 async fn databases_of_every_schema_are_opened() {
-    for dump in SERVER {
+    for (number, dump) in (1..).zip(SERVER) {
         let cluster = Cluster::start();
         cluster.psql(dump);
         let store = Postgres::open(&cluster.url()).unwrap();
         check(&*store, true).await;
+        check_oversight(&*store, number > 3).await;
         drop(store);
         let newest = SERVER.len().to_string();
         let found = cluster.psql("SELECT version FROM schema_version");
@@ -152,4 +157,52 @@ async fn check(store: &dyn Store, has_session: bool) {
     store.put_alarm(&alarms[0]).await.unwrap();
     assert_eq!(store.recent(9).await.unwrap().len(), 2);
     assert_eq!(store.alarm_history(&home, true, None, 9).await.unwrap().len(), 1);
+}
+
+/// What an operator registered and reported: a page of twelve samples, and three that wait in the journal.
+async fn check_oversight(store: &dyn Store, is_there: bool) {
+    let of = OperatorCode::new("MA005DBW1").unwrap();
+    let port = Code::new("P1").unwrap();
+    let ever = (Timestamp(0), Timestamp(i64::MAX));
+    let samples = store.samples(&of, &port, ever.0, ever.1, 99).await.unwrap();
+    let done = store.done().await.unwrap();
+    let waiting = store.accepted(done, 9).await.unwrap();
+    let keys = store.entity_keys(0, 9).await.unwrap();
+    let open = store.open_warnings().await.unwrap();
+    if !is_there {
+        assert_eq!(
+            (samples.len(), done, waiting.len(), keys.len(), open.len()),
+            (0, 0, 0, 0, 0)
+        );
+        return;
+    }
+    assert_eq!((done, waiting.len(), keys.len(), open.len()), (1, 1, 3, 1));
+    assert_eq!((waiting[0].0, waiting[0].1.samples.len()), (2, 3));
+    for (n, sample) in (0..).zip(&samples) {
+        assert_eq!(sample.at, Timestamp(1_700_000_000_000 + n * 300_000));
+        assert_eq!(
+            sample.voltage.map(|voltage| voltage.0),
+            Some(221_300_000 + n * 100_000)
+        );
+        assert_eq!(
+            (sample.energy.map(|energy| energy.0), sample.duration_s),
+            (Some(n * 20_000), Some(n * 300))
+        );
+        assert_eq!(sample.state == PortState::Other(9), n == 2);
+        assert_eq!(sample.charge, Some(Code::new("C1").unwrap()));
+        assert_eq!(sample.more["signal_strength"], "21");
+    }
+    assert_eq!(samples.len(), 15);
+    let entities = store.entities(&[keys[2].number]).await.unwrap();
+    assert_eq!(entities[0].1.text("standard"), Some("GB/T 2099.1"));
+    let latest = store.latest_samples(0, 9).await.unwrap();
+    assert_eq!(latest, [(keys[2].number, samples[11].clone())]);
+    let records = store.records(&Default::default(), 0, 9).await.unwrap();
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].record.person.as_deref(), Some("digest"));
+    assert_eq!(store.failures(None, None, None, 9).await.unwrap().len(), 1);
+    assert_eq!(store.quality("2023-11-15").await.unwrap()[0].1.kept, 12);
+    // It goes on from there.
+    let again = store.accept(&waiting[0].1).await.unwrap();
+    assert_eq!(again, 3);
 }
