@@ -115,12 +115,10 @@ impl ReportTo {
         }
         let (least, most) = Self::INTERVAL;
         if !(least..=most).contains(&self.interval) {
-            let (given, least, most) = (
-                self.interval.as_seconds(),
-                least.as_seconds(),
-                most.as_seconds(),
-            );
-            wrong(format!("has an interval of {given} s, expected {least} to {most} s"));
+            let (given, least, most) = (self.interval.as_seconds(), least.as_seconds(), most.as_seconds());
+            wrong(format!(
+                "has an interval of {given} s, expected {least} to {most} s"
+            ));
         }
         if !is_time_zone(&self.time_zone) {
             wrong(format!(
@@ -129,7 +127,10 @@ impl ReportTo {
             ));
         }
         let callback = self.callback.as_deref();
-        for (what, url) in [("address", Some(self.url.as_str())), ("callback address", callback)] {
+        for (what, url) in [
+            ("address", Some(self.url.as_str())),
+            ("callback address", callback),
+        ] {
             if let Some(text) = url.and_then(|url| self.url_problem(url)) {
                 wrong(format!("has an {what} that {text}"));
             }
@@ -149,7 +150,9 @@ impl ReportTo {
             };
             for device in reported.equipment.keys() {
                 if site.device(device).is_none_or(|device| device.evses().is_empty()) {
-                    wrong(format!("names `{device}`, which is no charging station of site `{id}`"));
+                    wrong(format!(
+                        "names `{device}`, which is no charging station of site `{id}`"
+                    ));
                 }
             }
             for evse in reported.ports.keys() {
@@ -203,7 +206,10 @@ impl ReportTo {
             let mut all = vec![("station", reported.station_code())];
             let stations = site.devices.iter().filter(|device| !device.evses().is_empty());
             all.extend(stations.map(|device| ("equipment", reported.equipment_code(&device.id))));
-            all.extend(site.evses().map(|(_, evse)| ("port", reported.port_code(&evse.id))));
+            all.extend(
+                site.evses()
+                    .map(|(_, evse)| ("port", reported.port_code(&evse.id))),
+            );
             for (kind, code) in all {
                 if !seen.insert((kind, code.clone())) {
                     twice.push(code);
@@ -241,10 +247,17 @@ impl ReportedSite {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Upload {
-    Sample { sample: Sample },
-    Record { record: ChargeRecord },
+    Sample {
+        sample: Sample,
+    },
+    Record {
+        record: ChargeRecord,
+    },
     /// Mends a sample that the platform could not use.
-    Again { failed: Code, sample: Sample },
+    Again {
+        failed: Code,
+        sample: Sample,
+    },
 }
 
 impl Upload {
@@ -324,7 +337,10 @@ mod tests {
             (|p| p.interval = Millis(601_000), "an interval of 601 s"),
             (|p| p.time_zone = "Mars/Base".to_owned(), "Mars/Base"),
             (|p| p.url = "http://platform.example".to_owned(), "plain http"),
-            (|p| p.callback = Some("https://a@b/c".to_owned()), "a host and a path"),
+            (
+                |p| p.callback = Some("https://a@b/c".to_owned()),
+                "a host and a path",
+            ),
             (|p| p.enabled = true, "no site"),
         ];
         for (change, expected) in rows {

@@ -131,7 +131,7 @@ fn answer(
     }
     let answer = match fault {
         Some(Fault::Status(status)) => server::refused(built_in(), &Refusal::new(status, "not now"), false),
-        _ => {
+        Some(Fault::Forgotten | Fault::Lost | Fault::FirstRefused) | None => {
             let done = done(books, request, now, fault == Some(Fault::FirstRefused));
             done.unwrap_or_else(|refusal| server::refused(built_in(), &refusal, false))
         }
@@ -246,7 +246,9 @@ fn done(
         Asked::ClearAddress { callback } => {
             books.addresses.remove(&callback);
         }
-        other => panic!("nobody asks this: {other:?}"),
+        other @ (Asked::Page { .. } | Asked::Report(_) | Asked::Record(_) | Asked::RecordPage { .. }) => {
+            panic!("nobody asks this: {other:?}")
+        }
     }
     Ok(server::done(definition))
 }

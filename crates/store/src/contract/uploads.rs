@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::id::PlatformId;
-use model::oversight::{ChargeRecord, Code, Decimal, Entity, EntityKind, Lane, PortState, Sample, Upload, Value};
+use model::oversight::{
+    ChargeRecord, Code, Decimal, Entity, EntityKind, Lane, PortState, Sample, Upload, Value,
+};
 use model::time::Timestamp;
 
 use crate::uploads::Backlog;
@@ -86,7 +88,10 @@ async fn queues_keep_their_order_and_their_bound(store: &dyn Store) {
         failed: code("f1"),
         sample: sample(2),
     };
-    store.queue_uploads(&city, std::slice::from_ref(&again), None, 9).await.unwrap();
+    store
+        .queue_uploads(&city, std::slice::from_ref(&again), None, 9)
+        .await
+        .unwrap();
     assert_eq!(times(store, &city, Lane::Sample).await, [5, 3]);
     assert_eq!(times(store, &city, Lane::Record).await, [4]);
     let waiting = store.waiting_uploads(&city, Lane::Again, 9).await.unwrap();
@@ -125,13 +130,19 @@ async fn records_stay_until_somebody_looks(store: &dyn Store) {
         (samples[1].0, "too old".to_owned()),
         (records[0].0, "no such port".to_owned()),
     ];
-    store.settle_uploads(&city, &[samples[0].0], &refused).await.unwrap();
+    store
+        .settle_uploads(&city, &[samples[0].0], &refused)
+        .await
+        .unwrap();
     // Said once more after a crash, nothing changes.
     store.settle_uploads(&city, &[samples[0].0], &[]).await.unwrap();
     assert_eq!(times(store, &city, Lane::Sample).await, [0_i64; 0]);
     assert_eq!(times(store, &city, Lane::Record).await, [4]);
     let stuck = store.refused_uploads(&city, 9).await.unwrap();
-    let stuck: Vec<_> = stuck.iter().map(|(_, upload, why)| (upload.at().0, why.as_str())).collect();
+    let stuck: Vec<_> = stuck
+        .iter()
+        .map(|(_, upload, why)| (upload.at().0, why.as_str()))
+        .collect();
     assert_eq!(stuck, [(2, "no such port")]);
     let backlog = store.backlog(&city).await.unwrap();
     assert_eq!((backlog.stuck, backlog.refused, backlog.records), (1, 1, 1));
@@ -156,8 +167,14 @@ async fn what_was_told_is_kept(store: &dyn Store) {
     }
     let told = store.told_entities(&city).await.unwrap();
     assert_eq!(told, [entity("a", "A"), entity("b", "Bee")]);
-    store.forget_told(&city, EntityKind::Port, &code("a")).await.unwrap();
-    store.forget_told(&city, EntityKind::Station, &code("a")).await.unwrap();
+    store
+        .forget_told(&city, EntityKind::Port, &code("a"))
+        .await
+        .unwrap();
+    store
+        .forget_told(&city, EntityKind::Station, &code("a"))
+        .await
+        .unwrap();
     assert_eq!(store.told_entities(&city).await.unwrap(), [entity("b", "Bee")]);
     assert_eq!(store.told_entities(&platform("x")).await.unwrap(), []);
 }

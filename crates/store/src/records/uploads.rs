@@ -74,7 +74,9 @@ impl<G: Send + Sync> Uploads for Database<G> {
             }
             Ok(())
         };
-        self.writer.call("queue what a platform is to be told", queue).await
+        self.writer
+            .call("queue what a platform is to be told", queue)
+            .await
     }
 
     async fn upload_note(&self, platform: &PlatformId) -> Result<Option<String>, StoreError> {

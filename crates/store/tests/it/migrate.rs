@@ -218,7 +218,13 @@ async fn check_uploads(store: &dyn Store, is_there: bool) {
     let told = store.told_entities(&city).await.unwrap();
     let backlog = store.backlog(&city).await.unwrap();
     let note = store.upload_note(&city).await.unwrap();
-    let found = (waiting.len(), told.len(), backlog.dropped, backlog.refused, note.as_deref());
+    let found = (
+        waiting.len(),
+        told.len(),
+        backlog.dropped,
+        backlog.refused,
+        note.as_deref(),
+    );
     let expected = if is_there {
         (1, 1, 2, 1, Some("noted"))
     } else {

@@ -86,6 +86,10 @@ pub async fn preview(state: &State, platform: &ReportTo) -> Result<Preview, Stor
 
 impl Preview {
     /// Reads what would be sent as the platform's documentation says that it is read.
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "nothing else is read from these endpoints"
+    )]
     fn check(
         &mut self,
         platform: &ReportTo,
