@@ -149,6 +149,7 @@ const fn tells_more(code: AlarmCode) -> bool {
             | AlarmCode::ForeignWriter
             | AlarmCode::LoggerClaimedTwice
             | AlarmCode::LoggerUnknown
+            | AlarmCode::RiskSeen
     )
 }
 
@@ -170,7 +171,8 @@ fn severity(code: AlarmCode) -> Severity {
         AlarmCode::MeterSilent
         | AlarmCode::LimitExceeded
         | AlarmCode::StoreFailing
-        | AlarmCode::RecordsSetAside => Severity::Error,
+        | AlarmCode::RecordsSetAside
+        | AlarmCode::RiskSeen => Severity::Error,
     }
 }
 

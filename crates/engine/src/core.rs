@@ -281,6 +281,7 @@ impl Core {
         let (device, code) = match notice {
             Notice::LoggerClaimedTwice => (Some(device), AlarmCode::LoggerClaimedTwice),
             Notice::LoggerUnknown => (None, AlarmCode::LoggerUnknown),
+            Notice::RiskSeen => (Some(device), AlarmCode::RiskSeen),
         };
         let alarm = self.alarms.set(device, code, text, now);
         self.records.extend(alarm.map(Record::Alarm));
@@ -792,6 +793,7 @@ fn is_judged(site: &Site, alarm: &Alarm) -> bool {
         | AlarmCode::ForeignWriter
         | AlarmCode::LoggerClaimedTwice
         | AlarmCode::LoggerUnknown
+        | AlarmCode::RiskSeen
         | AlarmCode::SocStale => false,
     }
 }

@@ -1,6 +1,8 @@
 //! Secrets that we show to others: to the sources of vehicles, to the mail relay. Sealed with the installation
 //! key, never shown in the page again.
 
+mod platforms;
+
 use model::id::VehicleId;
 use model::secret::Secret;
 use store::{StoreError, StoredSecret};

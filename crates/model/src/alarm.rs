@@ -32,6 +32,8 @@ pub enum AlarmCode {
     LoggerClaimedTwice,
     /// A data logger has dialled us that nobody has named.
     LoggerUnknown,
+    /// A platform that we report to sees a danger at a charging station.
+    RiskSeen,
 }
 
 impl AlarmCode {
@@ -50,6 +52,7 @@ impl AlarmCode {
             Self::PricesStale => "prices_stale",
             Self::LoggerClaimedTwice => "logger_claimed_twice",
             Self::LoggerUnknown => "logger_unknown",
+            Self::RiskSeen => "risk_seen",
         }
     }
 }

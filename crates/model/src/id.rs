@@ -135,6 +135,10 @@ id!(
     /// Something owed to the outside.
     ParcelId
 );
+id!(
+    /// Whom we report our own sites to.
+    PlatformId
+);
 
 #[cfg(test)]
 mod tests {

@@ -59,6 +59,8 @@ pub enum Notice {
     LoggerClaimedTwice,
     /// Loggers have dialled us that nobody has named. About the site; the device only carries it.
     LoggerUnknown,
+    /// A platform that we report to sees a danger at the charging station.
+    RiskSeen,
 }
 
 impl Report {

@@ -17,8 +17,16 @@ use crate::{State, cfos, goe, shinemonitor, supervision};
 
 pub use crate::supervision::{Platform, PlatformError};
 
+pub(crate) use crate::supervision::uploads as reporting;
+
 /// All of them.
-pub(crate) const DOORS: [&Door; 4] = [&goe::DOOR, &cfos::DOOR, &shinemonitor::DOOR, &supervision::DOOR];
+pub(crate) const DOORS: [&Door; 5] = [
+    &goe::DOOR,
+    &cfos::DOOR,
+    &shinemonitor::DOOR,
+    &supervision::DOOR,
+    &reporting::DOOR,
+];
 
 /// How others are answered in one dialect.
 pub(crate) struct Door {
@@ -125,6 +133,8 @@ mod tests {
             ("/platform", Some("supervision")),
             ("/platform/management/cell", Some("supervision")),
             ("/platforms", None),
+            ("/reporting/city/risk", Some("reporting")),
+            ("/reports", None),
             ("/api/status/", None),
             ("/api/v1/sites", None),
             ("/sites/home", None),

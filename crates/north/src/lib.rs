@@ -41,6 +41,7 @@ use model::vehicle::SourceStates;
 use model::view::LinkCounts;
 use store::Store;
 
+pub use door::reporting::Reporting;
 pub use door::{Platform, PlatformError};
 pub use front::{Connection, Front};
 pub use metrics::Metrics;

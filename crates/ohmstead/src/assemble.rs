@@ -292,6 +292,11 @@ impl Running {
             });
         }
         tasks.spawn(feed(state.clone(), stop.clone()));
+        let reporting = north::Reporting::new(state.clone()).run(stop.clone());
+        tasks.spawn(async move {
+            reporting.await;
+            Ok(())
+        });
         let front = north::Front::new(state);
         let places = listen::places();
         if let Some((listener, certificate)) = tls {

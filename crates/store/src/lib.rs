@@ -27,6 +27,7 @@ mod retention;
 mod sessions;
 mod sql;
 mod sqlite;
+pub mod uploads;
 mod worker;
 
 use async_trait::async_trait;
@@ -49,6 +50,7 @@ pub use postgres::{Postgres, inspect as server};
 pub use retention::retention;
 pub use sessions::{SessionCursor, SessionFilter, SessionTotals, Sessions};
 pub use sqlite::Sqlite;
+pub use uploads::Uploads;
 
 /// The outcome of a write: durable, or an error.
 pub type Done = Result<(), StoreError>;
@@ -291,6 +293,7 @@ pub trait Store:
     + Audit
     + Alarms
     + Oversight
+    + Uploads
     + History
 {
 }
@@ -306,6 +309,7 @@ impl<
         + Audit
         + Alarms
         + Oversight
+        + Uploads
         + History,
 > Store for T
 {

@@ -102,6 +102,12 @@ pub const fn alarm(code: AlarmCode, lang: Lang) -> &'static str {
             "Unbekannter Datenlogger",
             "알 수 없는 데이터로거",
         ],
+        AlarmCode::RiskSeen => [
+            "Danger at a charging station",
+            "充电桩存在风险",
+            "Gefahr an einer Ladestation",
+            "충전기 위험",
+        ],
     })
 }
 

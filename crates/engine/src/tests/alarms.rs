@@ -142,7 +142,13 @@ fn what_a_link_notices_is_an_alarm_until_it_is_over() {
     let mut core = core(Restored::default());
     let claimed = (Notice::LoggerClaimedTwice, AlarmCode::LoggerClaimedTwice);
     let unknown = (Notice::LoggerUnknown, AlarmCode::LoggerUnknown);
-    for ((notice, code), device) in [(claimed, Some("station")), (unknown, None)] {
+    let risk = (Notice::RiskSeen, AlarmCode::RiskSeen);
+    let rows = [
+        (claimed, Some("station")),
+        (unknown, None),
+        (risk, Some("station")),
+    ];
+    for ((notice, code), device) in rows {
         for text in [Some("one"), Some("two"), None] {
             let text = text.map(str::to_owned);
             let said = Report::Notice {

@@ -10,6 +10,7 @@ mod operator;
 mod register;
 mod report;
 mod risk;
+mod upload;
 
 pub use code::{Code, CodeError, OperatorCode};
 pub use decimal::{Decimal, DecimalError};
@@ -19,3 +20,4 @@ pub use report::{
     ChargeRecord, Failed, FailedState, Finding, FindingKind, PortState, Quality, Sample, StoredRecord,
 };
 pub use risk::{RiskLevel, Warning};
+pub use upload::{Datum, Lane, Place, ReportTo, ReportedSite, StationSheet, Upload};

@@ -23,6 +23,7 @@ mod nouns;
 pub mod outbox;
 pub mod paging;
 pub mod plant;
+pub mod reporting;
 pub mod session;
 pub mod sessions;
 pub mod settings;

@@ -251,6 +251,7 @@ const fn title(code: AlarmCode) -> &'static str {
         AlarmCode::PricesStale => "has no current energy prices",
         AlarmCode::LoggerClaimedTwice => "is claimed by a second data logger",
         AlarmCode::LoggerUnknown => "is dialled by an unknown data logger",
+        AlarmCode::RiskSeen => "is in danger, says a platform that is told of it",
     }
 }
 
@@ -289,6 +290,9 @@ const fn advice(code: AlarmCode) -> &'static str {
         }
         AlarmCode::LoggerUnknown => {
             "If it is yours, name it as a [[gateway]] in the configuration. Until then it is neither asked nor told anything."
+        }
+        AlarmCode::RiskSeen => {
+            "Look at the charging station, and switch it off if the reason is heat, smoke or leakage. The platform repeats what lasts; an hour without a word ends the alarm."
         }
     }
 }

@@ -10,6 +10,7 @@ mod answer;
 mod callbacks;
 mod keys;
 mod platform;
+pub(crate) mod uploads;
 mod words;
 
 use std::net::{IpAddr, SocketAddr};

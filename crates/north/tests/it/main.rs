@@ -14,6 +14,7 @@ mod month;
 mod native;
 mod outbox;
 mod outbox_kill;
+mod reporting;
 mod rest;
 mod session;
 mod sessions;

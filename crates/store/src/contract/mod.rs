@@ -4,6 +4,7 @@ mod history;
 mod oversight;
 pub mod pages;
 mod records;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub async fn check(store: &dyn Store) {
     records::the_audit_log_keeps_its_order(store).await;
     records::an_alarm_is_raised_and_cleared_once(store).await;
     oversight::check(store).await;
+    uploads::check(store).await;
     history_is_empty_at_first(store).await;
     late_readings_are_dropped(store).await;
     readings_condense_to_aligned_buckets(store).await;

@@ -15,6 +15,7 @@ pub const MIGRATIONS: &[Step] = &[
         then: history::to_pages,
     },
     Step::of(include_str!("../../migrations/postgres/0004_oversight.sql")),
+    Step::of(include_str!("../../migrations/postgres/0005_uploads.sql")),
 ];
 
 /// What the tables of readings take, and what all others do.

@@ -8,6 +8,7 @@ mod prices;
 mod secrets;
 mod sessions;
 mod sites;
+mod uploads;
 
 use model::id::SiteId;
 use serde::Serialize;

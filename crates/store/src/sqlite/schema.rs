@@ -27,6 +27,7 @@ pub const RECORDS: Schema = Schema {
         Step::of(include_str!("../../migrations/sqlite/records/0001_first.sql")),
         Step::of(include_str!("../../migrations/sqlite/records/0002_sessions.sql")),
         Step::of(include_str!("../../migrations/sqlite/records/0003_oversight.sql")),
+        Step::of(include_str!("../../migrations/sqlite/records/0004_uploads.sql")),
     ],
     synchronous: "FULL",
     page_bytes: 4_096,

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use model::id::{SessionId, SiteId};
-use model::oversight::{Code, OperatorCode, PortState};
+use model::id::{PlatformId, SessionId, SiteId};
+use model::oversight::{Code, Lane, OperatorCode, PortState};
 use model::reading::Quantity;
 use model::time::Timestamp;
 use model::units::WattHours;
@@ -13,10 +13,11 @@ use store::{Postgres, Series, SessionFilter, Sqlite, Step, Store, Typed};
 use crate::cluster::Cluster;
 
 /// Dumps of every schema version; the last is of the newest.
-const RECORDS: [&str; 3] = [
+const RECORDS: [&str; 4] = [
     include_str!("../../testdata/records-1.sql"),
     include_str!("../../testdata/records-2.sql"),
     include_str!("../../testdata/records-3.sql"),
+    include_str!("../../testdata/records-4.sql"),
 ];
 const HISTORY: [&str; 4] = [
     include_str!("../../testdata/history-1.sql"),
@@ -24,11 +25,12 @@ const HISTORY: [&str; 4] = [
     include_str!("../../testdata/history-3.sql"),
     include_str!("../../testdata/history-4.sql"),
 ];
-const SERVER: [&str; 4] = [
+const SERVER: [&str; 5] = [
     include_str!("../../testdata/postgres-1.sql"),
     include_str!("../../testdata/postgres-2.sql"),
     include_str!("../../testdata/postgres-3.sql"),
     include_str!("../../testdata/postgres-4.sql"),
+    include_str!("../../testdata/postgres-5.sql"),
 ];
 
 #[tokio::test]
@@ -57,6 +59,7 @@ async fn files_of_every_schema_are_opened() {
         let store = Sqlite::open(directory.path()).unwrap();
         check(&*store, number > 1).await;
         check_oversight(&*store, old.0 > 2).await;
+        check_uploads(&*store, old.0 > 3).await;
         drop(store);
         let newest = (RECORDS.len(), HISTORY.len());
         assert_eq!(versions(), newest, "a new schema needs a dump of it here");
@@ -71,6 +74,7 @@ async fn databases_of_every_schema_are_opened() {
         let store = Postgres::open(&cluster.url()).unwrap();
         check(&*store, true).await;
         check_oversight(&*store, number > 3).await;
+        check_uploads(&*store, number > 4).await;
         drop(store);
         let newest = SERVER.len().to_string();
         let found = cluster.psql("SELECT version FROM schema_version");
@@ -205,4 +209,26 @@ async fn check_oversight(store: &dyn Store, is_there: bool) {
     // It goes on from there.
     let again = store.accept(&waiting[0].1).await.unwrap();
     assert_eq!(again, 3);
+}
+
+/// A sample that waits for a platform, and what that was told.
+async fn check_uploads(store: &dyn Store, is_there: bool) {
+    let city = PlatformId::new("city").unwrap();
+    let waiting = store.waiting_uploads(&city, Lane::Sample, 9).await.unwrap();
+    let told = store.told_entities(&city).await.unwrap();
+    let backlog = store.backlog(&city).await.unwrap();
+    let note = store.upload_note(&city).await.unwrap();
+    let found = (
+        waiting.len(),
+        told.len(),
+        backlog.dropped,
+        backlog.refused,
+        note.as_deref(),
+    );
+    let expected = if is_there {
+        (1, 1, 2, 1, Some("noted"))
+    } else {
+        (0, 0, 0, 0, None)
+    };
+    assert_eq!(found, expected);
 }

@@ -40,6 +40,7 @@ mod intent;
 pub mod logger;
 mod outbox;
 pub mod plant;
+pub mod reporting;
 mod session;
 pub mod settings;
 pub mod shinemonitor;

@@ -255,7 +255,8 @@ mirror!(
         ForeignWriter,
         PricesStale,
         LoggerClaimedTwice,
-        LoggerUnknown
+        LoggerUnknown,
+        RiskSeen
     }
 );
 mirror!(Severity = model::alarm::Severity { Warning, Error });
