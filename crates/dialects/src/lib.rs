@@ -14,6 +14,7 @@ pub mod modbus;
 pub mod query;
 pub mod shinemonitor;
 pub mod sunspec;
+pub mod supervision;
 
 pub use line::Line;
 
