@@ -3,8 +3,13 @@
 //! E-bikes come in the evening and charge for hours, cars come and go; hardware breaks down now and then. A [`Fleet`]
 //! is what happens, without any protocol and without sockets: a function of its settings and its seed.
 
+mod books;
+mod mischief;
 mod place;
 mod port;
+mod reporter;
+pub mod run;
+mod supervision;
 mod visit;
 
 use std::cmp::Reverse;
@@ -15,7 +20,10 @@ use model::oversight::{ChargeRecord, Code, CodeError, Entity, OperatorCode, Samp
 use model::time::Timestamp;
 
 use crate::local::LocalTime;
+pub use books::{Books, Failure, Warned};
+pub use mischief::{Fate, Mischief, MischiefError};
 use port::{Port, Surroundings};
+pub use reporter::{Call, Counts, Reporter, ReporterSettings};
 pub use visit::Mishap;
 
 /// What there is, and how often it breaks.
