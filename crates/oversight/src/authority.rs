@@ -1,55 +1,91 @@
 //! Whom doors and pages talk to.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use model::id::UserId;
-use model::oversight::{
-    AddressChange, Callback, ChargeRecord, Code, Entity, EntityKind, Operator, OperatorCode, Sample,
-    StoredRecord, Warning,
-};
-use model::time::{Clock, Timestamp};
-use store::oversight::RecordFilter;
-use store::{Nouns, StoreError};
+use model::oversight::{AddressChange, Callback, EntityKind, Operator, OperatorCode, Warning};
+use model::time::Clock;
+use store::oversight::Round;
+use store::{Nouns, StoreError, Typed};
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
-use crate::{
-    DailyRow, Fired, Noted, OperatorOverview, Overview, Page, PortFilter, PortNow, Refused, Registered,
-    Rules, StationOnMap, Terms, Told,
-};
+use crate::book::Book;
+use crate::core::Ground;
+use crate::{Refused, What};
+
+/// Entities that are deleted at once.
+const DELETED_AT_ONCE: usize = 1_000;
 
 /// The books of all operators. What its methods say is durable when they return.
 pub struct Authority {
+    pub(crate) nouns: Arc<dyn Nouns>,
+    pub(crate) store: Arc<dyn store::Oversight>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ground: Ground,
+    desks: RwLock<BTreeMap<OperatorCode, Arc<Desk>>>,
+    /// Two at once must not make two desks of one operator.
+    adding: tokio::sync::Mutex<()>,
+    pub(crate) settler: tokio::sync::Mutex<Settler>,
+    /// Why nothing is worked off.
+    problem: Mutex<Option<String>>,
+    /// Something waits to be worked off.
+    pub(crate) arrived: Notify,
     parcels: Arc<Notify>,
 }
 
-#[allow(unused_variables, clippy::unused_async, clippy::todo)]
+/// The book of one operator, and who may write what of it into the store.
+pub(crate) struct Desk {
+    /// Who registers something or fails waits for whoever did before.
+    pub order: tokio::sync::Mutex<()>,
+    book: RwLock<Book>,
+}
+
+/// How far the journal is worked off.
+#[derive(Default)]
+pub(crate) struct Settler {
+    pub done: i64,
+    /// It is in the books and not in the store yet: nothing else is worked off until it is.
+    pub pending: Option<Round>,
+}
+
+impl Desk {
+    pub fn new(book: Book) -> Self {
+        Self {
+            order: tokio::sync::Mutex::default(),
+            book: RwLock::new(book),
+        }
+    }
+
+    pub fn read(&self) -> RwLockReadGuard<'_, Book> {
+        self.book.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn write(&self) -> RwLockWriteGuard<'_, Book> {
+        self.book.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Authority {
-    /// Reads what is known. Both are the same store.
-    ///
-    /// # Errors
-    /// When the store cannot say.
-    pub async fn open(
+    pub(crate) fn new(
         nouns: Arc<dyn Nouns>,
         store: Arc<dyn store::Oversight>,
-        terms: impl Into<Terms>,
-        rules: Rules,
         clock: Arc<dyn Clock>,
-    ) -> Result<Arc<Self>, StoreError> {
-        todo!()
-    }
-
-    /// Works off what was reported until `stop`.
-    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        todo!()
-    }
-
-    /// Works off what was reported so far, once; [`Self::run`] does it all the time.
-    ///
-    /// # Errors
-    /// When the store fails; nothing is lost, the next time goes on.
-    pub async fn catch_up(&self) -> Result<(), StoreError> {
-        todo!()
+        ground: Ground,
+        desks: BTreeMap<OperatorCode, Arc<Desk>>,
+        done: i64,
+    ) -> Self {
+        Self {
+            nouns,
+            store,
+            clock,
+            ground,
+            desks: RwLock::new(desks),
+            adding: tokio::sync::Mutex::default(),
+            settler: tokio::sync::Mutex::new(Settler { done, pending: None }),
+            problem: Mutex::default(),
+            arrived: Notify::new(),
+            parcels: Arc::default(),
+        }
     }
 
     /// Notified when there is something to bring to an operator.
@@ -61,12 +97,17 @@ impl Authority {
     /// In order of their codes.
     #[must_use]
     pub fn operators(&self) -> Vec<Arc<Operator>> {
-        todo!()
+        self.desks()
+            .values()
+            .map(|desk| desk.read().operator.clone())
+            .collect()
     }
 
     #[must_use]
     pub fn operator(&self, code: &OperatorCode) -> Option<Arc<Operator>> {
-        todo!()
+        let desk = self.desks().get(code).cloned()?;
+        let operator = desk.read().operator.clone();
+        Some(operator)
     }
 
     /// Adds an operator, or changes how it is treated. Its addresses stay as they are: they have
@@ -74,8 +115,23 @@ impl Authority {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn put_operator(&self, operator: Operator) -> Result<(), Refused> {
-        todo!()
+    pub async fn put_operator(&self, mut operator: Operator) -> Result<(), Refused> {
+        let code = operator.id.clone();
+        let _adding = self.adding.lock().await;
+        let Ok(desk) = self.desk(&code) else {
+            self.nouns.put(&operator).await?;
+            let book = Book::new(Arc::new(operator));
+            self.desks_mut().insert(code, Arc::new(Desk::new(book)));
+            return Ok(());
+        };
+        let _order = desk.order.lock().await;
+        let known = desk.read().operator.clone();
+        operator.addresses.clone_from(&known.addresses);
+        operator.address_changes.clone_from(&known.address_changes);
+        operator.registered = known.registered;
+        self.nouns.put(&operator).await?;
+        desk.write().operator = Arc::new(operator);
+        Ok(())
     }
 
     /// Takes an operator away with all that it has registered. What it has reported stays as long as samples and
@@ -84,7 +140,26 @@ impl Authority {
     /// # Errors
     /// When there is none, or the store fails.
     pub async fn remove_operator(&self, code: &OperatorCode) -> Result<(), Refused> {
-        todo!()
+        let desk = self.desk(code)?;
+        let _order = desk.order.lock().await;
+        let all: Vec<_> = {
+            let book = desk.read();
+            let ports = book
+                .ports
+                .iter()
+                .map(|(_, slot)| (EntityKind::Port, slot.id.clone()));
+            let equipment = book.equipment.iter();
+            let equipment = equipment.map(|(_, slot)| (EntityKind::Equipment, slot.id.clone()));
+            let stations = book.stations.iter();
+            let stations = stations.map(|(_, slot)| (EntityKind::Station, slot.id.clone()));
+            ports.chain(equipment).chain(stations).collect()
+        };
+        for some in all.chunks(DELETED_AT_ONCE) {
+            self.delete(&desk, code, some).await?;
+        }
+        self.nouns.delete::<Operator>(code.as_str()).await?;
+        self.desks_mut().remove(code);
+        Ok(())
     }
 
     /// Sets or takes away an address, and says whether it was another one.
@@ -92,153 +167,89 @@ impl Authority {
     /// # Errors
     /// When there is no such operator, or the store fails.
     pub async fn set_address(&self, code: &OperatorCode, change: AddressChange) -> Result<bool, Refused> {
-        todo!()
-    }
-
-    /// # Errors
-    /// When its parent is not there, its id is taken, or the store fails.
-    pub async fn register(&self, code: &OperatorCode, told: Told<Entity>) -> Result<Registered, Refused> {
-        todo!()
-    }
-
-    /// Changes the fields that were sent; the others stay.
-    ///
-    /// # Errors
-    /// When it is not there, nor a new parent, or the store fails.
-    pub async fn modify(&self, code: &OperatorCode, told: Told<Entity>) -> Result<(), Refused> {
-        todo!()
-    }
-
-    /// # Errors
-    /// When something stands in it, it is not there (if the operator wants that told), or the store fails.
-    pub async fn remove(&self, code: &OperatorCode, kind: EntityKind, id: &Code) -> Result<(), Refused> {
-        todo!()
-    }
-
-    /// A page of what an operator has registered.
-    ///
-    /// # Errors
-    /// When there is no such operator, or the store fails.
-    pub async fn page(
-        &self,
-        code: &OperatorCode,
-        kind: EntityKind,
-        index: u64,
-        size: u32,
-    ) -> Result<Page<Entity>, Refused> {
-        todo!()
-    }
-
-    /// Takes samples and says of each what became of it. What failed in a way that its operator can repair is kept
-    /// as a failure. `path` is where they were sent.
-    ///
-    /// # Errors
-    /// When there are too many, there is no such operator, or the store fails: then it may all be sent again.
-    pub async fn report(
-        &self,
-        code: &OperatorCode,
-        told: Vec<Told<Sample>>,
-        path: &str,
-    ) -> Result<Vec<Result<(), Refused>>, Refused> {
-        todo!()
-    }
-
-    /// Takes a sample in place of one that failed.
-    ///
-    /// # Errors
-    /// When none failed under that id, it was given up, it fails again, or the store fails.
-    pub async fn report_again(
-        &self,
-        code: &OperatorCode,
-        failed: &Code,
-        told: Told<Sample>,
-    ) -> Result<(), Refused> {
-        todo!()
-    }
-
-    /// Takes records of charges and says of each what became of it.
-    ///
-    /// # Errors
-    /// When there are too many, there is no such operator, or the store fails.
-    pub async fn records(
-        &self,
-        code: &OperatorCode,
-        told: Vec<Told<ChargeRecord>>,
-    ) -> Result<Vec<Result<(), Refused>>, Refused> {
-        todo!()
-    }
-
-    /// # Errors
-    /// When the store fails.
-    pub async fn record_page(
-        &self,
-        filter: RecordFilter,
-        index: u64,
-        size: u32,
-    ) -> Result<Page<StoredRecord>, Refused> {
-        todo!()
-    }
-
-    #[must_use]
-    pub fn overview(&self) -> Overview {
-        todo!()
-    }
-
-    #[must_use]
-    pub fn overview_of(&self, code: &OperatorCode) -> Option<OperatorOverview> {
-        todo!()
-    }
-
-    /// Of one operator or all.
-    #[must_use]
-    pub fn stations(&self, code: Option<&OperatorCode>) -> Vec<StationOnMap> {
-        todo!()
-    }
-
-    /// A page of the ports of an operator; empty when there is none.
-    #[must_use]
-    pub fn ports(&self, code: &OperatorCode, filter: &PortFilter, index: u64, size: u32) -> Page<PortNow> {
-        todo!()
-    }
-
-    /// What was odd lately, the newest first; a restart forgets it.
-    #[must_use]
-    pub fn findings(&self, code: &OperatorCode) -> Vec<Noted> {
-        todo!()
-    }
-
-    /// Notes that somebody has seen a warning: it is neither repeated nor raised any more.
-    ///
-    /// # Errors
-    /// When there is none, or the store fails.
-    pub async fn acknowledge(&self, warning: &Code, by: UserId) -> Result<Warning, Refused> {
-        todo!()
-    }
-
-    /// What the rules of today would have raised at a port.
-    ///
-    /// # Errors
-    /// When there is no such port, or the store fails.
-    pub async fn replay(
-        &self,
-        code: &OperatorCode,
-        port: &Code,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Vec<Fired>, Refused> {
-        todo!()
-    }
-
-    /// A day of the authority's calendar (`2026-07-01`), a row for each operator.
-    ///
-    /// # Errors
-    /// When that is no day, or the store fails.
-    pub async fn daily_report(&self, day: &str) -> Result<Vec<DailyRow>, Refused> {
-        todo!()
+        let desk = self.desk(code)?;
+        let _order = desk.order.lock().await;
+        let mut operator = Operator::clone(&desk.read().operator);
+        if !operator.set_address(change) {
+            return Ok(false);
+        }
+        self.nouns.put(&operator).await?;
+        desk.write().operator = Arc::new(operator);
+        Ok(true)
     }
 
     /// Counts a call to an operator that was or was not answered.
     pub fn called(&self, code: &OperatorCode, callback: Callback, answered: bool) {
-        todo!()
+        let Ok(desk) = self.desk(code) else { return };
+        tracing::debug!(operator = %code, ?callback, answered, "an operator was called");
+        let day = self.ground.calendar.day(self.clock.now().wall);
+        let mut book = desk.write();
+        let quality = book.ledger.day(&day);
+        *(if answered {
+            &mut quality.told
+        } else {
+            &mut quality.not_told
+        }) += 1;
+    }
+
+    pub(crate) fn desk(&self, code: &OperatorCode) -> Result<Arc<Desk>, Refused> {
+        let desk = self.desks().get(code).cloned();
+        desk.ok_or_else(|| Refused::unknown(What::Operator, code))
+    }
+
+    pub(crate) fn desks(&self) -> RwLockReadGuard<'_, BTreeMap<OperatorCode, Arc<Desk>>> {
+        self.desks.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn desks_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<OperatorCode, Arc<Desk>>> {
+        self.desks.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores a round after what is pending. What cannot be stored is given up, for its caller to say so.
+    pub(crate) async fn settle(&self, settler: &mut Settler, round: &Round) -> Result<(), StoreError> {
+        self.flush(settler).await?;
+        self.store.settle(round).await?;
+        self.tell_of(round);
+        Ok(())
+    }
+
+    /// Stores what is pending; it stays pending when that fails.
+    pub(crate) async fn flush(&self, settler: &mut Settler) -> Result<(), StoreError> {
+        if let Some(round) = &settler.pending {
+            self.store.settle(round).await?;
+            self.tell_of(round);
+            settler.pending = None;
+        }
+        Ok(())
+    }
+
+    fn tell_of(&self, round: &Round) {
+        if !round.parcels.is_empty() {
+            self.parcels.notify_one();
+        }
+    }
+
+    /// Stores warnings as they are now.
+    pub(crate) async fn put_warnings(&self, warnings: Vec<Warning>) -> Result<(), StoreError> {
+        if warnings.is_empty() {
+            return Ok(());
+        }
+        let mut settler = self.settler.lock().await;
+        let round = Round {
+            warnings,
+            ..Round::default()
+        };
+        self.settle(&mut settler, &round).await
+    }
+
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.problem
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set_problem(&self, problem: Option<String>) {
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 }

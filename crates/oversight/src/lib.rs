@@ -10,16 +10,26 @@
 //! - Pure rooms here have no clock and no store; `run` is the one task that has both.
 
 mod authority;
+mod book;
+mod core;
+mod intake;
+mod opened;
 mod overview;
-pub mod risk;
+mod quality;
+mod register;
+mod risk;
+mod run;
 mod supervision;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod told;
+mod views;
 
 pub use authority::Authority;
 pub use overview::{
     DailyRow, Look, Noted, OperatorOverview, Overview, PortFilter, PortNow, StationOnMap, Tally,
 };
-pub use risk::{Fired, Rules};
+pub use risk::{Fired, Problem, Rules, RulesError};
 pub use terms::Terms;
 pub use told::{MOST_RECORDS, MOST_SAMPLES, Page, Refused, Registered, Told, What};

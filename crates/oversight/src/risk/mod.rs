@@ -1,19 +1,16 @@
 //! What is dangerous: rules over samples, and what they raise.
+//!
+//! [`Rules`] are data (`definitions/oversight/risks.toml` says how they are written). [`Watch`] remembers for one
+//! operator which rules hold at which port, and since when. [`replay`] runs rules over recorded samples.
 
-use model::oversight::RiskLevel;
-use model::time::Timestamp;
+mod read;
+mod replay;
+mod rules;
+mod watch;
 
-/// What a rule would have raised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fired {
-    pub rule: String,
-    pub level: RiskLevel,
-    pub reason: String,
-    /// The time of the sample that fired it, and of the one that no longer did.
-    pub raised: Timestamp,
-    pub cleared: Option<Timestamp>,
-}
-
-/// Rules that warn.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rules {}
+pub use read::{Problem, RulesError};
+pub use replay::Fired;
+pub(crate) use replay::replay;
+pub use rules::Rules;
+pub(crate) use rules::View;
+pub(crate) use watch::{Held, Moment, Watch};
