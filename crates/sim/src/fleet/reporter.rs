@@ -57,7 +57,7 @@ pub(super) enum Called {
     Failed {
         id: Code,
         count: i64,
-        sample: Option<Sample>,
+        sample: Option<Box<Sample>>,
     },
     Risk(Warned),
     /// It asks for a sample.
@@ -67,11 +67,17 @@ pub(super) enum Called {
     },
 }
 
+/// What makes no sense, or comes from somebody else.
+pub(super) struct Misheard {
+    pub answer: Response<Vec<u8>>,
+    pub why: String,
+}
+
 /// What it is told.
 pub(super) enum Answering {
     Done,
     /// The sample that it asked for, if there is one.
-    Past(Option<Sample>),
+    Past(Option<Box<Sample>>),
 }
 
 /// The half of a dialect that reports.
@@ -98,7 +104,7 @@ pub(super) trait Voice: Send {
         callback: Callback,
         request: &Request<Vec<u8>>,
         now: Timestamp,
-    ) -> Result<Called, (Response<Vec<u8>>, String)>;
+    ) -> Result<Called, Box<Misheard>>;
     fn answer(&self, answering: &Answering, now: Timestamp) -> Response<Vec<u8>>;
 }
 
@@ -350,15 +356,15 @@ impl Reporter {
                     }
                 }
             }
-            Saying::Again(failed, sample) => match refusals.pop().flatten() {
-                None => {
+            // That it failed once more, or was given up meanwhile, comes as a notice.
+            Saying::Again(failed, sample) => {
+                if refusals.pop().flatten().is_none() {
                     self.books.acknowledge(sample);
                     if let Some(failure) = self.books.failures.get_mut(&failed) {
                         failure.is_repaired = true;
                     }
                 }
-                Some(why) => self.rejected(&sample, &why),
-            },
+            }
             Saying::Records(records) => {
                 for (record, refused) in records.into_iter().zip(refusals) {
                     match refused {
@@ -399,14 +405,15 @@ impl Reporter {
         }
         let called = match self.voice.read_call(callback, request, now) {
             Ok(called) => called,
-            Err((answer, why)) => {
-                self.refused.push(format!("a call of the platform: {why}"));
-                return Some(answer);
+            Err(misheard) => {
+                self.refused
+                    .push(format!("a call of the platform: {}", misheard.why));
+                return Some(misheard.answer);
             }
         };
         let answering = match called {
             Called::Failed { id, count, sample } => {
-                self.heard_failure(id, count, sample.as_ref(), &mut dice);
+                self.heard_failure(id, count, sample.as_deref(), &mut dice);
                 Answering::Done
             }
             Called::Risk(warned) => {
@@ -422,7 +429,7 @@ impl Reporter {
                 let sample = misnamed.or_else(|| self.books.sample(&port, at)).cloned();
                 self.books.asked += 1;
                 self.books.answered += u64::from(sample.is_some());
-                Answering::Past(sample)
+                Answering::Past(sample.map(Box::new))
             }
         };
         Some(self.voice.answer(&answering, now))

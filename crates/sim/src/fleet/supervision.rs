@@ -17,7 +17,7 @@ use model::secret::Secret;
 use model::time::{Millis, Monotonic, Now, Timestamp};
 use model::units::PerMille;
 
-use super::reporter::{Answering, Called, Heard, Reporter, ReporterSettings, Saying, Voice};
+use super::reporter::{Answering, Called, Heard, Misheard, Reporter, ReporterSettings, Saying, Voice};
 use super::{Fate, Warned};
 
 /// Tokens of platforms live that long.
@@ -162,7 +162,7 @@ impl Voice for Words {
         callback: Callback,
         request: &Request<Vec<u8>>,
         now: Timestamp,
-    ) -> Result<Called, (Response<Vec<u8>>, String)> {
+    ) -> Result<Called, Box<Misheard>> {
         let platform = Platform {
             digest: self.operator.digest,
             secret: &self.secret,
@@ -180,11 +180,10 @@ impl Voice for Words {
             &context,
         );
         let heard = heard.map_err(|refusal| {
-            let answer = server::refused(&self.definition, &refusal, false);
-            (
-                response(answer),
-                format!("{} {}", refusal.status, refusal.message),
-            )
+            Box::new(Misheard {
+                answer: response(server::refused(&self.definition, &refusal, false)),
+                why: format!("{} {}", refusal.status, refusal.message),
+            })
         })?;
         Ok(match heard {
             callback::Heard::Failed {
@@ -195,7 +194,7 @@ impl Voice for Words {
             } => Called::Failed {
                 id: failed,
                 count: i64::from(count),
-                sample: sample.map(|sample| *sample),
+                sample,
             },
             callback::Heard::Risk {
                 port,
@@ -215,7 +214,7 @@ impl Voice for Words {
     fn answer(&self, answering: &Answering, now: Timestamp) -> Response<Vec<u8>> {
         response(match answering {
             Answering::Done => server::done(&self.definition),
-            Answering::Past(sample) => callback::past_answer(&self.context(now), sample.as_ref()),
+            Answering::Past(sample) => callback::past_answer(&self.context(now), sample.as_deref()),
         })
     }
 }
