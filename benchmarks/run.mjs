@@ -10,11 +10,12 @@ import { fleet, status } from "./sections/goe.mjs";
 import { loggers, shinemonitor } from "./sections/shinemonitor.mjs";
 import { serve } from "./sections/serve.mjs";
 import { history, peers, records, server } from "./sections/store.mjs";
+import { supervision } from "./sections/supervision.mjs";
 
 const RESULTS = "benchmarks/results.md";
 
 /** Sections by name, in the order of results.md. */
-const sections = { control, fleet, history, server, records, peers, status, shinemonitor, loggers, serve };
+const sections = { control, fleet, history, server, records, peers, status, shinemonitor, loggers, supervision, serve };
 
 /** The sections of results.md as they stand. */
 function written() {

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand};
+use sim::fleet::Mischief;
 
 /// One energy hub for EV charging and solar.
 #[derive(Debug, Parser)]
@@ -41,10 +42,13 @@ pub enum Command {
         seed: u64,
     },
     /// Run virtual devices alone, on real ports, so that anything can be pointed at them
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Sim {
+        #[command(subcommand)]
+        command: Option<SimCommand>,
         /// The devices; sim.example.toml is the demo's home
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        #[arg(long, value_name = "FILE", required = true)]
+        config: Option<PathBuf>,
         /// Keeps counters, charge and plugs over restarts
         #[arg(long, value_name = "FILE")]
         state: Option<PathBuf>,
@@ -114,6 +118,41 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SimCommand {
+    /// Run operators of charging stations that report to an authority's platform
+    Fleet(Fleet),
+}
+
+/// Operators that do not exist, and what goes wrong there.
+#[derive(Debug, Group)]
+pub struct Fleet {
+    /// The platform
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Who reports: a file with [[operator]] tables of id and secret, or the demo.json of a demo
+    #[arg(long, value_name = "FILE")]
+    pub operators: PathBuf,
+    /// Stations of each operator
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=99_999))]
+    pub stations: u32,
+    /// Ports of each station
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=9_990))]
+    pub ports: u32,
+    /// Faster than 1: the last 23 hours pass that much faster, then it goes on as clocks do
+    #[arg(long, value_name = "X", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=1_000))]
+    pub speed: i64,
+    /// The same seed gives the same stations, vehicles and faults
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// What goes wrong between operator and platform: none, some, many, or for example forged=5,lost=20 (in thousandths)
+    #[arg(long, value_name = "FAULTS", default_value = "none")]
+    pub faults: Mischief,
+    /// Charges during which the hardware breaks down, in a million
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
+    pub mishaps: i64,
 }
 
 #[derive(Debug, Subcommand)]

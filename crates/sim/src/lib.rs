@@ -10,6 +10,7 @@ pub mod demo;
 mod device;
 mod draw;
 pub mod fault;
+pub mod fleet;
 pub mod listen;
 mod local;
 mod number;

@@ -6,13 +6,14 @@ mod check;
 mod demo;
 mod discover;
 mod doctor;
+mod fleet;
 mod redirect;
 mod serve;
 mod sim;
 mod tls;
 mod user;
 
-use crate::args::{Command, ConfigCommand, TlsCommand, UserCommand};
+use crate::args::{Command, ConfigCommand, SimCommand, TlsCommand, UserCommand};
 
 /// Runs the subcommand until it is done, or until Ctrl-C.
 ///
@@ -22,7 +23,11 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve { config, data, listen } => serve::run(&config, data, listen).await,
         Command::Demo { listen, data, seed } => demo::run(listen, data, seed).await,
-        Command::Sim { config, state } => sim::run(&config, state).await,
+        Command::Sim {
+            command: Some(SimCommand::Fleet(fleet)),
+            ..
+        } => fleet::run(fleet).await,
+        Command::Sim { config, state, .. } => sim::run(&config.unwrap_or_default(), state).await,
         Command::User { command } => match command {
             UserCommand::List { place } => user::list(place).await,
             UserCommand::ResetPassword { name, place } => user::reset_password(&name, place).await,
