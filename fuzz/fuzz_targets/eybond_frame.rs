@@ -1,4 +1,5 @@
-//! What a data logger sends: to whoever greets it, to our client in pieces, and to what it tunnels.
+//! What a data logger sends: to whoever greets it, to our client in pieces, and to what it tunnels; and the same said by
+//! its vendor's cloud.
 #![no_main]
 
 use std::sync::Arc;
@@ -7,9 +8,9 @@ use dialects::eybond::frame::{self, Cut};
 use dialects::eybond::{
     Behind, Client, Definition, DeviceSettings, Greeter, Logger, LoggerSettings, SerialLine, rtu, text,
 };
-use dialects::{Client as _, Greeter as _, Greeting, Incoming, Outgoing};
+use dialects::{Beside, Client as _, Greeter as _, Greeting, Incoming, Outgoing};
 use libfuzzer_sys::fuzz_target;
-use model::gateway::Unit;
+use model::gateway::{PassOn, Unit};
 use model::time::{Millis, Now};
 
 /// An inverter that says what it is given, whatever it is asked.
@@ -53,10 +54,12 @@ fuzz_target!(|bytes: &[u8]| {
     let mut client = Client::new(LoggerSettings {
         pn: "E5000099990001".to_owned(),
         heartbeat: Millis(60_000),
+        pass_on: PassOn::Reads,
         devices: DEVICES.with(Clone::clone),
     });
     let mut logger = Logger::new("E5000099990001", 1);
     let _ = client.handle_incoming(Incoming::Opened, now);
+    let _ = client.handle_incoming(Incoming::Beside(Beside::Opened), now);
     // Each piece is what an inverter says, and then what the logger says by itself.
     for piece in bytes.chunks(64).take(40) {
         now = now.after(Millis(900));
@@ -67,6 +70,7 @@ fuzz_target!(|bytes: &[u8]| {
                 let _ = client.handle_incoming(Incoming::Message(answer), now);
             }
         }
+        let _ = client.handle_incoming(Incoming::Beside(Beside::Bytes(piece.to_vec())), now);
         let _ = client.handle_incoming(Incoming::Message(piece.to_vec()), now);
         while client.poll_event().is_some() {}
     }

@@ -54,6 +54,19 @@ pub enum Outgoing {
     },
     /// Arithmetic that takes long, to be done where nobody waits for it: [`Incoming::Done`] tells.
     Work(Work),
+    /// For the connection that goes along with this one, where there is such a thing.
+    Beside(Beside),
+}
+
+/// What happens to a second connection that goes along with the first: somebody who is let in on what a device says.
+/// It is there when it can be, and made again by itself as long as the first one lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// It is there; never sent.
+    Opened,
+    Bytes(Vec<u8>),
+    /// It has ended, or is to end.
+    Closed,
 }
 
 /// Something to be called once, aside.
@@ -78,6 +91,7 @@ pub enum Incoming {
         retained: bool,
     },
     Done,
+    Beside(Beside),
     /// The connection ended or could not be made.
     Closed(Failure),
 }

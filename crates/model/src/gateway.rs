@@ -32,7 +32,34 @@ pub enum GatewayLink {
     Shinemonitor(ShinemonitorAccount),
     /// A data logger, which dials us and says this number. Units are addresses on its serial line, 0 to 255, and
     /// what of an inverter there a device is (`5/battery`).
-    Logger { pn: String },
+    Logger {
+        pn: String,
+        /// What its vendor's cloud is let see and ask at the same time.
+        #[serde(default)]
+        pass_on: PassOn,
+    },
+}
+
+/// What the vendor's cloud of a data logger is let see and ask, beside us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PassOn {
+    #[default]
+    Nothing,
+    /// All that reads; what writes is refused.
+    Reads,
+}
+
+impl PassOn {
+    pub const ALL: [Self; 2] = [Self::Nothing, Self::Reads];
+
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Reads => "reads",
+        }
+    }
 }
 
 impl GatewayLink {

@@ -157,7 +157,15 @@ impl Running {
                 Ok(())
             });
         }
-        let loggers = Loggers::new(&settings.loggers, clock.clone());
+        let mut state = north::State::new(
+            bus.clone(),
+            store.clone(),
+            gate.clone(),
+            clock.clone(),
+            settings.clone(),
+            readiness,
+        );
+        let loggers = Loggers::new(&settings.loggers, state.guard.clone(), clock.clone());
         let mut logger_ports = Vec::new();
         for listener in for_loggers {
             logger_ports.push(listener.local_addr().context("cannot tell the own address")?);
@@ -190,14 +198,6 @@ impl Running {
             prices::run(providers, clock_of, store_of, bus_of, stop_of).await;
             Ok(())
         });
-        let mut state = north::State::new(
-            bus,
-            store.clone(),
-            gate.clone(),
-            clock.clone(),
-            settings.clone(),
-            readiness,
-        );
         let (mailer, mailers) = watch::channel(mailer(&settings, &gate).await?);
         let ways = ways_out(mailers, &gate, state.guard.clone()).await?;
         let follower = chosen::Follower {

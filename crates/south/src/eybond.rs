@@ -9,8 +9,10 @@ use std::time::Duration;
 use bus::Bus;
 use dialects::Greeter as AnyGreeter;
 use dialects::eybond::{Behind, Client, Definition, DeviceSettings, Greeter, redirect};
+use links::outbound_guard::Guard;
 use model::device::{Device, LinkSettings};
-use model::gateway::{Gateway, GatewayFacts, GatewayLink, LoggerState, LoggerStates};
+use model::endpoint::Endpoint;
+use model::gateway::{Gateway, GatewayFacts, GatewayLink, LoggerState, LoggerStates, PassOn};
 use model::id::{DeviceId, SiteId};
 use model::message::{Message, Notice, Report, Reported};
 use model::settings::LoggerSettings;
@@ -20,8 +22,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::arrivals::{Arrivals, Stranger};
-use crate::driver::{Driver, Misfit};
+use crate::beside::WithVendor;
+use crate::driver::{Driver, Misfit, Shared};
 use crate::health::Health;
+use crate::transport::Transport;
 
 /// Connections of one port.
 const MOST_CONNECTIONS: usize = 12_000;
@@ -40,6 +44,9 @@ pub struct Loggers {
     arrivals: Arrivals,
     clock: Arc<dyn Clock>,
     heartbeat: Millis,
+    /// Where their vendor's cloud is, and by which way it is reached.
+    vendor: Option<Endpoint>,
+    guard: Arc<Guard>,
     /// Read once, whatever number of inverters is of the same make.
     definitions: Arc<Mutex<BTreeMap<String, Arc<Definition>>>>,
 }
@@ -51,12 +58,16 @@ impl fmt::Debug for Loggers {
 }
 
 impl Loggers {
+    /// Their vendor's cloud is dialled as far as `guard` lets: where its name leads back to this house, as it does
+    /// when loggers are brought here by that name, nobody is to be passed on to ourselves.
     #[must_use]
-    pub fn new(settings: &LoggerSettings, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(settings: &LoggerSettings, guard: Arc<Guard>, clock: Arc<dyn Clock>) -> Self {
         Self {
             arrivals: Arrivals::new(Arc::clone(&clock)),
             clock,
             heartbeat: settings.heartbeat,
+            vendor: settings.vendor.as_deref().map(Endpoint::of),
+            guard,
             definitions: Arc::default(),
         }
     }
@@ -93,7 +104,7 @@ impl Loggers {
             pn: stranger.name,
         });
         let ours = gateways.iter().filter_map(|(gateway, health)| {
-            let GatewayLink::Logger { pn } = &gateway.link else {
+            let GatewayLink::Logger { pn, .. } = &gateway.link else {
                 return None;
             };
             let health = health.borrow();
@@ -160,7 +171,7 @@ impl Loggers {
         let mut carriers: BTreeMap<SiteId, DeviceId> = BTreeMap::new();
         let waiting = self.arrivals.waiting();
         for (gateway, health) in gateways {
-            let GatewayLink::Logger { pn } = &gateway.link else {
+            let GatewayLink::Logger { pn, .. } = &gateway.link else {
                 continue;
             };
             let claimed = waiting.binary_search_by(|one| one.name.as_str().cmp(pn)).ok();
@@ -230,16 +241,32 @@ pub async fn redirect_logger(
 }
 
 /// A logger and all that is polled through it.
-pub(crate) fn driver(pn: &str, devices: &[Device], loggers: &Loggers) -> Result<Driver, Misfit> {
+pub(crate) fn driver(
+    pn: &str,
+    pass_on: PassOn,
+    devices: &[Device],
+    shared: &Shared,
+) -> Result<Driver, Misfit> {
+    let loggers = &shared.loggers;
     let behind: Result<Vec<_>, Misfit> = devices.iter().map(|device| behind(device, loggers)).collect();
     let settings = dialects::eybond::LoggerSettings {
         pn: pn.to_owned(),
         heartbeat: loggers.heartbeat,
+        pass_on,
         devices: behind?,
+    };
+    let seat = loggers.arrivals.seat(pn);
+    let transport: Box<dyn Transport> = match (pass_on, &loggers.vendor) {
+        (PassOn::Nothing, _) | (PassOn::Reads, None) => Box::new(seat),
+        (PassOn::Reads, Some(vendor)) => {
+            let way = shared.way.guarded(Arc::clone(&loggers.guard));
+            let clock = Arc::clone(&loggers.clock);
+            Box::new(WithVendor::new(seat, pn, vendor.clone(), way, clock))
+        }
     };
     Ok(Driver {
         client: Box::new(Client::new(settings)),
-        transport: Box::new(loggers.arrivals.seat(pn)),
+        transport,
     })
 }
 

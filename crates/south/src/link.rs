@@ -92,7 +92,10 @@ impl Link {
     /// Feeds the client what came unasked.
     async fn hear(&mut self, incoming: Incoming) {
         let now = self.post.clock.now();
-        if !matches!(incoming, Incoming::Closed(_) | Incoming::Done) {
+        if !matches!(
+            incoming,
+            Incoming::Closed(_) | Incoming::Done | Incoming::Beside(_)
+        ) {
             self.post
                 .health
                 .send_modify(|health| health.last_answer = Some(now));

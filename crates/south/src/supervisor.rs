@@ -62,7 +62,7 @@ impl Supervisor {
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> Self {
-        let nobody = Loggers::new(&LoggerSettings::default(), Arc::clone(&clock));
+        let nobody = Loggers::new(&LoggerSettings::default(), Arc::default(), Arc::clone(&clock));
         Self::start_with_loggers(sites, gateways, nobody, bus, clock, shutdown).await
     }
 

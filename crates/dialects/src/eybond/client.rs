@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use model::device::LinkState;
 use model::document::Document;
-use model::gateway::{GatewayFacts, Unit};
+use model::gateway::{GatewayFacts, PassOn, Unit};
 use model::message::Report;
 use model::setpoint::Action;
 use model::time::{Millis, Monotonic, Now};
@@ -21,11 +21,12 @@ use super::frame::{LOGGER, function};
 use super::map::{Answer, Round};
 use super::parameters::{self, Parameter};
 use super::part::{Behind, Part};
+use super::relay::Unheard;
 use super::uplink::{Heard, Question, Uplink};
 use super::{DIALECT, rtu, text};
 use crate::attempts::{Attempts, Problem, Waits};
 use crate::modbus::pdu::Response;
-use crate::{Event, Failure, Incoming, Outgoing, Reply, ReplyError, Request};
+use crate::{Beside, Event, Failure, Incoming, Outgoing, Reply, ReplyError, Request};
 
 /// A logger that is away for longer has left its devices offline; they dial again by themselves.
 const ABSENT: Millis = Millis(60_000);
@@ -53,6 +54,8 @@ pub struct LoggerSettings {
     pub pn: String,
     /// How often it is told the time.
     pub heartbeat: Millis,
+    /// What its vendor's cloud is let see and ask, which is the connection beside.
+    pub pass_on: PassOn,
     pub devices: Vec<DeviceSettings>,
 }
 
@@ -104,6 +107,7 @@ enum Asked {
 pub struct Client {
     pn: String,
     heartbeat: Millis,
+    pass_on: PassOn,
     stations: Box<[Station]>,
     uplink: Option<Uplink>,
     asked: Asked,
@@ -157,6 +161,7 @@ impl Client {
         Self {
             pn: settings.pn,
             heartbeat: settings.heartbeat,
+            pass_on: settings.pass_on,
             stations: stations.into_boxed_slice(),
             uplink: None,
             asked: Asked::Nothing,
@@ -172,7 +177,11 @@ impl Client {
     }
 
     fn open(&mut self, now: Now) {
-        self.uplink = Some(Uplink::new(self.heartbeat, now));
+        let uplink = Uplink::new(self.heartbeat, now);
+        self.uplink = Some(match self.pass_on {
+            PassOn::Nothing => uplink,
+            PassOn::Reads => uplink.passing_on(),
+        });
         (self.asked, self.is_in_round, self.questions) = (Asked::Nothing, false, 0);
         self.signal_due = now.monotonic + SIGNAL_EVERY;
         self.absent_due = None;
@@ -215,9 +224,44 @@ impl Client {
                 Heard::Dead => self.hang_up(now),
             }
         }
-        if self.asked == Asked::Nothing && self.uplink.as_ref().is_some_and(|uplink| uplink.is_free(now)) {
-            self.ask(now);
+        if !self.may_ask(now) || self.ask_foreign(false, now) {
+            return;
         }
+        self.ask(now);
+        if self.asked == Asked::Nothing {
+            self.ask_foreign(true, now);
+        }
+    }
+
+    fn may_ask(&self, now: Now) -> bool {
+        self.asked == Asked::Nothing && self.uplink.as_ref().is_some_and(|uplink| uplink.is_free(now))
+    }
+
+    /// What the vendor's cloud wants to know.
+    fn ask_foreign(&mut self, even_out_of_turn: bool, now: Now) -> bool {
+        let uplink = self.uplink.as_mut();
+        uplink.is_some_and(|uplink| uplink.ask_foreign(even_out_of_turn, now))
+    }
+
+    /// What comes on the connection beside.
+    fn hear_beside(&mut self, beside: Beside) -> Result<(), ReplyError> {
+        let Some(uplink) = &mut self.uplink else {
+            return Ok(());
+        };
+        match beside {
+            Beside::Opened => uplink.open_vendor(),
+            Beside::Closed => uplink.close_vendor(),
+            Beside::Bytes(bytes) => match uplink.hear_vendor(&bytes) {
+                Ok(()) => {}
+                Err(Unheard::Refused(error)) => return Err(error),
+                Err(Unheard::Broken(error)) => {
+                    uplink.close_vendor();
+                    self.out = Some(Outgoing::Beside(Beside::Closed));
+                    return Err(error);
+                }
+            },
+        }
+        Ok(())
     }
 
     fn hang_up(&mut self, now: Now) {
@@ -536,11 +580,21 @@ impl crate::Client for Client {
         if let Some(out) = self.out.take() {
             return Some(out);
         }
-        self.uplink.as_mut()?.poll_bytes().map(Outgoing::Bytes)
+        let uplink = self.uplink.as_mut()?;
+        let beside = |bytes| Outgoing::Beside(Beside::Bytes(bytes));
+        uplink
+            .poll_bytes()
+            .map(Outgoing::Bytes)
+            .or_else(|| uplink.poll_vendor_bytes().map(beside))
     }
 
     fn handle_incoming(&mut self, incoming: Incoming, now: Now) -> Result<(), ReplyError> {
         let heard = match incoming {
+            Incoming::Beside(beside) => {
+                let heard = self.hear_beside(beside);
+                self.go_on(now);
+                return heard;
+            }
             Incoming::Opened => {
                 self.open(now);
                 Ok(())
@@ -575,10 +629,10 @@ impl crate::Client for Client {
             return self.absent_due.unwrap_or(Monotonic(i64::MIN));
         };
         let due = uplink.poll_timeout();
-        if self.asked != Asked::Nothing {
+        if uplink.is_asking() {
             return due;
         }
-        let wanted = if self.is_in_round || self.questions < QUESTIONS.len() {
+        let wanted = if self.is_in_round || self.questions < QUESTIONS.len() || uplink.has_foreign() {
             Monotonic(i64::MIN)
         } else {
             let stations = self.stations.iter().map(|station| station.due);

@@ -34,6 +34,10 @@ pub mod function {
     /// A raw frame for the serial line, and what came back from there.
     pub const FORWARD: u8 = 4;
     pub const REAL_TIME: u8 = 17;
+    /// Asks for what the logger has kept.
+    pub const HISTORY: u8 = 19;
+    /// What a logger says unasked.
+    pub const BY_ITSELF: [u8; 4] = [22, 23, 24, 50];
 }
 
 /// One frame, borrowed from the bytes that it came in.

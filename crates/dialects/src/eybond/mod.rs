@@ -6,6 +6,7 @@
 //! | `parameters` | what a logger tells of itself |
 //! | `rtu`, `text` | what it tunnels: Modbus RTU, and the text protocols PI30 and PI18 |
 //! | `uplink` | one connection as we hold it |
+//! | `relay` | what the vendor's cloud is let see and ask of it |
 //! | `greeter` | who has connected |
 //! | `definition`, `catalogue`, `part` | makes of inverters as data, and what devices of ours are of them |
 //! | `map` | answers become fields and model values |
@@ -26,6 +27,7 @@ mod map;
 pub mod parameters;
 mod part;
 pub mod redirect;
+mod relay;
 pub mod rtu;
 #[cfg(test)]
 mod tests;

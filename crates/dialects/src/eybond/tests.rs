@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::device::LinkState;
-use model::gateway::Unit;
+use model::gateway::{PassOn, Unit};
 use model::message::Report;
 use model::time::{Millis, Monotonic, Now, Timestamp};
 use model::units::{PerMille, Watts};
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::modbus::{Exception, Registers, answer};
-use crate::{Client as _, Event, Failure, Incoming, Outgoing};
+use crate::{Beside, Client as _, Event, Failure, Incoming, Outgoing};
 
 const PN: &str = "E5000099990001";
 const QPIGS: &str = "230.1 50.0 230.0 49.9 0460 0412 010 380 52.80 010 085 0035 01.2 310.5 52.80 00000 00010110 00 00 00372 010";
@@ -80,6 +80,7 @@ struct Pair {
     reports: BTreeMap<String, Vec<Report>>,
     facts: model::gateway::GatewayFacts,
     closed: bool,
+    cloud_heard: Vec<(i64, Vec<u8>)>,
 }
 
 fn device(unit: &str, definition: &Arc<Definition>) -> DeviceSettings {
@@ -93,11 +94,16 @@ fn device(unit: &str, definition: &Arc<Definition>) -> DeviceSettings {
 
 impl Pair {
     fn new() -> Self {
+        Self::passing_on(PassOn::Nothing)
+    }
+
+    fn passing_on(pass_on: PassOn) -> Self {
         let smg = Arc::new(Definition::built_in("smg").unwrap());
         let pi30 = Arc::new(Definition::built_in("pi30").unwrap());
         let settings = LoggerSettings {
             pn: PN.to_owned(),
             heartbeat: Millis(60_000),
+            pass_on,
             devices: vec![
                 device("1/pv", &smg),
                 device("1/battery", &smg),
@@ -123,6 +129,7 @@ impl Pair {
             reports: BTreeMap::new(),
             facts: model::gateway::GatewayFacts::default(),
             closed: false,
+            cloud_heard: Vec::new(),
         }
     }
 
@@ -149,10 +156,12 @@ impl Pair {
                     answers.extend(self.logger.handle_bytes(&bytes, &mut self.line).unwrap());
                 }
                 Outgoing::Close => self.closed = true,
+                Outgoing::Beside(Beside::Bytes(bytes)) => self.cloud_heard.push((self.now, bytes)),
                 other @ (Outgoing::Open
                 | Outgoing::Text(_)
                 | Outgoing::Publish { .. }
-                | Outgoing::Work(_)) => panic!("{other:?}"),
+                | Outgoing::Work(_)
+                | Outgoing::Beside(Beside::Opened | Beside::Closed)) => panic!("{other:?}"),
             }
         }
         while let Some(event) = self.client.poll_event() {
@@ -347,6 +356,119 @@ fn a_dead_connection_and_one_that_lies_are_ended() {
         pair.hear(Incoming::Message(bytes.to_vec()));
         assert!(pair.closed, "{bytes:02x?}");
     }
+}
+
+/// What the vendor's cloud asks, as function, payload, and where on the line.
+fn cloud_asks(transaction: u16, function: u8, address: u8, payload: &[u8]) -> Incoming {
+    let frame = frame::Frame {
+        transaction,
+        devcode: 1,
+        address,
+        function,
+        payload,
+    };
+    Incoming::Beside(Beside::Bytes(frame.encode()))
+}
+
+#[test]
+fn the_cloud_of_the_vendor_asks_between_our_questions_and_hears_its_own_answers() {
+    let mut pair = Pair::passing_on(PassOn::Reads);
+    pair.hear(Incoming::Opened);
+    pair.run_until(20_000);
+    pair.hear(Incoming::Beside(Beside::Opened));
+    let registers = rtu::encode(1, &[3, 0, 223, 0, 1]);
+    // Numbers that ours have had, many at once, and all in the middle of our own rounds.
+    for transaction in 1..=6 {
+        let asks = match transaction {
+            1 => cloud_asks(1, 1, 0xFF, &[26, 6, 1, 12, 0, 0, 0, 35]),
+            2 => cloud_asks(2, 2, 0xFF, &[5, 48]),
+            3 => cloud_asks(3, 4, 0xFF, &registers),
+            4 => cloud_asks(4, 4, 2, &text::Protocol::Pi30.command("QMOD")),
+            5 => cloud_asks(5, 4, 2, &text::Protocol::Pi30.command("QID")),
+            _ => cloud_asks(6, 4, 0xFF, &registers),
+        };
+        pair.hear(asks);
+    }
+    let (asked_before, readings_before) = (pair.sent.len(), pair.readings("1/pv"));
+    pair.run_until(80_000);
+    let heard: Vec<_> = pair
+        .cloud_heard
+        .iter()
+        .map(|(_, bytes)| {
+            let frame::Cut::Frame(frame, _) = frame::cut(bytes) else {
+                panic!("{bytes:02x?}")
+            };
+            (frame.transaction, frame.function, frame.payload.to_vec())
+        })
+        .collect();
+    let number = b"E5000099990001".to_vec();
+    let power = rtu::encode(1, &[3, 2, 0x08, 0x34]);
+    let texts = |values: &str| text::Protocol::Pi30.answer(values);
+    // Who calls, then the answers.
+    assert_eq!((heard[0].1, &heard[0].2), (1, &number));
+    assert_eq!(
+        heard[1..],
+        [
+            (1, 1, number),
+            (2, 2, b"\x00\x058.50.12.3".to_vec()),
+            (2, 2, b"\x00\x30-61".to_vec()),
+            (3, 4, power.clone()),
+            (4, 4, texts("B")),
+            (5, 4, texts("92931701100510")),
+            (6, 4, power),
+        ]
+    );
+    let asked = |(_, function): &&(i64, u8)| *function != 1;
+    let asked: Vec<_> = pair.sent[asked_before..].iter().filter(asked).collect();
+    for two in asked.windows(2) {
+        assert!(two[1].0 - two[0].0 >= 850, "{two:?}");
+    }
+    let beats = pair.sent.iter().filter(|(_, function)| *function == 1);
+    assert_eq!(beats.count(), 2, "the cloud sets no clock");
+    assert!(
+        pair.readings("1/pv") >= readings_before + 5,
+        "{}",
+        pair.readings("1/pv")
+    );
+    assert_eq!(pair.links("1/pv"), [true]);
+}
+
+#[test]
+fn a_cloud_that_is_busy_lost_or_hostile_costs_us_every_other_turn_at_most() {
+    let mut pair = Pair::passing_on(PassOn::Reads);
+    pair.hear(Incoming::Opened);
+    pair.run_until(20_000);
+    let before = pair.readings("1/pv");
+    for second in 20..200 {
+        if second % 40 == 20 {
+            pair.hear(Incoming::Beside(Beside::Closed));
+            pair.hear(Incoming::Beside(Beside::Opened));
+        }
+        // Nobody is at that address: each question takes all the time that there is.
+        pair.hear(cloud_asks(second, 4, 77, &text::Protocol::Pi30.command("QPIGS")));
+        let write = cloud_asks(second, 4, 0xFF, &rtu::encode(1, &[6, 1, 0x2C, 0, 1]));
+        let now = pair.now();
+        let refused = pair.client.handle_incoming(write, now).unwrap_err();
+        assert!(refused.to_string().contains("function 4"), "{refused}");
+        pair.run_until(i64::from(second + 1) * 1_000);
+    }
+    assert!(pair.readings("1/pv") >= before + 3, "{}", pair.readings("1/pv"));
+    assert_eq!(pair.links("1/pv"), [true]);
+    assert!(!pair.closed);
+    let heard = pair.cloud_heard.iter().filter(|(_, bytes)| bytes[7] == 4);
+    assert!(heard.count() > 100, "what writes is refused at once");
+
+    // Whoever speaks no frames is sent away, and the logger does not notice.
+    let nonsense = Incoming::Beside(Beside::Bytes(b"HTTP/1.1 400 Bad Request\r\n".to_vec()));
+    let now = pair.now();
+    assert!(pair.client.handle_incoming(nonsense, now).is_err());
+    let first = pair.client.poll_outgoing();
+    assert!(
+        matches!(first, Some(Outgoing::Beside(Beside::Closed))),
+        "{first:?}"
+    );
+    pair.run_until(260_000);
+    assert!(pair.readings("1/pv") >= before + 7, "{}", pair.readings("1/pv"));
 }
 
 proptest! {

@@ -109,7 +109,7 @@ pub fn logger_of<'s>(settings: &'s Settings, device: &Device) -> Option<(&'s Gat
     let (id, _) = device.link.via()?;
     let gateway = settings.gateways.iter().find(|gateway| gateway.id == *id)?;
     match &gateway.link {
-        GatewayLink::Logger { pn } => Some((gateway, pn)),
+        GatewayLink::Logger { pn, .. } => Some((gateway, pn)),
         GatewayLink::Modbus { .. } | GatewayLink::Shinemonitor(_) => None,
     }
 }

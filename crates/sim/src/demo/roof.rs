@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use model::device::{Device, DeviceKind, LinkSettings};
-use model::gateway::{Gateway, GatewayLink, Unit};
+use model::gateway::{Gateway, GatewayLink, PassOn, Unit};
 use model::id::{DeviceId, GatewayId};
 use model::phases::PerPhase;
 use model::time::Millis;
@@ -96,6 +96,7 @@ pub fn gateways(world: &WorldSettings) -> Vec<Gateway> {
             name: device.name.clone(),
             link: GatewayLink::Logger {
                 pn: logger.pn.clone(),
+                pass_on: PassOn::default(),
             },
         })
     });

@@ -43,7 +43,8 @@ impl Transport for Seat {
             outgoing @ (Outgoing::Bytes(_)
             | Outgoing::Text(_)
             | Outgoing::Publish { .. }
-            | Outgoing::Work(_)) => {
+            | Outgoing::Work(_)
+            | Outgoing::Beside(_)) => {
                 let Some(here) = &mut self.here else {
                     return Err(Failure::Closed);
                 };

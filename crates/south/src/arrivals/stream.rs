@@ -116,9 +116,9 @@ impl Transport for Arrived {
         match outgoing {
             Outgoing::Bytes(bytes) => self.stream.write(&bytes).await,
             Outgoing::Open | Outgoing::Close => Ok(()),
-            Outgoing::Text(_) | Outgoing::Publish { .. } | Outgoing::Work(_) => Err(Failure::Other(
-                "this cannot travel over a bare connection".to_owned(),
-            )),
+            Outgoing::Text(_) | Outgoing::Publish { .. } | Outgoing::Work(_) | Outgoing::Beside(_) => Err(
+                Failure::Other("this cannot travel over a bare connection".to_owned()),
+            ),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dialects::eybond::{self, Behind, Definition, DeviceSettings};
 use dialects::{Client as _, Event, Failure, Incoming, Outgoing};
 use model::device::LinkState;
-use model::gateway::Unit;
+use model::gateway::{PassOn, Unit};
 use model::id::DeviceId;
 use model::message::Report;
 use model::reading::Measured;
@@ -69,6 +69,7 @@ impl Roof {
         let hub = eybond::Client::new(eybond::LoggerSettings {
             pn: PN.to_owned(),
             heartbeat: Millis(60_000),
+            pass_on: PassOn::Nothing,
             devices: devices.into(),
         });
         // Noon in June.
@@ -128,7 +129,8 @@ impl Roof {
                     other @ (Outgoing::Open
                     | Outgoing::Text(_)
                     | Outgoing::Publish { .. }
-                    | Outgoing::Work(_)),
+                    | Outgoing::Work(_)
+                    | Outgoing::Beside(_)),
                     Some(_),
                 ) => panic!("{other:?}"),
             };
