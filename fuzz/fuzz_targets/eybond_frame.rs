@@ -44,23 +44,32 @@ fuzz_target!(|bytes: &[u8]| {
     for protocol in [text::Protocol::Pi30, text::Protocol::Pi18] {
         let _ = (protocol.read_answer(bytes), protocol.read_command(bytes));
     }
-    let mut now = Now::default();
+    let now = Now::default();
     let mut greeter = Greeter::new(Millis(60_000));
     for piece in bytes.chunks(7) {
         if greeter.handle_bytes(piece, now) != Greeting::More {
             break;
         }
     }
+    talk(bytes, Logger::new("E5000099990001", 1));
+    talk(bytes, Logger::new("E5000099990001", 1).in_lines());
+});
+
+/// Each piece is what an inverter says, then what the cloud says, and then what the logger says by itself.
+fn talk(bytes: &[u8], mut logger: Logger) {
+    let mut now = Now::default();
     let mut client = Client::new(LoggerSettings {
         pn: "E5000099990001".to_owned(),
         heartbeat: Millis(60_000),
         pass_on: PassOn::Reads,
         devices: DEVICES.with(Clone::clone),
     });
-    let mut logger = Logger::new("E5000099990001", 1);
     let _ = client.handle_incoming(Incoming::Opened, now);
-    let _ = client.handle_incoming(Incoming::Beside(Beside::Opened), now);
-    // Each piece is what an inverter says, and then what the logger says by itself.
+    // By this a client knows in which way a logger speaks.
+    let says = logger.handle_bytes(b"AT+DTUPN?\r\n", &mut Babbles(&[])).unwrap_or_default();
+    for said in says {
+        let _ = client.handle_incoming(Incoming::Message(said), now);
+    }
     for piece in bytes.chunks(64).take(40) {
         now = now.after(Millis(900));
         client.handle_timeout(now);
@@ -70,8 +79,10 @@ fuzz_target!(|bytes: &[u8]| {
                 let _ = client.handle_incoming(Incoming::Message(answer), now);
             }
         }
+        // Whose frames make no sense is hung up on, and called again.
+        let _ = client.handle_incoming(Incoming::Beside(Beside::Opened), now);
         let _ = client.handle_incoming(Incoming::Beside(Beside::Bytes(piece.to_vec())), now);
         let _ = client.handle_incoming(Incoming::Message(piece.to_vec()), now);
         while client.poll_event().is_some() {}
     }
-});
+}

@@ -1,12 +1,14 @@
 //! Who has connected: its number, by its heartbeat, or as it says when asked.
 //!
 //! Some loggers say their number at once, some are silent until they are told the time, some tell it only when
-//! asked for it. Whoever has said it and has to wait is told the time every minute, so that it stays.
+//! asked for it, in a frame or, what newer ones understand, in a line ([`at`]). Whoever has said it and has to wait is told the
+//! time every minute, or asked again in a line, so that it stays.
 
 use std::collections::VecDeque;
 
 use model::time::{Millis, Monotonic, Now};
 
+use super::at;
 use super::frame::{self, Cut, Frame, LOGGER, function};
 use super::parameters::{self, Answer, Parameter};
 use super::uplink;
@@ -14,8 +16,10 @@ use crate::{Greeting, ReplyError};
 
 /// Whoever says nothing for so long is told the time.
 const LISTENS: Millis = Millis(2_000);
-/// Then asked, so often.
+/// Then asked, so often in each way.
 const ASKS_EVERY: Millis = Millis(4_000);
+/// Between the one way and the other.
+const OTHERWISE: Millis = Millis(2_000);
 
 /// The greeter of one connection.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub struct Greeter {
     every: Millis,
     step: Step,
     due: Monotonic,
+    /// It speaks in lines.
+    is_text: bool,
     heard: Vec<u8>,
     transaction: u16,
     out: VecDeque<Vec<u8>>,
@@ -33,6 +39,7 @@ enum Step {
     New,
     Listens,
     Asks,
+    AsksInLine,
     /// It has said who it is.
     Waits,
 }
@@ -45,6 +52,7 @@ impl Greeter {
             every,
             step: Step::New,
             due: Monotonic(i64::MIN),
+            is_text: false,
             heard: Vec::new(),
             transaction: 0,
             out: VecDeque::new(),
@@ -61,6 +69,39 @@ impl Greeter {
             payload,
         };
         self.out.push_back(frame.encode());
+    }
+
+    fn ask_in_line(&mut self) {
+        self.out.push_back(at::ASKS_NUMBER.to_vec());
+    }
+
+    /// The line that says the number is left for its client, which knows by it in which way to speak.
+    fn hear_lines(&mut self, now: Now) -> Greeting {
+        while let Some((line, used)) = at::cut(&self.heard) {
+            let number = at::Line::read(line).and_then(at::Line::number).map(str::to_owned);
+            if let Some(name) = number {
+                self.step = Step::Waits;
+                self.due = now.monotonic + self.every;
+                return Greeting::Is {
+                    name,
+                    rest: std::mem::take(&mut self.heard),
+                };
+            }
+            self.heard.drain(..used);
+            // It says something else first.
+            if matches!(self.step, Step::New | Step::Listens) {
+                self.step = Step::AsksInLine;
+                self.due = now.monotonic;
+            }
+        }
+        if at::is_too_long(&self.heard) {
+            return Greeting::Nonsense(ReplyError {
+                asked: "who is it".to_owned(),
+                came: format!("{} bytes without an end", self.heard.len()),
+                expected: "AT+DTUPN:, the number of a data logger, and the end of the line".to_owned(),
+            });
+        }
+        Greeting::More
     }
 }
 
@@ -80,6 +121,10 @@ fn number<'a>(frame: &Frame<'a>) -> Option<&'a str> {
 impl crate::Greeter for Greeter {
     fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Greeting {
         self.heard.extend_from_slice(bytes);
+        self.is_text |= at::is_text(&self.heard);
+        if self.is_text {
+            return self.hear_lines(now);
+        }
         loop {
             let (number, used) = match frame::cut(&self.heard) {
                 Cut::Part => return Greeting::More,
@@ -112,13 +157,21 @@ impl crate::Greeter for Greeter {
         let time = uplink::heartbeat(now.wall, self.every);
         (self.step, self.due) = match self.step {
             Step::New => (Step::Listens, now.monotonic + LISTENS),
-            Step::Listens => {
+            Step::Listens if !self.is_text => {
                 self.say(function::HEARTBEAT, &time);
                 (Step::Asks, now.monotonic + ASKS_EVERY)
             }
-            Step::Asks => {
+            Step::Asks if !self.is_text => {
                 self.say(function::QUERY, &[Parameter::NUMBER.0]);
-                (Step::Asks, now.monotonic + ASKS_EVERY)
+                (Step::AsksInLine, now.monotonic + OTHERWISE)
+            }
+            Step::Listens | Step::Asks | Step::AsksInLine => {
+                self.ask_in_line();
+                (Step::Asks, now.monotonic + OTHERWISE)
+            }
+            Step::Waits if self.is_text => {
+                self.ask_in_line();
+                (Step::Waits, now.monotonic + self.every)
             }
             Step::Waits => {
                 self.say(function::HEARTBEAT, &time);
@@ -185,7 +238,13 @@ mod tests {
         assert!(functions(&mut greeter).is_empty(), "nobody had to ask");
 
         let mut greeter = Greeter::new(Millis(60_000));
-        for (ms, expected) in [(0, vec![]), (2_000, vec![1]), (6_000, vec![2]), (10_000, vec![2])] {
+        for (ms, expected) in [
+            (0, vec![]),
+            (2_000, vec![1]),
+            (6_000, vec![2]),
+            (8_000, vec![b'U']),
+            (10_000, vec![2]),
+        ] {
             assert!(greeter.poll_timeout() <= Monotonic(ms));
             assert_eq!(greeter.handle_timeout(at(ms)), Greeting::More);
             assert_eq!(functions(&mut greeter), expected, "{ms}");
@@ -205,6 +264,45 @@ mod tests {
             greeter.handle_timeout(at(ms));
             assert_eq!(functions(&mut greeter), [1]);
         }
+    }
+
+    #[test]
+    fn a_logger_that_speaks_in_lines_is_asked_in_one_and_keeps_it_for_its_client() {
+        for (says_first, asked) in [(&b"AT+ATVER:1.2\r\n"[..], 1), (b"", 3)] {
+            let mut greeter = Greeter::new(Millis(60_000));
+            assert_eq!(greeter.handle_timeout(at(0)), Greeting::More);
+            if !says_first.is_empty() {
+                assert_eq!(greeter.handle_bytes(says_first, at(100)), Greeting::More);
+            }
+            let mut sent = Vec::new();
+            while !sent.contains(&at::ASKS_NUMBER.to_vec()) {
+                let Monotonic(due) = greeter.poll_timeout();
+                assert!(due <= 8_000, "{sent:02x?}");
+                assert_eq!(greeter.handle_timeout(at(due)), Greeting::More);
+                sent.extend(std::iter::from_fn(|| greeter.poll_bytes()));
+            }
+            assert_eq!(sent.len(), asked, "{sent:02x?}");
+            assert_eq!(
+                greeter.handle_bytes(b"AT+DTUPN:E50000", at(9_000)),
+                Greeting::More
+            );
+            let is = Greeting::Is {
+                name: "E5000099990001".to_owned(),
+                rest: b"AT+DTUPN:E5000099990001\r\nAT+".to_vec(),
+            };
+            assert_eq!(greeter.handle_bytes(b"99990001\r\nAT+", at(9_000)), is);
+            // While it waits it is asked again, and never told the time.
+            greeter.handle_timeout(at(69_000));
+            assert_eq!(greeter.poll_bytes(), Some(at::ASKS_NUMBER.to_vec()));
+            assert_eq!(greeter.poll_bytes(), None);
+        }
+        let mut greeter = Greeter::new(Millis(60_000));
+        let mut endless = b"AT+".to_vec();
+        endless.resize(1_100, b'A');
+        assert!(matches!(
+            greeter.handle_bytes(&endless, at(0)),
+            Greeting::Nonsense(_)
+        ));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! | `parameters` | what a logger tells of itself |
 //! | `rtu`, `text` | what it tunnels: Modbus RTU, and the text protocols PI30 and PI18 |
 //! | `uplink` | one connection as we hold it |
+//! | `at`, `connection` | the text session of newer loggers, and a connection of either kind |
 //! | `relay` | what the vendor's cloud is let see and ask of it |
 //! | `greeter` | who has connected |
 //! | `definition`, `catalogue`, `part` | makes of inverters as data, and what devices of ours are of them |
@@ -17,8 +18,10 @@
 //! A logger proves nothing: anybody may claim any number. Who gets a seat under one is decided where sockets
 //! are. Nothing is ever written to an inverter.
 
+mod at;
 mod catalogue;
 mod client;
+mod connection;
 pub mod definition;
 pub mod frame;
 mod greeter;

@@ -53,6 +53,7 @@ pub fn roof(seed: u64, server: SocketAddr) -> WorldSettings {
     let logger = LoggerSettings {
         pn: "E5000099990001".to_owned(),
         server,
+        in_lines: false,
         inverters: vec![
             inverter("roof-east", "East roof", 1, 5_200, 95),
             inverter("roof-west", "West roof", 2, 5_200, 275),

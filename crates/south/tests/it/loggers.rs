@@ -53,10 +53,24 @@ impl SerialLine for Inverter {
 
 /// Dials, says its number, and answers until the connection ends or the task does.
 fn dial(address: SocketAddr, pn: &str, pv: u16) -> tokio::task::JoinHandle<usize> {
-    let mut logger = Logger::new(pn, 0x0925).with(Parameter::FIRMWARE, "8.50.12.3");
+    let mut logger = logger(pn);
+    let greeting = logger.greet();
+    dial_as(logger, greeting, address, pv)
+}
+
+fn logger(pn: &str) -> Logger {
+    Logger::new(pn, 0x0925).with(Parameter::FIRMWARE, "8.50.12.3")
+}
+
+fn dial_as(
+    mut logger: Logger,
+    greeting: Vec<u8>,
+    address: SocketAddr,
+    pv: u16,
+) -> tokio::task::JoinHandle<usize> {
     tokio::spawn(async move {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(&logger.greet()).await.unwrap();
+        stream.write_all(&greeting).await.unwrap();
         let (mut inverter, mut forwarded) = (Inverter { pv }, 0);
         let mut chunk = [0; 1_024];
         while let Ok(count @ 1..) = stream.read(&mut chunk).await {
@@ -304,4 +318,46 @@ async fn the_cloud_of_the_vendor_is_called_as_the_logger_and_its_loss_disturbs_n
     links.stop().await;
     stop.cancel();
     listening.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_logger_that_speaks_in_lines_is_read_as_well() {
+    let (listener, address) = listener().await;
+    let (bus, clock, stop) = (InProcess::new(), RealClock::start(), CancellationToken::new());
+    let home = site(part("roof-pv", "pv"));
+    let mut reports = bus.subscribe(Topic::Reports(home.id.clone())).await;
+    let loggers = Loggers::new(&LoggerSettings::default(), Arc::default(), clock.clone());
+    let listening = tokio::spawn(loggers.clone().listen(listener, stop.clone()));
+    let roof = Gateway {
+        id: "roof".parse().unwrap(),
+        name: "Roof".to_owned(),
+        link: GatewayLink::Logger {
+            pn: OURS.to_owned(),
+            pass_on: PassOn::Nothing,
+        },
+    };
+    let (sites, gateways) = (std::slice::from_ref(&home), std::slice::from_ref(&roof));
+    let links = Supervisor::start_with_loggers(
+        sites,
+        gateways,
+        loggers.clone(),
+        bus.clone(),
+        clock,
+        CancellationToken::new(),
+    )
+    .await;
+    let logger = dial_as(
+        logger(OURS).in_lines(),
+        b"AT+ATVER:1.2\r\n".to_vec(),
+        address,
+        2_100,
+    );
+    assert_eq!(power_of(&mut reports, "roof-pv").await, Some(Watts(-2_100)));
+    let states = loggers.states(&links.gateways());
+    assert_eq!(states[OURS].facts.firmware.as_deref(), Some("8.50.12.3"));
+
+    links.stop().await;
+    stop.cancel();
+    listening.await.unwrap();
+    logger.await.unwrap();
 }

@@ -57,7 +57,11 @@ struct Roof {
 
 impl Roof {
     fn new() -> Self {
-        let settings: WorldSettings = toml::from_str(ROOF).unwrap();
+        Self::of(ROOF)
+    }
+
+    fn of(world: &str) -> Self {
+        let settings: WorldSettings = toml::from_str(world).unwrap();
         let again: WorldSettings = toml::from_str(&toml::to_string(&settings).unwrap()).unwrap();
         assert_eq!(settings, again);
         let devices = UNITS.map(|(unit, definition, name)| DeviceSettings {
@@ -102,6 +106,15 @@ impl Roof {
             {
                 self.link = Some(link);
                 self.hear(Incoming::Opened);
+                // Whoever says nothing is asked before anybody is its hub.
+                let asks = b"AT+DTUPN?\r\n";
+                let greeting = match greeting.is_empty() {
+                    true => self
+                        .world
+                        .hear(&Self::id(), link, Some(asks), self.now)
+                        .unwrap_or_default(),
+                    false => greeting,
+                };
                 for bytes in greeting {
                     self.hear(Incoming::Message(bytes));
                 }
@@ -208,6 +221,24 @@ fn a_hub_reads_through_the_logger_what_the_bodies_do() {
         "{soc:?}"
     );
     assert_eq!(roof.hung_up, 0);
+}
+
+#[test]
+fn a_hub_reads_in_lines_what_a_logger_of_that_kind_says() {
+    let mut roof = Roof::of(&ROOF.replace("inverters = [", "in_lines = true\ninverters = ["));
+    roof.run(90);
+    assert_eq!(roof.are_online(), [true; 4]);
+    for (unit, _, id) in UNITS {
+        let (read, is) = (roof.read[unit].power.unwrap().0, roof.body(id).power.unwrap().0);
+        assert!((read - is).abs() <= 60, "{unit}: read {read} W, is {is} W");
+    }
+    roof.set_fault(Some(Fault::Reboot {
+        lasts: Millis(100_000),
+    }));
+    roof.run(200);
+    roof.set_fault(None);
+    roof.run(200);
+    assert_eq!(roof.are_online(), [true; 4]);
 }
 
 #[test]
