@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
 use crate::id::GatewayId;
+use crate::noun::Noun;
 use crate::shinemonitor::ShinemonitorAccount;
 use crate::time::{Millis, Timestamp};
 
@@ -20,6 +21,17 @@ pub struct Gateway {
     pub id: GatewayId,
     pub name: String,
     pub link: GatewayLink,
+}
+
+impl Gateway {
+    /// The number of a data logger, where the settings say it.
+    #[must_use]
+    pub fn logger_number(&self) -> Option<&str> {
+        match &self.link {
+            GatewayLink::Logger { pn, .. } => pn.as_deref(),
+            GatewayLink::Modbus { .. } | GatewayLink::Shinemonitor(_) => None,
+        }
+    }
 }
 
 /// How a gateway is reached.
@@ -33,7 +45,8 @@ pub enum GatewayLink {
     /// A data logger, which dials us and says this number. Units are addresses on its serial line, 0 to 255, and
     /// what of an inverter there a device is (`5/battery`).
     Logger {
-        pn: String,
+        /// `None`: whoever an administrator accepts as it ([`AcceptedLogger`]).
+        pn: Option<String>,
         /// What its vendor's cloud is let see and ask at the same time.
         #[serde(default)]
         pass_on: PassOn,
@@ -138,6 +151,21 @@ pub struct GatewayFacts {
     pub descriptor: Option<String>,
     /// Of the radio that it reaches the network by.
     pub signal_dbm: Option<i64>,
+}
+
+/// Which data logger a gateway is, where the settings leave its number open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedLogger {
+    pub gateway: GatewayId,
+    pub pn: String,
+}
+
+impl Noun for AcceptedLogger {
+    const KIND: &'static str = "accepted-logger";
+
+    fn id(&self) -> &str {
+        self.gateway.as_str()
+    }
 }
 
 /// How a data logger does that has dialled us, or that we wait for.

@@ -14,6 +14,7 @@ mod front;
 mod goe;
 mod health;
 mod limits;
+mod loggers;
 pub mod metrics;
 pub mod native;
 pub mod networks;
@@ -33,7 +34,6 @@ use axum::routing::get;
 use bus::Bus;
 use gate::Gate;
 use links::outbound_guard::Guard;
-use model::gateway::LoggerStates;
 use model::settings::Settings;
 use model::time::Clock;
 use model::vehicle::SourceStates;
@@ -41,6 +41,7 @@ use model::view::LinkCounts;
 use store::Store;
 
 pub use front::{Connection, Front};
+pub use loggers::Loggers;
 pub use metrics::Metrics;
 pub use readiness::Readiness;
 
@@ -74,8 +75,8 @@ pub struct State {
     backing_up: Arc<tokio::sync::Semaphore>,
     /// Counts the links of this process, by driver.
     links: Arc<dyn Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync>,
-    /// How the data loggers of this process do.
-    pub loggers: Arc<dyn Fn() -> LoggerStates + Send + Sync>,
+    /// The data loggers of this process.
+    loggers: Loggers,
     /// What is remembered between requests.
     memory: Arc<door::Memory>,
     /// How the sources of vehicles do.
@@ -111,7 +112,7 @@ impl State {
             memory: Arc::default(),
             // Nobody changes it: nothing is followed.
             links: Arc::new(BTreeMap::new),
-            loggers: Arc::new(LoggerStates::new),
+            loggers: Loggers::default(),
             sources: tokio::sync::watch::channel(SourceStates::new()).1,
         }
     }
@@ -126,10 +127,10 @@ impl State {
         self
     }
 
-    /// With what tells how the data loggers of this process do.
+    /// With the data loggers of this process.
     #[must_use]
-    pub fn with_loggers(mut self, loggers: impl Fn() -> LoggerStates + Send + Sync + 'static) -> Self {
-        self.loggers = Arc::new(loggers);
+    pub fn with_loggers(mut self, loggers: Loggers) -> Self {
+        self.loggers = loggers;
         self
     }
 

@@ -91,7 +91,7 @@ fn gateway(at: usize) -> Gateway {
         id: format!("logger-{at}").parse().unwrap(),
         name: number(at),
         link: GatewayLink::Logger {
-            pn: number(at),
+            pn: Some(number(at)),
             pass_on: PassOn::Nothing,
         },
     }

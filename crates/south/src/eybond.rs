@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bus::Bus;
@@ -12,8 +12,8 @@ use dialects::eybond::{Behind, Client, Definition, DeviceSettings, Greeter, redi
 use links::outbound_guard::Guard;
 use model::device::{Device, LinkSettings};
 use model::endpoint::Endpoint;
-use model::gateway::{Gateway, GatewayFacts, GatewayLink, LoggerState, LoggerStates, PassOn};
-use model::id::{DeviceId, SiteId};
+use model::gateway::{AcceptedLogger, Gateway, GatewayFacts, GatewayLink, LoggerState, LoggerStates, PassOn};
+use model::id::{DeviceId, GatewayId, SiteId};
 use model::message::{Message, Notice, Report, Reported};
 use model::settings::LoggerSettings;
 use model::time::{Clock, Millis};
@@ -47,6 +47,8 @@ pub struct Loggers {
     /// Where their vendor's cloud is, and by which way it is reached.
     vendor: Option<Endpoint>,
     guard: Arc<Guard>,
+    /// Numbers of gateways whose settings leave them open.
+    accepted: Arc<Mutex<BTreeMap<GatewayId, String>>>,
     /// Read once, whatever number of inverters is of the same make.
     definitions: Arc<Mutex<BTreeMap<String, Arc<Definition>>>>,
 }
@@ -68,6 +70,7 @@ impl Loggers {
             heartbeat: settings.heartbeat,
             vendor: settings.vendor.as_deref().map(Endpoint::of),
             guard,
+            accepted: Arc::default(),
             definitions: Arc::default(),
         }
     }
@@ -87,6 +90,26 @@ impl Loggers {
         self.arrivals.take_over(pn)
     }
 
+    /// From now on a gateway whose settings leave it open is the logger with this number; its link notices when it
+    /// tries again, within a minute.
+    pub fn accept(&self, logger: AcceptedLogger) {
+        self.accepted().insert(logger.gateway, logger.pn);
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, BTreeMap<GatewayId, String>> {
+        // A map stays whole even if a holder of the lock panicked.
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of a gateway, if it is a logger and known which.
+    fn number(&self, gateway: &Gateway) -> Option<String> {
+        match &gateway.link {
+            GatewayLink::Logger { pn: Some(pn), .. } => Some(pn.clone()),
+            GatewayLink::Logger { pn: None, .. } => self.accepted().get(&gateway.id).cloned(),
+            GatewayLink::Modbus { .. } | GatewayLink::Shinemonitor(_) => None,
+        }
+    }
+
     /// How they all do: those of `gateways`, and strangers.
     #[must_use]
     pub fn states(&self, gateways: &[(Gateway, watch::Receiver<Health>)]) -> LoggerStates {
@@ -104,19 +127,17 @@ impl Loggers {
             pn: stranger.name,
         });
         let ours = gateways.iter().filter_map(|(gateway, health)| {
-            let GatewayLink::Logger { pn, .. } = &gateway.link else {
-                return None;
-            };
+            let pn = self.number(gateway)?;
             let health = health.borrow();
-            let here = seated.get(pn);
+            let here = seated.get(&pn);
             Some(LoggerState {
                 accepted: Some(gateway.id.clone()),
                 from: here.map(|here| here.from),
                 since: here.map(|here| here.since.wall),
                 last_contact: health.last_answer.map(|at| at.wall),
                 facts: health.gateway.as_deref().cloned().unwrap_or_default(),
-                waiting: waiting.get(pn).map(|waiting| waiting.from),
-                pn: pn.clone(),
+                waiting: waiting.get(&pn).map(|waiting| waiting.from),
+                pn,
             })
         });
         let all = strangers.chain(ours);
@@ -171,10 +192,10 @@ impl Loggers {
         let mut carriers: BTreeMap<SiteId, DeviceId> = BTreeMap::new();
         let waiting = self.arrivals.waiting();
         for (gateway, health) in gateways {
-            let GatewayLink::Logger { pn, .. } = &gateway.link else {
+            let Some(pn) = self.number(gateway) else {
                 continue;
             };
-            let claimed = waiting.binary_search_by(|one| one.name.as_str().cmp(pn)).ok();
+            let claimed = waiting.binary_search_by(|one| one.name.cmp(&pn)).ok();
             let text = claimed.and_then(|at| waiting.get(at)).map(|one| {
                 let from = one.from.ip();
                 format!("a second connection, from {from}, says that it is data logger {pn}; it waits")
@@ -242,26 +263,32 @@ pub async fn redirect_logger(
 
 /// A logger and all that is polled through it.
 pub(crate) fn driver(
-    pn: &str,
+    gateway: &Gateway,
     pass_on: PassOn,
     devices: &[Device],
     shared: &Shared,
 ) -> Result<Driver, Misfit> {
     let loggers = &shared.loggers;
+    let pn = loggers.number(gateway).ok_or_else(|| {
+        Misfit(format!(
+            "nobody has said which data logger `{}` is; accept one that has connected, or set `pn`",
+            gateway.id
+        ))
+    })?;
     let behind: Result<Vec<_>, Misfit> = devices.iter().map(|device| behind(device, loggers)).collect();
     let settings = dialects::eybond::LoggerSettings {
-        pn: pn.to_owned(),
+        pn: pn.clone(),
         heartbeat: loggers.heartbeat,
         pass_on,
         devices: behind?,
     };
-    let seat = loggers.arrivals.seat(pn);
+    let seat = loggers.arrivals.seat(&pn);
     let transport: Box<dyn Transport> = match (pass_on, &loggers.vendor) {
         (PassOn::Nothing, _) | (PassOn::Reads, None) => Box::new(seat),
         (PassOn::Reads, Some(vendor)) => {
             let way = shared.way.guarded(Arc::clone(&loggers.guard));
             let clock = Arc::clone(&loggers.clock);
-            Box::new(WithVendor::new(seat, pn, vendor.clone(), way, clock))
+            Box::new(WithVendor::new(seat, &pn, vendor.clone(), way, clock))
         }
     };
     Ok(Driver {

@@ -1,5 +1,7 @@
 //! What an action wants beside the scene, out of history, alarms and the energy book.
 
+use std::net::IpAddr;
+
 use dialects::shinemonitor::error::{Code, Refusal};
 use dialects::shinemonitor::want::{Got, Per, Series, Subject, Want};
 use gate::DoorCaller;
@@ -29,7 +31,13 @@ struct Span<'a> {
 }
 
 impl Shell {
-    pub(super) async fn fetch(&self, want: Want, caller: &DoorCaller, means: Means) -> Result<Got, Refusal> {
+    pub(super) async fn fetch(
+        &self,
+        want: Want,
+        caller: &DoorCaller,
+        from: IpAddr,
+        means: Means,
+    ) -> Result<Got, Refusal> {
         let state = &self.state;
         let got = match want {
             Want::Energy {
@@ -55,7 +63,7 @@ impl Shell {
             }
             Want::Alarms { sites } => alarms(state, &sites).await.map(Got::Alarms),
             Want::Do(_) if means == Means::Looks => return Err(Code::Forbidden.into()),
-            Want::Do(deed) => return Ok(Got::Done(self.carry_out(deed, caller).await)),
+            Want::Do(deed) => return Ok(Got::Done(self.carry_out(deed, caller, from).await)),
         };
         got.map_err(|error| failed("cannot read what a ShineMonitor client asked for", &error))
     }

@@ -160,7 +160,7 @@ impl Shell {
         let wants = call.row.wants(params, &scene)?;
         let mut got = Vec::with_capacity(wants.len());
         for want in wants {
-            got.push(self.fetch(want, &caller, means).await?);
+            got.push(self.fetch(want, &caller, from, means).await?);
         }
         let result = call.row.answer(params, &scene, got);
         if result.is_ok() && call.row.name == at_once::LAST_DATA {

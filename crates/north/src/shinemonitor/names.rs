@@ -20,7 +20,7 @@ use dialects::shinemonitor::params::{DeviceName, Params};
 use dialects::shinemonitor::scene::DeviceType;
 use gate::{Gate, GateError, Thing};
 use model::device::{Device, DeviceKind, LinkSettings};
-use model::gateway::{Gateway, GatewayLink};
+use model::gateway::Gateway;
 use model::id::{DeviceId, SiteId};
 use model::plant::PlantSheet;
 use model::settings::Settings;
@@ -108,10 +108,7 @@ impl Names {
 pub fn logger_of<'s>(settings: &'s Settings, device: &Device) -> Option<(&'s Gateway, &'s str)> {
     let (id, _) = device.link.via()?;
     let gateway = settings.gateways.iter().find(|gateway| gateway.id == *id)?;
-    match &gateway.link {
-        GatewayLink::Logger { pn, .. } => Some((gateway, pn)),
-        GatewayLink::Modbus { .. } | GatewayLink::Shinemonitor(_) => None,
-    }
+    Some((gateway, gateway.logger_number()?))
 }
 
 /// What is behind a logger is called by its protocol and its address there. Parts of one inverter differ by their

@@ -87,7 +87,7 @@ impl Shell {
         let sheets = self.sheets.all(state.store.as_ref()).await;
         let sheets = sheets.map_err(|error| failed("cannot read the sheets of plants", &error))?;
         let named = names.sites_of(params);
-        let loggers = (state.loggers)();
+        let loggers = (state.loggers.states)();
         for site in &state.settings.sites {
             let is_named = named.as_ref().is_none_or(|named| named.contains(&site.id));
             if !is_named || !gate::may(&caller.principal, &Action::Read, &Subject::Site(&site.id)) {

@@ -1,22 +1,25 @@
 //! `/public/`.
 
+use std::sync::{Arc, Mutex};
+
 use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::rc4::{self, PasswordHash};
 use dialects::shinemonitor::sign::{digest, hex_text};
 use gate::{Account, By, DoorSession, Principal, Thing};
 use http_body_util::BodyExt;
 use model::alarm::{Alarm, AlarmCode, Severity};
-use model::device::ChargeMode;
-use model::id::SiteId;
+use model::device::{ChargeMode, LinkSettings};
+use model::gateway::{AcceptedLogger, Gateway, GatewayLink, PassOn, Unit};
+use model::id::{GatewayId, SiteId};
 use model::reading::{Measured, Quantity};
 use model::secret::Secret;
 use model::settings::{ShinemonitorPlant, ShinemonitorSettings};
 use model::time::{Millis, Timestamp};
 use model::units::{WattHours, Watts};
 use model::user::Role;
-use north::Front;
+use north::{Front, Loggers};
 use serde_json::{Value, json};
-use store::{Alarms, History, Series};
+use store::{Alarms, History, Series, Typed};
 use tower::ServiceExt;
 
 use crate::world::{Answer, BEGIN, HOUR, VIEWER, World, device_id, request, site_id};
@@ -603,6 +606,70 @@ async fn a_number_and_its_code_make_an_account_where_that_is_wanted() {
     let plants = ask_as(&world, &pair, "&action=queryPlantsInfo").await;
     let expected = json!([{"uid": 2, "usr": "new", "pid": 2, "pname": "YARD", "status": 0}]);
     assert_eq!(plants["dat"]["info"], expected);
+}
+
+#[tokio::test]
+async fn a_number_and_its_code_become_the_logger_of_a_plant_where_that_is_wanted() {
+    let mut world = house().await;
+    let number = "W0011223344556";
+    let accepted = Arc::new(Mutex::new(Vec::new()));
+    let accepts = Arc::clone(&accepted);
+    world.state = world.state.clone().with_loggers(Loggers {
+        accept: Arc::new(move |logger: AcceptedLogger| accepts.lock().unwrap().push(logger)),
+        ..Loggers::default()
+    });
+    let mut settings = world.state.settings.as_ref().clone();
+    let shed: GatewayId = "shed".parse().unwrap();
+    settings.gateways = vec![Gateway {
+        id: shed.clone(),
+        name: "Shed".to_owned(),
+        link: GatewayLink::Logger {
+            pn: None,
+            pass_on: PassOn::Nothing,
+        },
+    }];
+    settings.sites[0].devices[1].link = LinkSettings::Via {
+        gateway: shed.clone(),
+        unit: Unit::named("1/pv"),
+        definition: Some("smg".to_owned()),
+    };
+    world.use_settings(settings.clone());
+    let add = async |world: &World, pn: &str, code: &str| {
+        err(&ask(
+            world,
+            &format!("&action=addCollectorToPlant&plantid=1&pn={pn}&code={code}"),
+        )
+        .await)
+    };
+    assert_eq!(add(&world, number, "x").await, 8);
+    settings.shinemonitor.registration = true;
+    world.use_settings(settings);
+
+    let console = Principal::console();
+    let by = By::new(&console, "console");
+    let gate = world.state.gate.clone();
+    let code_of = async |site: &str, pn: &str| {
+        let thing = Thing::Site(site_id(site));
+        let code = gate.make_code(&by, &DIALECT, pn, &thing, Millis(HOUR)).await;
+        code.unwrap().expose().to_owned()
+    };
+    let yard = code_of("yard", "W0011223344557").await;
+    let code = code_of("home", number).await;
+    for (pn, code, expected) in [
+        (number, "wrong", 259),
+        ("W0011223344557", yard.as_str(), 259),
+        ("short", code.as_str(), 259),
+        (number, code.as_str(), 0),
+        (number, code.as_str(), 259),
+    ] {
+        assert_eq!(add(&world, pn, code).await, expected, "{pn} {code}");
+    }
+    let logger = AcceptedLogger {
+        gateway: shed,
+        pn: number.to_owned(),
+    };
+    assert_eq!(*accepted.lock().unwrap(), std::slice::from_ref(&logger));
+    assert_eq!(world.store.list::<AcceptedLogger>().await.unwrap(), [logger]);
 }
 
 #[tokio::test]

@@ -76,7 +76,12 @@ pub fn read_logger(section: &Section<'_, '_>) -> Option<GatewayLink> {
     let pass_on = section.parsed("pass_on", &words, |text| {
         PassOn::ALL.into_iter().find(|pass_on| pass_on.word() == text)
     });
-    let pn = number(section)?;
+    // Left out, it is open which one it is.
+    let pn = if section.has("pn") {
+        Some(number(section)?)
+    } else {
+        None
+    };
     Some(GatewayLink::Logger {
         pn,
         pass_on: pass_on.unwrap_or_default(),
@@ -191,7 +196,7 @@ mod tests {
         assert_eq!(settings.loggers.heartbeat, Millis(60_000));
         let pn = "E5000099990001".to_owned();
         let logger = |pass_on| GatewayLink::Logger {
-            pn: pn.clone(),
+            pn: Some(pn.clone()),
             pass_on,
         };
         assert_eq!(settings.gateways[0].link, logger(PassOn::Nothing));
@@ -208,6 +213,15 @@ mod tests {
             .settings;
         assert_eq!(passed_on.loggers.vendor.as_deref(), Some("ess.eybond.com:502"));
         assert_eq!(passed_on.gateways[0].link, logger(PassOn::Reads));
+        let text = format!("{LOGGERS}[[gateway]]\nid = \"roof\"\ndriver = \"logger\"\n{SITE}");
+        let open = parse(&text)
+            .unwrap_or_else(|problems| panic!("{}", list(&problems)))
+            .settings;
+        let link = GatewayLink::Logger {
+            pn: None,
+            pass_on: PassOn::Nothing,
+        };
+        assert_eq!(open.gateways[0].link, link);
         let bare = parse(SITE)
             .unwrap_or_else(|problems| panic!("{}", list(&problems)))
             .settings;

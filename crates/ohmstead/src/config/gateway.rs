@@ -148,7 +148,7 @@ fn check_meters(root: &Section<'_, '_>, sites: &[Site], gateways: &[Gateway]) {
 pub fn check(root: &Section<'_, '_>, sites: &[Site], gateways: &[Gateway]) {
     let mut numbers = BTreeSet::new();
     for gateway in gateways {
-        if let GatewayLink::Logger { pn, .. } = &gateway.link
+        if let GatewayLink::Logger { pn: Some(pn), .. } = &gateway.link
             && !numbers.insert(pn)
         {
             let text = format!(

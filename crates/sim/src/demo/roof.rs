@@ -96,7 +96,7 @@ pub fn gateways(world: &WorldSettings) -> Vec<Gateway> {
             id: gateway_id(&device.id),
             name: device.name.clone(),
             link: GatewayLink::Logger {
-                pn: logger.pn.clone(),
+                pn: Some(logger.pn.clone()),
                 pass_on: PassOn::default(),
             },
         })

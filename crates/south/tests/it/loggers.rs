@@ -10,7 +10,7 @@ use dialects::eybond::{Logger, SerialLine, parameters::Parameter, rtu};
 use dialects::modbus::{Exception, Registers, answer};
 use links::outbound_guard::Guard;
 use model::device::{Device, DeviceKind, LinkSettings, LinkState};
-use model::gateway::{Gateway, GatewayLink, LoggerState, PassOn, Unit};
+use model::gateway::{AcceptedLogger, Gateway, GatewayLink, LoggerState, PassOn, Unit};
 use model::message::{Message, Notice, Report};
 use model::settings::LoggerSettings;
 use model::units::Watts;
@@ -138,7 +138,7 @@ async fn a_logger_is_polled_by_its_number_and_another_one_is_left_alone() {
         id: "roof".parse().unwrap(),
         name: "Roof".to_owned(),
         link: GatewayLink::Logger {
-            pn: OURS.to_owned(),
+            pn: Some(OURS.to_owned()),
             pass_on: PassOn::Nothing,
         },
     };
@@ -254,7 +254,7 @@ async fn the_cloud_of_the_vendor_is_called_as_the_logger_and_its_loss_disturbs_n
         id: "roof".parse().unwrap(),
         name: "Roof".to_owned(),
         link: GatewayLink::Logger {
-            pn: OURS.to_owned(),
+            pn: Some(OURS.to_owned()),
             pass_on: PassOn::Reads,
         },
     };
@@ -332,7 +332,7 @@ async fn a_logger_that_speaks_in_lines_is_read_as_well() {
         id: "roof".parse().unwrap(),
         name: "Roof".to_owned(),
         link: GatewayLink::Logger {
-            pn: OURS.to_owned(),
+            pn: Some(OURS.to_owned()),
             pass_on: PassOn::Nothing,
         },
     };
@@ -355,6 +355,56 @@ async fn a_logger_that_speaks_in_lines_is_read_as_well() {
     assert_eq!(power_of(&mut reports, "roof-pv").await, Some(Watts(-2_100)));
     let states = loggers.states(&links.gateways());
     assert_eq!(states[OURS].facts.firmware.as_deref(), Some("8.50.12.3"));
+
+    links.stop().await;
+    stop.cancel();
+    listening.await.unwrap();
+    logger.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stranger_is_read_once_it_is_accepted() {
+    let (listener, address) = listener().await;
+    let (bus, clock, stop) = (InProcess::new(), RealClock::start(), CancellationToken::new());
+    let home = site(part("roof-pv", "pv"));
+    let mut reports = bus.subscribe(Topic::Reports(home.id.clone())).await;
+    let loggers = Loggers::new(&LoggerSettings::default(), Arc::default(), clock.clone());
+    let listening = tokio::spawn(loggers.clone().listen(listener, stop.clone()));
+    let roof = Gateway {
+        id: "roof".parse().unwrap(),
+        name: "Roof".to_owned(),
+        link: GatewayLink::Logger {
+            pn: None,
+            pass_on: PassOn::Nothing,
+        },
+    };
+    let (sites, gateways) = (std::slice::from_ref(&home), std::slice::from_ref(&roof));
+    let links = Supervisor::start_with_loggers(
+        sites,
+        gateways,
+        loggers.clone(),
+        bus.clone(),
+        clock,
+        CancellationToken::new(),
+    )
+    .await;
+    let Report::Link(LinkState::Offline { problem }) = next_of(&mut reports, "roof-pv").await else {
+        panic!("it cannot be there")
+    };
+    assert!(problem.contains("which data logger `roof` is"), "{problem}");
+    let logger = dial(address, OURS, 2_100);
+    let states = || loggers.states(&links.gateways());
+    while !states().contains_key(OURS) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(states()[OURS].accepted, None);
+    loggers.accept(AcceptedLogger {
+        gateway: roof.id.clone(),
+        pn: OURS.to_owned(),
+    });
+    assert_eq!(power_of(&mut reports, "roof-pv").await, Some(Watts(-2_100)));
+    let ours = states()[OURS].clone();
+    assert_eq!((ours.accepted.as_ref(), ours.is_online()), (Some(&roof.id), true));
 
     links.stop().await;
     stop.cancel();

@@ -108,12 +108,12 @@ impl Roof {
                 self.hear(Incoming::Opened);
                 // Whoever says nothing is asked before anybody is its hub.
                 let asks = b"AT+DTUPN?\r\n";
-                let greeting = match greeting.is_empty() {
-                    true => self
-                        .world
+                let greeting = if greeting.is_empty() {
+                    self.world
                         .hear(&Self::id(), link, Some(asks), self.now)
-                        .unwrap_or_default(),
-                    false => greeting,
+                        .unwrap_or_default()
+                } else {
+                    greeting
                 };
                 for bytes in greeting {
                     self.hear(Incoming::Message(bytes));
