@@ -318,16 +318,16 @@ impl Client {
             return;
         };
         self.asked = Asked::Station(self.turn);
-        let devcode = station.definition.devcode;
+        let code = station.definition.frame_code;
         match ask {
             // The address of a serial line is in the frame of that line.
             Ask::Registers(span) => {
                 let payload = rtu::encode(station.address, &span.request().encode());
-                connection.ask(forward(devcode, LOGGER, &payload, rtu::is_whole), now);
+                connection.ask(forward(code, LOGGER, &payload, rtu::is_whole), now);
             }
             Ask::Command(protocol, name) => {
                 let payload = protocol.command(name);
-                connection.ask(forward(devcode, station.address, &payload, text::is_whole), now);
+                connection.ask(forward(code, station.address, &payload, text::is_whole), now);
             }
         }
     }

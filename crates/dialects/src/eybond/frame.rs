@@ -13,6 +13,8 @@
 
 /// What the logger itself is addressed by.
 pub const LOGGER: u8 = 0xFF;
+/// The protocol number in what is for the logger itself, as the vendor's cloud has it.
+pub const ANY: u16 = 1;
 /// Transactions that a logger begins.
 pub const OWN_TRANSACTIONS: u16 = 0x8000;
 

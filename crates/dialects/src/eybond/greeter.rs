@@ -63,7 +63,7 @@ impl Greeter {
         self.transaction = self.transaction.wrapping_add(1);
         let frame = Frame {
             transaction: self.transaction,
-            devcode: 1,
+            devcode: frame::ANY,
             address: LOGGER,
             function,
             payload,

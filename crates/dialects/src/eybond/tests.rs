@@ -1,6 +1,6 @@
 //! Our half against the logger's, in memory, with time stepped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::device::LinkState;
@@ -77,6 +77,8 @@ struct Pair {
     loses: usize,
     said: usize,
     sent: Vec<(i64, u8)>,
+    /// Protocol number, address and function of what was sent.
+    headers: BTreeSet<(u16, u8, u8)>,
     reports: BTreeMap<String, Vec<Report>>,
     facts: model::gateway::GatewayFacts,
     closed: bool,
@@ -126,6 +128,7 @@ impl Pair {
             loses: usize::MAX,
             said: 0,
             sent: Vec::new(),
+            headers: BTreeSet::new(),
             reports: BTreeMap::new(),
             facts: model::gateway::GatewayFacts::default(),
             closed: false,
@@ -153,6 +156,8 @@ impl Pair {
             match outgoing {
                 Outgoing::Bytes(bytes) => {
                     self.sent.push((self.now, bytes[7]));
+                    let code = u16::from_be_bytes([bytes[2], bytes[3]]);
+                    self.headers.insert((code, bytes[6], bytes[7]));
                     answers.extend(self.logger.handle_bytes(&bytes, &mut self.line).unwrap());
                 }
                 Outgoing::Close => self.closed = true,
@@ -265,6 +270,16 @@ fn all_that_is_behind_a_logger_is_read_by_its_parts() {
         .find(|field| field["key"] == "pv_power");
     assert_eq!(field.unwrap()["value"], "372");
     assert_eq!(json["devcode"], 2_376);
+}
+
+/// As local integrations speak to them, whatever ShineMonitor calls the protocol.
+#[test]
+fn frames_say_which_protocol_they_carry_as_loggers_know_it() {
+    let mut pair = Pair::new();
+    pair.hear(Incoming::Opened);
+    pair.run_until(30_000);
+    let sent: Vec<_> = pair.headers.into_iter().collect();
+    assert_eq!(sent, [(1, 0xFF, 1), (1, 0xFF, 2), (1, 0xFF, 4), (0x0994, 2, 4)]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use jiff::tz::TimeZone;
 use model::time::{Millis, Monotonic, Now, Timestamp};
 
-use super::frame::{self, Cut, Frame, LOGGER, OWN_TRANSACTIONS, function};
+use super::frame::{self, ANY, Cut, Frame, LOGGER, OWN_TRANSACTIONS, function};
 use super::parameters;
 use super::relay::{Relay, Unheard};
 use crate::ReplyError;
@@ -27,8 +27,6 @@ const NEXT_WITHIN: Millis = Millis(1_000);
 const FRAME_WITHIN: Millis = Millis(5_000);
 /// Heartbeats without a word.
 const MOST_UNANSWERED: u8 = 2;
-/// The protocol number in what is for the logger itself, as the vendor's cloud has it.
-const ANY: u16 = 1;
 /// Bytes of one answer, however many frames it came in.
 const LONGEST_ANSWER: usize = 1_024;
 
