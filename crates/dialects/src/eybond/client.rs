@@ -191,6 +191,10 @@ impl Client {
         (self.asked, self.is_in_round, self.questions) = (Asked::Nothing, false, 0);
         self.signal_due = now.monotonic + SIGNAL_EVERY;
         self.absent_due = None;
+        // What somebody before has told of itself is no word of this one.
+        if std::mem::take(&mut self.facts) != GatewayFacts::default() {
+            self.events.push_back(Event::Gateway(GatewayFacts::default()));
+        }
         for station in &mut self.stations {
             station.due = now.monotonic;
             station.answers = Vec::new();

@@ -346,6 +346,22 @@ fn a_logger_that_stays_away_leaves_its_devices_offline_until_it_comes_back() {
 }
 
 #[test]
+fn what_a_logger_has_told_of_itself_is_forgotten_when_another_one_comes() {
+    let mut pair = Pair::new();
+    pair.hear(Incoming::Opened);
+    pair.run_until(20_000);
+    assert_eq!(pair.facts.signal_dbm, Some(-61));
+    pair.hear(Incoming::Closed(Failure::Closed));
+    assert_eq!(pair.facts.signal_dbm, Some(-61), "nobody else is here");
+    pair.logger = Logger::new(PN, 0x0942);
+    pair.hear(Incoming::Opened);
+    assert_eq!(pair.facts, model::gateway::GatewayFacts::default());
+    pair.run_until(40_000);
+    assert_eq!(pair.facts.descriptor.as_deref(), Some("0942"));
+    assert_eq!((&pair.facts.firmware, pair.facts.signal_dbm), (&None, None));
+}
+
+#[test]
 fn a_dead_connection_and_one_that_lies_are_ended() {
     let mut pair = Pair::new();
     pair.loses = 1;
