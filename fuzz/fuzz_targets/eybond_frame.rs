@@ -40,15 +40,21 @@ fuzz_target!(|bytes: &[u8]| {
     if let Cut::Frame(frame, used) = frame::cut(bytes) {
         assert_eq!(frame.encode(), &bytes[..used]);
     }
-    let _ = (rtu::decode(bytes), rtu::is_whole(bytes));
+    let _ = (rtu::decode(bytes), rtu::is_whole(bytes), text::is_whole(bytes));
     for protocol in [text::Protocol::Pi30, text::Protocol::Pi18] {
         let _ = (protocol.read_answer(bytes), protocol.read_command(bytes));
     }
     let now = Now::default();
     let mut greeter = Greeter::new(Millis(60_000));
-    for piece in bytes.chunks(7) {
-        if greeter.handle_bytes(piece, now) != Greeting::More {
-            break;
+    let mut pieces = bytes.chunks(7);
+    if let Some(Greeting::Is { rest: mut unread, .. }) = pieces
+        .find_map(|piece| Some(greeter.handle_bytes(piece, now)).filter(|heard| *heard != Greeting::More))
+    {
+        for piece in pieces {
+            unread.extend_from_slice(piece);
+            if greeter.handle_waiting(&mut unread).is_err() {
+                break;
+            }
         }
     }
     talk(bytes, Logger::new("E5000099990001", 1));
@@ -66,7 +72,9 @@ fn talk(bytes: &[u8], mut logger: Logger) {
     });
     let _ = client.handle_incoming(Incoming::Opened, now);
     // By this a client knows in which way a logger speaks.
-    let says = logger.handle_bytes(b"AT+DTUPN?\r\n", &mut Babbles(&[])).unwrap_or_default();
+    let says = logger
+        .handle_bytes(b"AT+DTUPN?\r\n", &mut Babbles(&[]))
+        .unwrap_or_default();
     for said in says {
         let _ = client.handle_incoming(Incoming::Message(said), now);
     }
@@ -75,7 +83,10 @@ fn talk(bytes: &[u8], mut logger: Logger) {
         client.handle_timeout(now);
         while let Some(outgoing) = client.poll_outgoing() {
             let Outgoing::Bytes(sent) = outgoing else { continue };
-            for answer in logger.handle_bytes(&sent, &mut Babbles(piece)).unwrap_or_default() {
+            for answer in logger
+                .handle_bytes(&sent, &mut Babbles(piece))
+                .unwrap_or_default()
+            {
                 let _ = client.handle_incoming(Incoming::Message(answer), now);
             }
         }

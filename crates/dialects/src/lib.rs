@@ -131,6 +131,15 @@ pub struct ReplyError {
 pub trait Greeter: Send {
     /// Something has come.
     fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Greeting;
+    /// Somebody who has said who it is, and for whom nobody is there yet, has said more: `unread` is all that its
+    /// client will hear first. What it need not hear may go, so that somebody can wait for days.
+    ///
+    /// # Errors
+    /// When it makes no sense, or comes of somebody else.
+    fn handle_waiting(&mut self, unread: &mut Vec<u8>) -> Result<(), ReplyError> {
+        let _ = unread;
+        Ok(())
+    }
     /// Time has come: some devices say nothing until they are asked in the right way.
     fn handle_timeout(&mut self, now: Now) -> Greeting;
     /// What is to be sent; fetched until there is nothing more.

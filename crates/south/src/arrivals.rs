@@ -15,7 +15,7 @@
 //! Bounds: as many connections of a port as it is given, [`MOST_UNNAMED`] of one address that have not said who
 //! they are, [`GREETING_WITHIN`] to say it, [`MOST_STRANGERS`] of whom the one that came first gives way, one
 //! that waits under a name (a newer one takes its place), and [`MOST_UNREAD`] of what somebody says before it
-//! has a seat.
+//! has a seat and its greeter does not let go.
 
 mod directory;
 mod seat;
@@ -44,7 +44,7 @@ pub use seat::Seat;
 pub const MOST_UNNAMED: usize = 64;
 /// How long a device may take to say who it is.
 pub const GREETING_WITHIN: Duration = Duration::from_secs(20);
-/// Bytes of somebody who has no seat. Who says more is sent away.
+/// Bytes of somebody who has no seat, as far as its client has to hear them. Who says more is sent away.
 pub const MOST_UNREAD: usize = 4_096;
 
 /// Makes a greeter for each connection.
@@ -197,10 +197,17 @@ impl Arrivals {
                     // Another one has come under the same name, or too many strangers.
                     Err(_) => return,
                 },
-                read = stream.read() => match read {
-                    Ok(bytes) if stream.unread() + bytes.len() <= MOST_UNREAD => stream.put_behind(&bytes),
-                    Ok(_) | Err(_) => return,
-                },
+                read = stream.read() => {
+                    let Ok(bytes) = read else { return };
+                    let unread = stream.put_behind(&bytes);
+                    if let Err(error) = greeter.handle_waiting(unread) {
+                        tracing::debug!(name, %from, "a connection that waits makes no sense: {error}");
+                        return;
+                    }
+                    if unread.len() > MOST_UNREAD {
+                        return;
+                    }
+                }
                 () = tokio::time::sleep(due.to_std()) => {
                     greeter.handle_timeout(self.clock.now());
                 }

@@ -30,6 +30,8 @@ pub struct Greeter {
     /// It speaks in lines.
     is_text: bool,
     heard: Vec<u8>,
+    /// The number that it has said.
+    said: String,
     transaction: u16,
     out: VecDeque<Vec<u8>>,
 }
@@ -54,6 +56,7 @@ impl Greeter {
             due: Monotonic(i64::MIN),
             is_text: false,
             heard: Vec::new(),
+            said: String::new(),
             transaction: 0,
             out: VecDeque::new(),
         }
@@ -75,17 +78,64 @@ impl Greeter {
         self.out.push_back(at::ASKS_NUMBER.to_vec());
     }
 
+    fn is(&mut self, name: String, now: Now) -> Greeting {
+        self.step = Step::Waits;
+        self.due = now.monotonic + self.every;
+        self.said.clone_from(&name);
+        let rest = std::mem::take(&mut self.heard);
+        Greeting::Is { name, rest }
+    }
+
+    /// Whoever has said one number does not say another one.
+    fn check(&self, number: &str) -> Result<(), ReplyError> {
+        if number == self.said {
+            return Ok(());
+        }
+        Err(ReplyError {
+            asked: "who is it".to_owned(),
+            came: format!("number {number}"),
+            expected: format!("{}, as it has said before", self.said),
+        })
+    }
+
+    /// Its client asks anew, so it needs no whole frame, and the beginning of one.
+    fn skim_frames(&self, unread: &mut Vec<u8>) -> Result<(), ReplyError> {
+        let mut seen = 0;
+        loop {
+            match frame::cut(unread.get(seen..).unwrap_or_default()) {
+                Cut::Part => break,
+                Cut::Broken { length } => return Err(broken(length)),
+                Cut::Frame(frame, used) => {
+                    number(&frame).map_or(Ok(()), |number| self.check(number))?;
+                    seen += used;
+                }
+            }
+        }
+        unread.drain(..seen);
+        Ok(())
+    }
+
+    /// The same of lines, but for the one that says the number.
+    fn skim_lines(&self, unread: &mut Vec<u8>) -> Result<(), ReplyError> {
+        let (mut rest, mut says) = (unread.as_slice(), Vec::new());
+        while let Some((line, used)) = at::cut(rest) {
+            if let Some(number) = at::Line::read(line).and_then(at::Line::number) {
+                self.check(number)?;
+                says = rest.get(..used).unwrap_or_default().to_vec();
+            }
+            rest = rest.get(used..).unwrap_or_default();
+        }
+        says.extend_from_slice(rest);
+        *unread = says;
+        Ok(())
+    }
+
     /// The line that says the number is left for its client, which knows by it in which way to speak.
     fn hear_lines(&mut self, now: Now) -> Greeting {
         while let Some((line, used)) = at::cut(&self.heard) {
             let number = at::Line::read(line).and_then(at::Line::number).map(str::to_owned);
             if let Some(name) = number {
-                self.step = Step::Waits;
-                self.due = now.monotonic + self.every;
-                return Greeting::Is {
-                    name,
-                    rest: std::mem::take(&mut self.heard),
-                };
+                return self.is(name, now);
             }
             self.heard.drain(..used);
             // It says something else first.
@@ -102,6 +152,14 @@ impl Greeter {
             });
         }
         Greeting::More
+    }
+}
+
+fn broken(length: usize) -> ReplyError {
+    ReplyError {
+        asked: "who is it".to_owned(),
+        came: format!("a frame with a length of {length}"),
+        expected: "a heartbeat with the number of a data logger".to_owned(),
     }
 }
 
@@ -128,25 +186,22 @@ impl crate::Greeter for Greeter {
         loop {
             let (number, used) = match frame::cut(&self.heard) {
                 Cut::Part => return Greeting::More,
-                Cut::Broken { length } => {
-                    return Greeting::Nonsense(ReplyError {
-                        asked: "who is it".to_owned(),
-                        came: format!("a frame with a length of {length}"),
-                        expected: "a heartbeat with the number of a data logger".to_owned(),
-                    });
-                }
+                Cut::Broken { length } => return Greeting::Nonsense(broken(length)),
                 Cut::Frame(frame, used) => (number(&frame).map(str::to_owned), used),
             };
             let rest = self.heard.split_off(used);
             self.heard = rest;
             if let Some(name) = number {
-                self.step = Step::Waits;
-                self.due = now.monotonic + self.every;
-                return Greeting::Is {
-                    name,
-                    rest: std::mem::take(&mut self.heard),
-                };
+                return self.is(name, now);
             }
+        }
+    }
+
+    fn handle_waiting(&mut self, unread: &mut Vec<u8>) -> Result<(), ReplyError> {
+        if self.is_text {
+            self.skim_lines(unread)
+        } else {
+            self.skim_frames(unread)
         }
     }
 
@@ -306,6 +361,38 @@ mod tests {
     }
 
     #[test]
+    fn whoever_waits_for_days_leaves_no_more_than_what_has_begun() {
+        let beat = frame(1, b"E5000099990001");
+        let line = b"AT+DTUPN:E5000099990001\r\nAT+ATVER:1.2\r\n".to_vec();
+        let other = [
+            frame(1, b"W0011223344556"),
+            b"AT+DTUPN:W0011223344556\r\n".to_vec(),
+        ];
+        for ((says, longest, begins), other) in
+            [(beat, 22, &b""[..]), (line, 64, b"AT+")].into_iter().zip(other)
+        {
+            let mut greeter = Greeter::new(Millis(60_000));
+            let Greeting::Is { rest, .. } = greeter.handle_bytes(&says, at(0)) else {
+                panic!("{says:02x?}")
+            };
+            let mut unread = rest;
+            for piece in says.repeat(3_000).chunks(5) {
+                unread.extend_from_slice(piece);
+                greeter.handle_waiting(&mut unread).unwrap();
+                assert!(unread.len() < longest, "{} bytes", unread.len());
+            }
+            assert!(unread.starts_with(begins), "{unread:02x?}");
+            unread.extend_from_slice(&other);
+            let error = greeter.handle_waiting(&mut unread).unwrap_err();
+            assert!(error.to_string().contains("W0011223344556"), "{error}");
+        }
+        let mut greeter = Greeter::new(Millis(60_000));
+        greeter.handle_bytes(&frame(1, b"E5000099990001"), at(0));
+        let mut unread = b"GET / HTTP/1.1\r\n".to_vec();
+        assert!(greeter.handle_waiting(&mut unread).is_err());
+    }
+
+    #[test]
     fn whoever_speaks_another_language_is_nobody() {
         let mut greeter = Greeter::new(Millis(60_000));
         let heard = greeter.handle_bytes(b"GET / HTTP/1.1\r\n", at(0));
@@ -320,6 +407,7 @@ mod tests {
                 if let Greeting::Is { .. } | Greeting::Nonsense(_) = greeter.handle_bytes(&piece, at(0)) {
                     break;
                 }
+                let _ = greeter.handle_waiting(&mut piece.clone());
             }
         }
     }

@@ -392,7 +392,10 @@ async fn a_stranger_is_read_once_it_is_accepted() {
         panic!("it cannot be there")
     };
     assert!(problem.contains("which data logger `roof` is"), "{problem}");
-    let logger = dial(address, OURS, 2_100);
+    // As many heartbeats as it says in five hours.
+    let mut own = logger(OURS);
+    let greeting = own.greet().repeat(300);
+    let logger = dial_as(own, greeting, address, 2_100);
     let states = || loggers.states(&links.gateways());
     while !states().contains_key(OURS) {
         tokio::time::sleep(Duration::from_millis(5)).await;
