@@ -49,6 +49,8 @@ pub struct Loggers {
     guard: Arc<Guard>,
     /// Numbers of gateways whose settings leave them open.
     accepted: Arc<Mutex<BTreeMap<GatewayId, String>>>,
+    /// Gateways of the settings, also those that no device is behind, which have no link.
+    named: Arc<Mutex<BTreeMap<String, GatewayId>>>,
     /// Read once, whatever number of inverters is of the same make.
     definitions: Arc<Mutex<BTreeMap<String, Arc<Definition>>>>,
 }
@@ -71,6 +73,7 @@ impl Loggers {
             vendor: settings.vendor.as_deref().map(Endpoint::of),
             guard,
             accepted: Arc::default(),
+            named: Arc::default(),
             definitions: Arc::default(),
         }
     }
@@ -96,6 +99,18 @@ impl Loggers {
         self.accepted().insert(logger.gateway, logger.pn);
     }
 
+    /// The gateways of the settings.
+    pub(crate) fn name(&self, gateways: &[Gateway]) {
+        let numbers = gateways
+            .iter()
+            .filter_map(|gateway| Some((gateway.logger_number()?.to_owned(), gateway.id.clone())));
+        self.named().extend(numbers);
+    }
+
+    fn named(&self) -> MutexGuard<'_, BTreeMap<String, GatewayId>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn accepted(&self) -> MutexGuard<'_, BTreeMap<GatewayId, String>> {
         // A map stays whole even if a holder of the lock panicked.
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
@@ -117,8 +132,9 @@ impl Loggers {
             those.into_iter().map(|one| (one.name.clone(), one)).collect()
         };
         let (seated, waiting) = (by_name(self.arrivals.seated()), by_name(self.arrivals.waiting()));
+        let named = self.named();
         let strangers = self.arrivals.strangers().into_iter().map(|stranger| LoggerState {
-            accepted: None,
+            accepted: named.get(&stranger.name).cloned(),
             from: Some(stranger.from),
             since: Some(stranger.since.wall),
             last_contact: Some(stranger.since.wall),
@@ -211,7 +227,10 @@ impl Loggers {
         if carriers.is_empty() {
             carriers.extend(first.cloned());
         }
-        let strangers = self.arrivals.strangers();
+        let mut strangers = self.arrivals.strangers();
+        let named = self.named();
+        strangers.retain(|stranger| !named.contains_key(&stranger.name));
+        drop(named);
         let text = strangers.first().map(|one| {
             let others = match strangers.len() - 1 {
                 0 => String::new(),

@@ -75,6 +75,7 @@ impl Supervisor {
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> Self {
+        loggers.name(gateways);
         let shared = Shared::new(loggers);
         let make_driver = move |target: &Target| match &shared {
             Ok(shared) => Driver::of(target, shared),

@@ -40,8 +40,13 @@ pub async fn list(
         .map(|(gateway, _)| gateway)
         .collect();
     let states = (state.loggers.states)();
+    // One that no device is behind belongs to no site.
+    let is_of_nobody = |gateway: &GatewayId| {
+        let mut devices = state.settings.sites.iter().flat_map(|site| &site.devices);
+        !devices.any(|device| device.link.via().is_some_and(|(via, _)| via == gateway))
+    };
     let shown = states.values().filter(|logger| match &logger.accepted {
-        Some(gateway) => own.contains(gateway),
+        Some(gateway) => own.contains(gateway) || sees_strangers && is_of_nobody(gateway),
         None => sees_strangers,
     });
     let items = shown.map(|logger| view(&state, site, logger)).collect();

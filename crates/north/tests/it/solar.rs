@@ -368,14 +368,19 @@ async fn loggers_are_shown_where_their_devices_are_and_strangers_to_operators() 
         waiting: Some("192.168.1.61:9".parse().unwrap()),
         ..logger("W2", Some("shed"))
     };
-    let all = [logger("W1", Some("roof")), away, logger("W3", None)];
+    let all = [
+        logger("W1", Some("roof")),
+        away,
+        logger("W3", None),
+        logger("W4", Some("attic")),
+    ];
     let all: LoggerStates = all.into_iter().map(|one| (one.pn.clone(), one)).collect();
     world.state = world.state.clone().with_loggers(Loggers {
         states: Arc::new(move || all.clone()),
         ..Loggers::default()
     });
     let mut settings = (*world.state.settings).clone();
-    settings.gateways = ["roof", "shed"]
+    settings.gateways = ["roof", "shed", "attic"]
         .map(|id| Gateway {
             id: gateway(id),
             name: id.to_uppercase(),
@@ -403,10 +408,15 @@ async fn loggers_are_shown_where_their_devices_are_and_strangers_to_operators() 
         "last_contact_ms": 2_000, "signal_dbm": -61, "kind": "6", "firmware": null, "waiting": null, "devices": ["pv"],
     });
     let owner = shown(TOKEN, "home").await;
-    assert_eq!((owner.len(), &owner[0]), (2, &home));
+    assert_eq!((owner.len(), &owner[0]), (3, &home));
     assert_eq!(
         (&owner[1]["pn"], &owner[1]["accepted"], &owner[1]["devices"]),
         (&json!("W3"), &json!(false), &json!([]))
+    );
+    // No device is behind it anywhere.
+    assert_eq!(
+        (&owner[2]["name"], &owner[2]["accepted"], &owner[2]["devices"]),
+        (&json!("ATTIC"), &json!(true), &json!([]))
     );
     assert_eq!(shown(VIEWER, "home").await, [home]);
     let yard = shown(VIEWER, "yard").await;

@@ -23,6 +23,7 @@ use crate::site::{HUNG, RealClock, device, listener, site};
 
 const OURS: &str = "E5000099990001";
 const FOREIGN: &str = "W0011223344556";
+const IDLE: &str = "W0011223344557";
 
 /// An inverter at address 5.
 struct Inverter {
@@ -142,9 +143,17 @@ async fn a_logger_is_polled_by_its_number_and_another_one_is_left_alone() {
             pass_on: PassOn::Nothing,
         },
     };
+    let bare = Gateway {
+        id: "bare".parse().unwrap(),
+        name: "Nothing is behind it".to_owned(),
+        link: GatewayLink::Logger {
+            pn: Some(IDLE.to_owned()),
+            pass_on: PassOn::Nothing,
+        },
+    };
     let links = Supervisor::start_with_loggers(
         std::slice::from_ref(&home),
-        std::slice::from_ref(&roof),
+        &[roof.clone(), bare.clone()],
         loggers.clone(),
         bus.clone(),
         clock,
@@ -172,6 +181,12 @@ async fn a_logger_is_polled_by_its_number_and_another_one_is_left_alone() {
         FOREIGN,
     )
     .await;
+    let idle = dial(address, IDLE, 1);
+    until(
+        &|state| state.is_some_and(|state| state.accepted.as_ref() == Some(&bare.id) && state.is_online()),
+        IDLE,
+    )
+    .await;
     let first = dial(address, OURS, 2_100);
     assert_eq!(
         next_of(&mut reports, "roof-pv").await,
@@ -197,7 +212,7 @@ async fn a_logger_is_polled_by_its_number_and_another_one_is_left_alone() {
         } = next_of(&mut notices, "roof-battery").await
         {
             match notice {
-                Notice::LoggerUnknown => unknown |= text.contains(FOREIGN),
+                Notice::LoggerUnknown => unknown |= text.contains(FOREIGN) && !text.contains("more"),
                 Notice::LoggerClaimedTwice => claimed |= text.contains(OURS),
             }
         }
@@ -212,7 +227,7 @@ async fn a_logger_is_polled_by_its_number_and_another_one_is_left_alone() {
     telling.await.unwrap();
     assert!(second.await.unwrap() > 0);
     assert_eq!(
-        stranger.await.unwrap(),
+        stranger.await.unwrap() + idle.await.unwrap(),
         0,
         "nothing is forwarded through a stranger"
     );
