@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bus::Bus;
-use dialects::Greeter as AnyGreeter;
-use dialects::eybond::{Behind, Client, Definition, DeviceSettings, Greeter, redirect};
+use dialects::eybond::{Behind, Client, Definition, DeviceSettings, Greeter, parameters, redirect};
+use dialects::{Greeter as AnyGreeter, Greeting, ReplyError};
 use links::outbound_guard::Guard;
 use model::device::{Device, LinkSettings};
 use model::endpoint::Endpoint;
@@ -16,7 +16,7 @@ use model::gateway::{AcceptedLogger, Gateway, GatewayFacts, GatewayLink, LoggerS
 use model::id::{DeviceId, GatewayId, SiteId};
 use model::message::{Message, Notice, Report, Reported};
 use model::settings::LoggerSettings;
-use model::time::{Clock, Millis};
+use model::time::{Clock, Millis, Monotonic, Now};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,8 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// When thousands come at once they are counted a few times.
 const BETWEEN_TELLS: Duration = Duration::from_secs(1);
 
+/// Gateways by their numbers.
+type Named = Mutex<BTreeMap<String, GatewayId>>;
 type About = (SiteId, DeviceId);
 type Notices = BTreeMap<(SiteId, DeviceId, Notice), Option<String>>;
 
@@ -50,7 +52,7 @@ pub struct Loggers {
     /// Numbers of gateways whose settings leave them open.
     accepted: Arc<Mutex<BTreeMap<GatewayId, String>>>,
     /// Gateways of the settings, also those that no device is behind, which have no link.
-    named: Arc<Mutex<BTreeMap<String, GatewayId>>>,
+    named: Arc<Named>,
     /// Read once, whatever number of inverters is of the same make.
     definitions: Arc<Mutex<BTreeMap<String, Arc<Definition>>>>,
 }
@@ -80,8 +82,11 @@ impl Loggers {
 
     /// Takes connections at a port until `stop`.
     pub async fn listen(self, listener: TcpListener, stop: CancellationToken) {
-        let heartbeat = self.heartbeat;
-        let greeter = Arc::new(move || Box::new(Greeter::new(heartbeat)) as Box<dyn AnyGreeter>);
+        let (heartbeat, named) = (self.heartbeat, Arc::clone(&self.named));
+        let greeter = Arc::new(move || {
+            let (greeter, named) = (Greeter::new(heartbeat), Arc::clone(&named));
+            Box::new(Knowing { greeter, named }) as Box<dyn AnyGreeter>
+        });
         self.arrivals
             .listen(listener, MOST_CONNECTIONS, greeter, stop)
             .await;
@@ -254,6 +259,55 @@ impl Loggers {
         let definition = Arc::new(Definition::built_in(name)?);
         known.insert(name.to_owned(), Arc::clone(&definition));
         Some(definition)
+    }
+}
+
+/// A greeter that knows which numbers are longer than a heartbeat.
+struct Knowing {
+    greeter: Greeter,
+    named: Arc<Named>,
+}
+
+impl Knowing {
+    /// The number that was said, or the only one of which it is the beginning.
+    fn whole(&self, said: String) -> String {
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.contains_key(&said) {
+            return said;
+        }
+        let mut longer = named.keys().filter(|number| parameters::is_number(&said, number));
+        match (longer.next(), longer.next()) {
+            (Some(number), None) => number.clone(),
+            _ => said,
+        }
+    }
+}
+
+impl AnyGreeter for Knowing {
+    fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Greeting {
+        match self.greeter.handle_bytes(bytes, now) {
+            Greeting::Is { name, rest } => Greeting::Is {
+                name: self.whole(name),
+                rest,
+            },
+            greeting @ (Greeting::More | Greeting::Nonsense(_)) => greeting,
+        }
+    }
+
+    fn handle_waiting(&mut self, unread: &mut Vec<u8>) -> Result<(), ReplyError> {
+        self.greeter.handle_waiting(unread)
+    }
+
+    fn handle_timeout(&mut self, now: Now) -> Greeting {
+        self.greeter.handle_timeout(now)
+    }
+
+    fn poll_bytes(&mut self) -> Option<Vec<u8>> {
+        self.greeter.poll_bytes()
+    }
+
+    fn poll_timeout(&self) -> Monotonic {
+        self.greeter.poll_timeout()
     }
 }
 

@@ -235,7 +235,7 @@ impl Client {
         while let Some(heard) = self.connection.as_mut().and_then(Connection::poll_heard) {
             match heard {
                 // Whoever changes its number is somebody else.
-                Heard::Number(number) if number != self.pn => self.hang_up(now),
+                Heard::Number(number) if !parameters::is_number(&number, &self.pn) => self.hang_up(now),
                 Heard::Number(_) => {}
                 Heard::Answer(answer) => self.answered(Some(&answer), now),
                 Heard::NoAnswer => self.answered(None, now),

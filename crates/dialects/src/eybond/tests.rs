@@ -389,6 +389,27 @@ fn a_dead_connection_and_one_that_lies_are_ended() {
     }
 }
 
+#[test]
+fn a_logger_whose_heartbeat_cuts_its_number_is_still_itself() {
+    for (pn, closes) in [("E50000999900011234", false), ("E50000999900021234", true)] {
+        let mut client = Client::new(LoggerSettings {
+            pn: pn.to_owned(),
+            heartbeat: Millis(60_000),
+            pass_on: PassOn::Nothing,
+            devices: Vec::new(),
+        });
+        let now = Now {
+            wall: Timestamp(0),
+            monotonic: Monotonic(0),
+        };
+        client.handle_incoming(Incoming::Opened, now).unwrap();
+        let says = Incoming::Message(Logger::new(PN, 0x0925).greet());
+        client.handle_incoming(says, now).unwrap();
+        let closed = matches!(client.poll_outgoing(), Some(Outgoing::Close));
+        assert_eq!(closed, closes, "{pn}");
+    }
+}
+
 /// What the vendor's cloud asks, as function, payload, and where on the line.
 fn cloud_asks(transaction: u16, function: u8, address: u8, payload: &[u8]) -> Incoming {
     let frame = frame::Frame {

@@ -24,6 +24,7 @@ use crate::site::{HUNG, RealClock, device, listener, site};
 const OURS: &str = "E5000099990001";
 const FOREIGN: &str = "W0011223344556";
 const IDLE: &str = "W0011223344557";
+const WHOLE: &str = "W00112233445570001";
 
 /// An inverter at address 5.
 struct Inverter {
@@ -147,7 +148,8 @@ async fn a_logger_is_polled_by_its_number_and_another_one_is_left_alone() {
         id: "bare".parse().unwrap(),
         name: "Nothing is behind it".to_owned(),
         link: GatewayLink::Logger {
-            pn: Some(IDLE.to_owned()),
+            // Its heartbeats have no room for all of it.
+            pn: Some(WHOLE.to_owned()),
             pass_on: PassOn::Nothing,
         },
     };
@@ -184,7 +186,7 @@ async fn a_logger_is_polled_by_its_number_and_another_one_is_left_alone() {
     let idle = dial(address, IDLE, 1);
     until(
         &|state| state.is_some_and(|state| state.accepted.as_ref() == Some(&bare.id) && state.is_online()),
-        IDLE,
+        WHOLE,
     )
     .await;
     let first = dial(address, OURS, 2_100);
