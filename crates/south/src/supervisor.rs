@@ -230,10 +230,11 @@ impl Tended {
             let began = self.post.clock.now().monotonic;
             match (self.make_driver)(&self.target) {
                 Ok(driver) => match self.run(driver, setpoints, &shutdown).await {
-                    Some(ended) => self.note_end(ended).await,
+                    // In memory of its own, as it is not needed while the link runs.
+                    Some(ended) => Box::pin(self.note_end(ended)).await,
                     None => return,
                 },
-                Err(misfit) => self.note_misfit(&misfit).await,
+                Err(misfit) => Box::pin(self.note_misfit(&misfit)).await,
             }
             let ran = self.post.clock.now().monotonic - began;
             tokio::select! {
