@@ -18,7 +18,7 @@ use north::Loggers;
 use serde_json::{Value, json};
 use store::{Audit, History, Series, Sessions, Typed};
 
-use crate::world::{BEGIN, HOUR, TOKEN, VIEWER, World};
+use crate::world::{BEGIN, HOUR, TOKEN, VIEWER, World, site_id};
 
 const DAY: i64 = 24 * HOUR;
 /// Midnight in Vienna, where the site is; an hour before the world begins, on Saturday 2025-11-22.
@@ -160,6 +160,19 @@ async fn production_is_added_up_and_what_it_was_worth() {
         (&next["today"]["produced_wh"], &next["total"]["booked_wh"]),
         (&json!(0), &json!(all * 100))
     );
+
+    // For some days what loggers tell late still counts.
+    for (days, first) in [(1, 1_100), (3, 2_100)] {
+        let (home, first_quarter) = (site_id("home"), Timestamp(MIDNIGHT));
+        let found = world.store.ledger(&home, first_quarter, Timestamp(MIDNIGHT + 1));
+        let mut late = found.await.unwrap().remove(0);
+        late.produced = WattHours(first);
+        world.store.put_ledger(1, &late).await.unwrap();
+        let found = solar(&world).await["total"]["booked_wh"].as_i64();
+        assert_eq!(found, Some(all * 100 + 1_000), "after {days} days");
+        world.step(3 * DAY);
+        solar(&world).await;
+    }
 }
 
 #[tokio::test]
