@@ -40,6 +40,7 @@ use model::vehicle::SourceStates;
 use model::view::LinkCounts;
 use store::Store;
 
+pub use door::begin;
 pub use front::{Connection, Front};
 pub use loggers::Loggers;
 pub use metrics::Metrics;

