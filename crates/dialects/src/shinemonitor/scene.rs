@@ -160,8 +160,8 @@ pub struct Device {
     pub name: DeviceName,
     pub site: SiteId,
     pub id: DeviceId,
-    /// Whose history it has.
-    pub subject: Subject,
+    /// Of a charging station with several, the EVSE that it is; it has the history of that alone.
+    pub evse: Option<EvseId>,
     pub pid: i64,
     pub alias: String,
     pub kind: DeviceType,
@@ -309,7 +309,10 @@ impl Device {
     pub fn series(&self, quantity: Quantity) -> Series {
         Series {
             site: self.site.clone(),
-            subject: self.subject.clone(),
+            subject: match &self.evse {
+                Some(evse) => Subject::Evse(evse.clone()),
+                None => Subject::Device(self.id.clone()),
+            },
             quantity,
         }
     }

@@ -8,7 +8,6 @@ use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::error::Refusal;
 use dialects::shinemonitor::params::{DeviceName, Params};
 use dialects::shinemonitor::scene::{Account, Charger, Device, Field, Gateway, Plant, Raw, Scene};
-use dialects::shinemonitor::want::Subject as Of;
 use gate::{Account as Kept, Action, DoorCaller, Subject};
 use model::alarm::Severity;
 use model::device::{Device as Configured, DeviceKind, Evse, LinkState};
@@ -239,7 +238,7 @@ impl Seen<'_> {
             name: names.devices.get(&device.id)?.clone(),
             site: self.site.id.clone(),
             id: device.id.clone(),
-            subject: Of::Device(device.id.clone()),
+            evse: None,
             pid,
             alias: device.name.clone(),
             kind: type_of(&device.kind),
@@ -276,7 +275,7 @@ impl Seen<'_> {
         });
         Some(Device {
             name: names.evses.get(&evse.id)?.clone(),
-            subject: Of::Evse(evse.id.clone()),
+            evse: Some(evse.id.clone()),
             alias: format!("{}, {}", station.alias, evse.name),
             measured: measured.unwrap_or_default(),
             charger: self.charger(evse),

@@ -101,7 +101,7 @@ fn device(name: &str, site_id: &str, id: &str, pid: i64, kind: DeviceType) -> De
         name: DeviceName::read(name).unwrap(),
         site: site(site_id),
         id: device_id(id),
-        subject: Subject::Device(device_id(id)),
+        evse: None,
         pid,
         alias: id.to_uppercase(),
         kind,
