@@ -233,11 +233,12 @@ impl Backlog {
             Record::Samples(_) => Subject::Samples,
             Record::Past(columns) => {
                 let waits = self.waiting.iter().next_back();
-                let room = waits.and_then(|(subject, held)| match &held.record {
-                    Record::Past(waiting) if count(waiting) + count(columns) <= Report::MOST_PAST => {
-                        Some(subject.clone())
-                    }
-                    _ => None,
+                let room = waits.and_then(|(subject, held)| {
+                    let Record::Past(waiting) = &held.record else {
+                        return None;
+                    };
+                    let fits = count(waiting) + count(columns) <= Report::MOST_PAST;
+                    fits.then(|| subject.clone())
                 });
                 room.unwrap_or_else(|| {
                     self.numbered += 1;
