@@ -55,6 +55,19 @@ pub enum Outgoing {
     },
     /// Arithmetic that takes long, to be done where nobody waits for it: [`Incoming::Done`] tells.
     Work(Work),
+    /// For the connection that goes along with this one, where there is such a thing.
+    Beside(Beside),
+}
+
+/// What happens to a second connection that goes along with the first: somebody who is let in on what a device says.
+/// It is there when it can be, and made again by itself as long as the first one lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// It is there; never sent.
+    Opened,
+    Bytes(Vec<u8>),
+    /// It has ended, or is to end.
+    Closed,
 }
 
 /// Something to be called once, aside.
@@ -79,6 +92,7 @@ pub enum Incoming {
         retained: bool,
     },
     Done,
+    Beside(Beside),
     /// The connection ended or could not be made.
     Closed(Failure),
 }
@@ -118,6 +132,15 @@ pub struct ReplyError {
 pub trait Greeter: Send {
     /// Something has come.
     fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Greeting;
+    /// Somebody who has said who it is, and for whom nobody is there yet, has said more: `unread` is all that its
+    /// client will hear first. What it need not hear may go, so that somebody can wait for days.
+    ///
+    /// # Errors
+    /// When it makes no sense, or comes of somebody else.
+    fn handle_waiting(&mut self, unread: &mut Vec<u8>) -> Result<(), ReplyError> {
+        let _ = unread;
+        Ok(())
+    }
     /// Time has come: some devices say nothing until they are asked in the right way.
     fn handle_timeout(&mut self, now: Now) -> Greeting;
     /// What is to be sent; fetched until there is nothing more.

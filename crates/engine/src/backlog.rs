@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use model::alarm::AlarmCode;
 use model::id::{DeviceId, EvseId, SessionId, VehicleId};
+use model::message::Report;
 use model::time::{Millis, Monotonic, Timestamp};
 use store::StoreError;
 
@@ -26,7 +27,8 @@ pub const TRIES: u32 = 3;
 pub const MOST: usize = 10_000;
 /// Readings that wait; beyond, the oldest are dropped.
 pub const MOST_SAMPLES: usize = 100_000;
-/// Reports of what was measured before we listened; beyond, the oldest are dropped. Each has up to 4,096 values.
+/// Reports of what was measured before we listened; beyond, the oldest are dropped. Small ones wait together, up to
+/// [`Report::MOST_PAST`] values: what a logger tells of a week, record by record, is a handful.
 pub const MOST_PAST: usize = 64;
 const FIRST_PAUSE: Millis = Millis(1_000);
 pub const LONGEST_PAUSE: Millis = Millis(60_000);
@@ -48,7 +50,7 @@ enum Subject {
     Document(DeviceId),
     Charge(VehicleId),
     Samples,
-    /// By the order in which they came.
+    /// By the order in which they came. Nothing comes after these.
     Past(u64),
 }
 
@@ -229,9 +231,19 @@ impl Backlog {
             Record::Document { device, .. } => Subject::Document(device.clone()),
             Record::Charge { charge, .. } => Subject::Charge(charge.id.clone()),
             Record::Samples(_) => Subject::Samples,
-            Record::Past(_) => {
-                self.numbered += 1;
-                Subject::Past(self.numbered)
+            Record::Past(columns) => {
+                let waits = self.waiting.iter().next_back();
+                let room = waits.and_then(|(subject, held)| {
+                    let Record::Past(waiting) = &held.record else {
+                        return None;
+                    };
+                    let fits = count(waiting) + count(columns) <= Report::MOST_PAST;
+                    fits.then(|| subject.clone())
+                });
+                room.unwrap_or_else(|| {
+                    self.numbered += 1;
+                    Subject::Past(self.numbered)
+                })
             }
         }
     }
@@ -396,6 +408,17 @@ impl Record {
         match (&mut *self, later) {
             (Self::Books(own), Self::Books(later)) => own.merge(later),
             (Self::Samples(own), Self::Samples(later)) => own.extend(later),
+            (Self::Past(own), Self::Past(later)) => {
+                for (series, rows) in later {
+                    match own.iter_mut().find(|(known, _)| *known == series) {
+                        Some((_, held)) => {
+                            held.extend(rows);
+                            held.sort_by_key(|(at, _)| *at);
+                        }
+                        None => own.push((series, rows)),
+                    }
+                }
+            }
             (Self::Setpoints(own), Self::Setpoints(later)) => {
                 for (evse, told) in later {
                     own.retain(|(held, _)| *held != evse);
@@ -537,7 +560,9 @@ mod tests {
                 subject,
                 quantity: Quantity::Power,
             };
-            Record::Past(vec![(series, vec![(Timestamp(power), power)])])
+            // So many that no other has a place beside them.
+            let rows = (0..4_096).map(|n| (Timestamp(power * 10_000 + n), power));
+            Record::Past(vec![(series, rows.collect())])
         };
         let most = i64::try_from(MOST_PAST).unwrap();
         for power in 0..most + 3 {
@@ -552,6 +577,40 @@ mod tests {
             backlog.ended(Ok(()), START);
         }
         assert_eq!(written, (3..most + 3).collect::<Vec<_>>());
+    }
+
+    /// A logger that was away tells what it has kept record by record, while the store is full.
+    #[test]
+    fn a_week_that_comes_record_by_record_waits_whole() {
+        let mut backlog = Backlog::default();
+        let quantities = [Quantity::Power, Quantity::EnergyOut];
+        let records = 7 * 288;
+        for n in 0..records {
+            let column = |quantity| {
+                let subject = "device:pv".to_owned();
+                (Series { subject, quantity }, vec![(Timestamp(n * 300_000), n)])
+            };
+            backlog.push(Record::Past(quantities.map(column).into()), START);
+        }
+        let mut rows = BTreeMap::<Series, Vec<i64>>::new();
+        let mut written = 0;
+        while let Some(record) = backlog.next(START) {
+            let Record::Past(columns) = record else {
+                panic!("{record:?}");
+            };
+            for (series, more) in columns {
+                rows.entry(series)
+                    .or_default()
+                    .extend(more.iter().map(|row| row.1));
+            }
+            written += 1;
+            backlog.ended(Ok(()), START);
+        }
+        assert_eq!((written, rows.len()), (1, 2));
+        assert!(
+            rows.into_values()
+                .all(|rows| rows == (0..records).collect::<Vec<_>>())
+        );
     }
 
     /// A later copy that was written by another way is not overwritten by the earlier one.

@@ -35,6 +35,15 @@ impl Way {
         })
     }
 
+    /// The same, as far as a guard lets.
+    #[must_use]
+    pub fn guarded(&self, guard: Arc<Guard>) -> Self {
+        Self {
+            guard: Some(guard),
+            ..self.clone()
+        }
+    }
+
     /// Over TLS only certificates of this authority (PEM) are good.
     ///
     /// # Errors
@@ -66,6 +75,26 @@ pub(crate) async fn dial(
     way: &Way,
     connect_timeout: Duration,
 ) -> Result<Stream, Failure> {
+    let stream = connect(host, port, way, connect_timeout).await?;
+    if !tls {
+        return Ok(Box::new(stream));
+    }
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Failure::Other(format!("`{host}` is no name for a certificate")))?;
+    let connector = tokio_rustls::TlsConnector::from(Arc::clone(&way.tls));
+    Ok(Box::new(connector.connect(name, stream).await?))
+}
+
+/// A bare connection to the first address of the host that takes it.
+///
+/// # Errors
+/// When the name has no address, the guard lets none pass, or none takes it in time.
+pub async fn connect(
+    host: &str,
+    port: u16,
+    way: &Way,
+    connect_timeout: Duration,
+) -> Result<TcpStream, Failure> {
     let addresses = match host.parse::<IpAddr>() {
         Ok(address) => vec![address],
         Err(_) => way.resolver.resolve(host).await?,
@@ -82,13 +111,7 @@ pub(crate) async fn dial(
             Ok(Ok(stream)) => {
                 // Messages are small and whole.
                 let _ = stream.set_nodelay(true);
-                if !tls {
-                    return Ok(Box::new(stream));
-                }
-                let name = ServerName::try_from(host.to_owned())
-                    .map_err(|_| Failure::Other(format!("`{host}` is no name for a certificate")))?;
-                let connector = tokio_rustls::TlsConnector::from(Arc::clone(&way.tls));
-                return Ok(Box::new(connector.connect(name, stream).await?));
+                return Ok(stream);
             }
             Ok(Err(error)) => last = error.into(),
             Err(_) => last = Failure::timed_out(connect_timeout),

@@ -25,6 +25,6 @@ pub mod websocket;
 
 pub use accept::accept;
 pub use backoff::Backoff;
-pub use dial::Way;
+pub use dial::{Way, connect};
 pub use failure::Failure;
 pub use limits::{Limits, ServerLimits};

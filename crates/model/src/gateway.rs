@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
 use crate::id::GatewayId;
+use crate::noun::Noun;
 use crate::shinemonitor::ShinemonitorAccount;
 use crate::time::{Millis, Timestamp};
 
@@ -22,6 +23,17 @@ pub struct Gateway {
     pub link: GatewayLink,
 }
 
+impl Gateway {
+    /// The number of a data logger, where the settings say it.
+    #[must_use]
+    pub fn logger_number(&self) -> Option<&str> {
+        match &self.link {
+            GatewayLink::Logger { pn, .. } => pn.as_deref(),
+            GatewayLink::Modbus { .. } | GatewayLink::Shinemonitor(_) => None,
+        }
+    }
+}
+
 /// How a gateway is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "driver", rename_all = "snake_case")]
@@ -32,7 +44,35 @@ pub enum GatewayLink {
     Shinemonitor(ShinemonitorAccount),
     /// A data logger, which dials us and says this number. Units are addresses on its serial line, 0 to 255, and
     /// what of an inverter there a device is (`5/battery`).
-    Logger { pn: String },
+    Logger {
+        /// `None`: whoever an administrator accepts as it ([`AcceptedLogger`]).
+        pn: Option<String>,
+        /// What its vendor's cloud is let see and ask at the same time.
+        #[serde(default)]
+        pass_on: PassOn,
+    },
+}
+
+/// What the vendor's cloud of a data logger is let see and ask, beside us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PassOn {
+    #[default]
+    Nothing,
+    /// All that reads; what writes is refused.
+    Reads,
+}
+
+impl PassOn {
+    pub const ALL: [Self; 2] = [Self::Nothing, Self::Reads];
+
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Reads => "reads",
+        }
+    }
 }
 
 impl GatewayLink {
@@ -111,6 +151,21 @@ pub struct GatewayFacts {
     pub descriptor: Option<String>,
     /// Of the radio that it reaches the network by.
     pub signal_dbm: Option<i64>,
+}
+
+/// Which data logger a gateway is, where the settings leave its number open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedLogger {
+    pub gateway: GatewayId,
+    pub pn: String,
+}
+
+impl Noun for AcceptedLogger {
+    const KIND: &'static str = "accepted-logger";
+
+    fn id(&self) -> &str {
+        self.gateway.as_str()
+    }
 }
 
 /// How a data logger does that has dialled us, or that we wait for.

@@ -18,7 +18,8 @@ pub struct ShinemonitorAccount {
     pub login: ShinemonitorLogin,
     /// The apps to ask as, one after the other: the vendor shows a device to the app that it was added with.
     pub apps: Vec<String>,
-    /// Whose clocks the cloud shows. `None`: those of each logger, which know no summer time.
+    /// Whose clocks the cloud shows. `None`: those of each logger, which know no summer time, or what its records turn
+    /// out to show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
     /// So many days of the past are fetched, today among them.

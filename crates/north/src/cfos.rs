@@ -26,6 +26,7 @@ pub(crate) const DOOR: Door = Door {
             .route("/cnf", get(first_site).post(first_site))
             .route("/site/{site}/cnf", get(one_site).post(one_site))
     },
+    begins: None,
     at_once: None,
     native: None,
 };

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::native::error::ApiError;
@@ -42,6 +43,8 @@ pub(crate) struct Door {
     pub refuses: fn(StatusCode, &Uri) -> Option<Response>,
     /// Built once for each router, with what it remembers.
     pub routes: fn(&State) -> Router<State>,
+    /// What is settled at the start, before anybody asks.
+    pub begins: Option<Begins>,
     /// What it answers in front of the router.
     pub at_once: Option<MakeAtOnce>,
     /// What our own API says of it, to who is signed in.
@@ -61,6 +64,16 @@ impl Memory {
             .or_insert_with(|| Arc::new(T::default()));
         // Under its own id stands nothing of another type.
         Arc::clone(kept).downcast().unwrap_or_default()
+    }
+}
+
+/// Settles something. What goes wrong is logged, and tried again when it is needed.
+pub type Begins = fn(State) -> BoxFuture<'static, ()>;
+
+/// Settles what the doors know at the start: what they call our things, for one.
+pub async fn begin(state: &State) {
+    for begins in DOORS.iter().filter_map(|door| door.begins) {
+        begins(state.clone()).await;
     }
 }
 

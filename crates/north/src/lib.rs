@@ -14,6 +14,7 @@ mod front;
 mod goe;
 mod health;
 mod limits;
+mod loggers;
 pub mod metrics;
 pub mod native;
 pub mod networks;
@@ -34,7 +35,6 @@ use axum::routing::get;
 use bus::Bus;
 use gate::Gate;
 use links::outbound_guard::Guard;
-use model::gateway::LoggerStates;
 use model::settings::Settings;
 use model::time::Clock;
 use model::vehicle::SourceStates;
@@ -42,8 +42,9 @@ use model::view::LinkCounts;
 use store::Store;
 
 pub use door::reporting::Reporting;
-pub use door::{Platform, PlatformError};
+pub use door::{Platform, PlatformError, begin};
 pub use front::{Connection, Front};
+pub use loggers::Loggers;
 pub use metrics::Metrics;
 pub use readiness::Readiness;
 
@@ -77,8 +78,8 @@ pub struct State {
     backing_up: Arc<tokio::sync::Semaphore>,
     /// Counts the links of this process, by driver.
     links: Arc<dyn Fn() -> BTreeMap<&'static str, LinkCounts> + Send + Sync>,
-    /// How the data loggers of this process do.
-    pub loggers: Arc<dyn Fn() -> LoggerStates + Send + Sync>,
+    /// The data loggers of this process.
+    loggers: Loggers,
     /// What is remembered between requests.
     memory: Arc<door::Memory>,
     /// The authority that this installation is, if it is one.
@@ -117,7 +118,7 @@ impl State {
             platform: None,
             // Nobody changes it: nothing is followed.
             links: Arc::new(BTreeMap::new),
-            loggers: Arc::new(LoggerStates::new),
+            loggers: Loggers::default(),
             sources: tokio::sync::watch::channel(SourceStates::new()).1,
         }
     }
@@ -132,10 +133,10 @@ impl State {
         self
     }
 
-    /// With what tells how the data loggers of this process do.
+    /// With the data loggers of this process.
     #[must_use]
-    pub fn with_loggers(mut self, loggers: impl Fn() -> LoggerStates + Send + Sync + 'static) -> Self {
-        self.loggers = Arc::new(loggers);
+    pub fn with_loggers(mut self, loggers: Loggers) -> Self {
+        self.loggers = loggers;
         self
     }
 

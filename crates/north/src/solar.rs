@@ -5,7 +5,7 @@
 //! the grid cost at that moment. Both prices are the site's own, with VAT. Energy without a price is counted
 //! apart.
 //!
-//! A day that is over does not change unless the past is imported or a tariff is changed, so it is kept: a year is
+//! A day that is long over does not change unless the past is imported or a tariff is changed, so it is kept: a year is
 //! 35,000 quarter-hours once, and 365 sums from then on.
 
 use std::collections::BTreeMap;
@@ -25,8 +25,8 @@ use crate::native::tariffs;
 
 /// Days in memory at most, of all sites together: 40 sites for ten years.
 const KEPT: usize = 150_000;
-/// The ledger of a day may still change for so long: it goes back over a few quarter-hours.
-const SETTLED_AFTER: Millis = Millis(3 * 3_600_000);
+/// The worth of a day may still change for so long: loggers and clouds that were away tell late what they have kept.
+const SETTLED_AFTER: Millis = Millis(3 * 86_400_000);
 /// What is read at once.
 const AT_ONCE: usize = 31;
 

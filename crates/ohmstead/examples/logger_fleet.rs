@@ -19,7 +19,7 @@ use bus::{Bus, InProcess};
 use dialects::eybond::{Logger, SerialLine, rtu};
 use dialects::modbus::{Exception, Registers, answer};
 use model::device::{Device, DeviceKind, LinkSettings, LinkState};
-use model::gateway::{Gateway, GatewayLink, Unit};
+use model::gateway::{Gateway, GatewayLink, PassOn, Unit};
 use model::settings::LoggerSettings;
 use model::site::{Keeper, Site};
 use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
@@ -90,7 +90,10 @@ fn gateway(at: usize) -> Gateway {
     Gateway {
         id: format!("logger-{at}").parse().unwrap(),
         name: number(at),
-        link: GatewayLink::Logger { pn: number(at) },
+        link: GatewayLink::Logger {
+            pn: Some(number(at)),
+            pass_on: PassOn::Nothing,
+        },
     }
 }
 
@@ -140,7 +143,7 @@ async fn links(count: usize) {
         devices: (0..count).map(device).collect(),
     };
     let gateways: Vec<_> = (0..count).map(gateway).collect();
-    let loggers = Loggers::new(&LoggerSettings::default(), clock.clone());
+    let loggers = Loggers::new(&LoggerSettings::default(), Arc::default(), clock.clone());
     let stop = CancellationToken::new();
     tokio::spawn(loggers.clone().listen(listener, stop.clone()));
     let links =

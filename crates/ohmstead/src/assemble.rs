@@ -16,6 +16,7 @@ use gate::{Gate, InstallationKey};
 use links::mail::{Mailer, Protection, Relay};
 use links::outbound_guard::{Guard, SystemResolver};
 use links::tls_server::Certificate;
+use model::gateway::{AcceptedLogger, GatewayLink};
 use model::id::SiteId;
 use model::secret::Secret;
 use model::settings::{MailSettings, MailTls, PersonalData, Retention, Settings};
@@ -25,7 +26,7 @@ use north::Platform;
 use north::outbox::notices::Notifier;
 use north::outbox::{LIMITS, Sender, Ways};
 use south::Loggers;
-use store::{Sqlite, Store, StoreError};
+use store::{Sqlite, Store, StoreError, Typed};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -100,6 +101,28 @@ fn open_database(_: &str) -> anyhow::Result<Arc<dyn Store>> {
     anyhow::bail!("this program was built without PostgreSQL; remove `store` from the config file")
 }
 
+/// The settings, and who was accepted where they leave open which data logger a gateway is.
+async fn with_accepted(settings: Arc<Settings>, store: &dyn Store) -> anyhow::Result<Arc<Settings>> {
+    let accepted = store.list::<AcceptedLogger>().await;
+    let accepted = accepted.context("cannot read which data loggers were accepted")?;
+    if accepted.is_empty() {
+        return Ok(settings);
+    }
+    let mut settings = Settings::clone(&settings);
+    for AcceptedLogger { gateway, pn } in accepted {
+        let mut gateways = settings.gateways.iter();
+        if gateways.any(|known| known.logger_number() == Some(pn.as_str())) {
+            continue;
+        }
+        let mut gateways = settings.gateways.iter_mut();
+        let gateway = gateways.find(|known| known.id == gateway);
+        if let Some(GatewayLink::Logger { pn: open, .. }) = gateway.map(|gateway| &mut gateway.link) {
+            open.get_or_insert(pn);
+        }
+    }
+    Ok(Arc::new(settings))
+}
+
 /// A running process.
 pub struct Running {
     pub gate: Arc<Gate>,
@@ -135,6 +158,7 @@ impl Running {
             data,
             directory,
         } = house;
+        let settings = with_accepted(settings, store.as_ref()).await?;
         let stop = CancellationToken::new();
         let bus: Arc<dyn Bus> = InProcess::new();
         let mut tasks = JoinSet::new();
@@ -160,7 +184,15 @@ impl Running {
                 Ok(())
             });
         }
-        let loggers = Loggers::new(&settings.loggers, clock.clone());
+        let mut state = north::State::new(
+            bus.clone(),
+            store.clone(),
+            gate.clone(),
+            clock.clone(),
+            settings.clone(),
+            readiness,
+        );
+        let loggers = Loggers::new(&settings.loggers, state.guard.clone(), clock.clone());
         let mut logger_ports = Vec::new();
         for listener in for_loggers {
             logger_ports.push(listener.local_addr().context("cannot tell the own address")?);
@@ -193,14 +225,6 @@ impl Running {
             prices::run(providers, clock_of, store_of, bus_of, stop_of).await;
             Ok(())
         });
-        let mut state = north::State::new(
-            bus,
-            store.clone(),
-            gate.clone(),
-            clock.clone(),
-            settings.clone(),
-            readiness,
-        );
         let (mailer, mailers) = watch::channel(mailer(&settings, &gate).await?);
         let platform = oversight::open((&store, &gate, &clock), &settings, state.guard.clone()).await?;
         if let Some(platform) = &platform {
@@ -261,7 +285,17 @@ impl Running {
         state = state
             .with_sources(sources)
             .with_links(links.counts())
-            .with_loggers(move || loggers.states(&gateways));
+            .with_loggers(north::Loggers {
+                states: {
+                    let loggers = loggers.clone();
+                    Arc::new(move || loggers.states(&gateways))
+                },
+                take_over: {
+                    let loggers = loggers.clone();
+                    Arc::new(move |pn: &str| loggers.take_over(pn))
+                },
+                accept: Arc::new(move |logger| loggers.accept(logger)),
+            });
         let follower = vehicles::Follower {
             store: store.clone(),
             gate: gate.clone(),
@@ -292,6 +326,7 @@ impl Running {
             });
         }
         tasks.spawn(feed(state.clone(), stop.clone()));
+        north::begin(&state).await;
         let reporting = north::Reporting::new(state.clone()).run(stop.clone());
         tasks.spawn(async move {
             reporting.await;
@@ -469,5 +504,59 @@ async fn forget_some(store: &dyn Store, personal: PersonalData, now: Timestamp) 
     match personal.session_days {
         Some(days) => Ok(store.forget_sessions(before(days), BITE).await? == u64::from(BITE)),
         None => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+[loggers]
+listen = ["127.0.0.1:502"]
+[[gateway]]
+id = "roof"
+driver = "logger"
+pn = "E5000099990001"
+[[gateway]]
+id = "shed"
+driver = "logger"
+[[gateway]]
+id = "barn"
+driver = "logger"
+[[site]]
+id = "home"
+[[site.circuit]]
+id = "house"
+limit_a = 35
+"#;
+
+    #[tokio::test]
+    async fn what_was_accepted_counts_where_the_file_says_nothing() {
+        let config = crate::config::parse(FILE).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+        let settings = Arc::new(config.settings);
+        let store = Sqlite::in_memory().unwrap();
+        let same = with_accepted(settings.clone(), &*store).await.unwrap();
+        assert!(Arc::ptr_eq(&same, &settings));
+        for (gateway, pn) in [
+            ("roof", "W0000000000001"),
+            ("shed", "W0000000000002"),
+            // The file has given it to another one since.
+            ("barn", "E5000099990001"),
+            ("attic", "W0000000000004"),
+        ] {
+            let accepted = AcceptedLogger {
+                gateway: gateway.parse().unwrap(),
+                pn: pn.to_owned(),
+            };
+            store.put(&accepted).await.unwrap();
+        }
+        let settings = with_accepted(settings, &*store).await.unwrap();
+        let numbers: Vec<_> = settings
+            .gateways
+            .iter()
+            .map(model::gateway::Gateway::logger_number)
+            .collect();
+        assert_eq!(numbers, [Some("E5000099990001"), Some("W0000000000002"), None]);
     }
 }

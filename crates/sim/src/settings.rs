@@ -116,6 +116,9 @@ pub struct LoggerSettings {
     pub pn: String,
     /// Where it dials.
     pub server: SocketAddr,
+    /// In lines of text, and not in frames.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_lines: bool,
     pub inverters: Vec<LoggerInverterSettings>,
 }
 

@@ -5,6 +5,7 @@
 //! | `arrivals` | takes connections, has a [`Greeter`] find out who it is, and waits with it |
 //! | `directory` | who gets a seat: rules without sockets |
 //! | `seat` | where a link waits, a transport like any other |
+//! | `place` | how a connection gets into a seat |
 //! | `stream` | a connection that arrived |
 //!
 //! A link that waits for somebody has a [`Seat`] under a name. Whoever arrives under that name gets it, unless
@@ -15,9 +16,10 @@
 //! Bounds: as many connections of a port as it is given, [`MOST_UNNAMED`] of one address that have not said who
 //! they are, [`GREETING_WITHIN`] to say it, [`MOST_STRANGERS`] of whom the one that came first gives way, one
 //! that waits under a name (a newer one takes its place), and [`MOST_UNREAD`] of what somebody says before it
-//! has a seat.
+//! has a seat and its greeter does not let go.
 
 mod directory;
+mod place;
 mod seat;
 mod stream;
 #[cfg(test)]
@@ -34,7 +36,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use directory::{Directory, Visitor};
+use directory::{Directory, Pass, Visitor};
 use stream::Stream;
 
 pub use directory::{MOST_STRANGERS, Stranger};
@@ -44,7 +46,7 @@ pub use seat::Seat;
 pub const MOST_UNNAMED: usize = 64;
 /// How long a device may take to say who it is.
 pub const GREETING_WITHIN: Duration = Duration::from_secs(20);
-/// Bytes of somebody who has no seat. Who says more is sent away.
+/// Bytes of somebody who has no seat, as far as its client has to hear them. Who says more is sent away.
 pub const MOST_UNREAD: usize = 4_096;
 
 /// Makes a greeter for each connection.
@@ -131,23 +133,34 @@ impl Arrivals {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From the first byte to the end of the connection.
+    /// From the first byte to the end of the connection. What is needed only until there is a seat has memory of its
+    /// own, which is given back then.
     async fn welcome(self, stream: TcpStream, greeter: Box<dyn Greeter>) {
-        let Ok(from) = stream.peer_addr() else { return };
-        let Some(unnamed) = Unnamed::count(&self.unnamed, from.ip()) else {
-            tracing::warn!(%from, "too many connections of one address that do not say who they are");
+        let Some((_leaves, pass, stream)) = Box::pin(self.usher(stream, greeter)).await else {
             return;
         };
+        let (arrived, gone) = stream.arrive(pass.ends);
+        if pass.seat.fill(arrived) {
+            gone.await;
+        }
+    }
+
+    /// Until there is a seat.
+    async fn usher(self, stream: TcpStream, mut greeter: Box<dyn Greeter>) -> Option<(Leaves, Pass, Stream)> {
+        let from = stream.peer_addr().ok()?;
+        let Some(unnamed) = Unnamed::count(&self.unnamed, from.ip()) else {
+            tracing::warn!(%from, "too many connections of one address that do not say who they are");
+            return None;
+        };
         let mut stream = Stream::new(stream);
-        let mut greeter = greeter;
         let greeting = self.greet(&mut stream, greeter.as_mut());
         let greeted = tokio::time::timeout(GREETING_WITHIN, greeting).await;
         let Ok(Some(name)) = greeted else {
             tracing::debug!(%from, "somebody connected and did not say who it is");
-            return;
+            return None;
         };
         drop(unnamed);
-        self.wait(name, from, stream, greeter).await;
+        self.wait(name, from, stream, greeter).await
     }
 
     async fn greet(&self, stream: &mut Stream, greeter: &mut dyn Greeter) -> Option<String> {
@@ -174,57 +187,61 @@ impl Arrivals {
         }
     }
 
-    /// Until there is a seat, and then until its link lets go of the connection.
-    async fn wait(&self, name: String, from: SocketAddr, mut stream: Stream, mut greeter: Box<dyn Greeter>) {
+    /// Until there is a seat for a name.
+    async fn wait(
+        self,
+        name: String,
+        from: SocketAddr,
+        mut stream: Stream,
+        mut greeter: Box<dyn Greeter>,
+    ) -> Option<(Leaves, Pass, Stream)> {
         let now: Now = self.clock.now();
         let (visitor, mut pass) = self.directory().announce(&name, from, now);
         self.changed.notify_one();
-        let _leaves = Leaves {
+        let leaves = Leaves {
             arrivals: self,
-            name: &name,
+            name: name.into_boxed_str(),
             visitor,
         };
+        let (clock, name) = (&leaves.arrivals.clock, &*leaves.name);
         let pass = loop {
             while let Some(bytes) = greeter.poll_bytes() {
-                if stream.write(&bytes).await.is_err() {
-                    return;
-                }
+                stream.write(&bytes).await.ok()?;
             }
-            let due = greeter.poll_timeout() - self.clock.now().monotonic;
+            let due = greeter.poll_timeout() - clock.now().monotonic;
             tokio::select! {
-                passed = &mut pass => match passed {
-                    Ok(pass) => break pass,
-                    // Another one has come under the same name, or too many strangers.
-                    Err(_) => return,
-                },
-                read = stream.read() => match read {
-                    Ok(bytes) if stream.unread() + bytes.len() <= MOST_UNREAD => stream.put_behind(&bytes),
-                    Ok(_) | Err(_) => return,
-                },
+                // Without a pass another one has come under the same name, or too many strangers.
+                passed = &mut pass => break passed.ok()?,
+                read = stream.read() => {
+                    let unread = stream.put_behind(&read.ok()?);
+                    if let Err(error) = greeter.handle_waiting(unread) {
+                        tracing::debug!(name, %from, "a connection that waits makes no sense: {error}");
+                        return None;
+                    }
+                    if unread.len() > MOST_UNREAD {
+                        return None;
+                    }
+                }
                 () = tokio::time::sleep(due.to_std()) => {
-                    greeter.handle_timeout(self.clock.now());
+                    greeter.handle_timeout(clock.now());
                 }
             }
         };
-        drop(greeter);
         tracing::info!(name, %from, "a device has connected");
-        let (arrived, gone) = stream.arrive(pass.ends);
-        if pass.seat.send(arrived).await.is_ok() {
-            gone.await;
-        }
+        Some((leaves, pass, stream))
     }
 }
 
 /// Whatever ends it, a visit is over for the directory as well.
-struct Leaves<'a> {
-    arrivals: &'a Arrivals,
-    name: &'a str,
+struct Leaves {
+    arrivals: Arrivals,
+    name: Box<str>,
     visitor: Visitor,
 }
 
-impl Drop for Leaves<'_> {
+impl Drop for Leaves {
     fn drop(&mut self) {
-        self.arrivals.directory().leave(self.name, self.visitor);
+        self.arrivals.directory().leave(&self.name, self.visitor);
         self.arrivals.changed.notify_one();
     }
 }

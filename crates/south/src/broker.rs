@@ -74,7 +74,7 @@ impl Transport for Broker {
                     .publish(publish)
                     .map_err(|full| Failure::Other(full.to_string()))?;
             }
-            Outgoing::Bytes(_) | Outgoing::Text(_) | Outgoing::Work(_) => {
+            Outgoing::Bytes(_) | Outgoing::Text(_) | Outgoing::Work(_) | Outgoing::Beside(_) => {
                 return Err(Failure::Other("this cannot travel over MQTT".to_owned()));
             }
         }

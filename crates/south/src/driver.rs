@@ -79,7 +79,7 @@ impl Driver {
             Target::Gateway(gateway, devices) => match &gateway.link {
                 GatewayLink::Modbus { address } => modbus::line(address, devices),
                 GatewayLink::Shinemonitor(account) => shinemonitor::account(account, devices),
-                GatewayLink::Logger { pn } => eybond::driver(pn, devices, &shared.loggers),
+                GatewayLink::Logger { pass_on, .. } => eybond::driver(gateway, *pass_on, devices, shared),
             },
         }
     }

@@ -3,25 +3,29 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bus::Bus;
-use dialects::Greeter as AnyGreeter;
-use dialects::eybond::{Behind, Client, Definition, DeviceSettings, Greeter, redirect};
+use dialects::eybond::{Behind, Client, Definition, DeviceSettings, Greeter, parameters, redirect};
+use dialects::{Greeter as AnyGreeter, Greeting, ReplyError};
+use links::outbound_guard::Guard;
 use model::device::{Device, LinkSettings};
-use model::gateway::{Gateway, GatewayFacts, GatewayLink, LoggerState, LoggerStates};
-use model::id::{DeviceId, SiteId};
+use model::endpoint::Endpoint;
+use model::gateway::{AcceptedLogger, Gateway, GatewayFacts, GatewayLink, LoggerState, LoggerStates, PassOn};
+use model::id::{DeviceId, GatewayId, SiteId};
 use model::message::{Message, Notice, Report, Reported};
 use model::settings::LoggerSettings;
-use model::time::{Clock, Millis};
+use model::time::{Clock, Millis, Monotonic, Now};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::arrivals::{Arrivals, Stranger};
-use crate::driver::{Driver, Misfit};
+use crate::beside::WithVendor;
+use crate::driver::{Driver, Misfit, Shared};
 use crate::health::Health;
+use crate::transport::Transport;
 
 /// Connections of one port.
 const MOST_CONNECTIONS: usize = 12_000;
@@ -31,6 +35,8 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// When thousands come at once they are counted a few times.
 const BETWEEN_TELLS: Duration = Duration::from_secs(1);
 
+/// Gateways by their numbers.
+type Named = Mutex<BTreeMap<String, GatewayId>>;
 type About = (SiteId, DeviceId);
 type Notices = BTreeMap<(SiteId, DeviceId, Notice), Option<String>>;
 
@@ -40,6 +46,13 @@ pub struct Loggers {
     arrivals: Arrivals,
     clock: Arc<dyn Clock>,
     heartbeat: Millis,
+    /// Where their vendor's cloud is, and by which way it is reached.
+    vendor: Option<Endpoint>,
+    guard: Arc<Guard>,
+    /// Numbers of gateways whose settings leave them open.
+    accepted: Arc<Mutex<BTreeMap<GatewayId, String>>>,
+    /// Gateways of the settings, also those that no device is behind, which have no link.
+    named: Arc<Named>,
     /// Read once, whatever number of inverters is of the same make.
     definitions: Arc<Mutex<BTreeMap<String, Arc<Definition>>>>,
 }
@@ -51,20 +64,29 @@ impl fmt::Debug for Loggers {
 }
 
 impl Loggers {
+    /// Their vendor's cloud is dialled as far as `guard` lets: where its name leads back to this house, as it does
+    /// when loggers are brought here by that name, nobody is to be passed on to ourselves.
     #[must_use]
-    pub fn new(settings: &LoggerSettings, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(settings: &LoggerSettings, guard: Arc<Guard>, clock: Arc<dyn Clock>) -> Self {
         Self {
             arrivals: Arrivals::new(Arc::clone(&clock)),
             clock,
             heartbeat: settings.heartbeat,
+            vendor: settings.vendor.as_deref().map(Endpoint::of),
+            guard,
+            accepted: Arc::default(),
+            named: Arc::default(),
             definitions: Arc::default(),
         }
     }
 
     /// Takes connections at a port until `stop`.
     pub async fn listen(self, listener: TcpListener, stop: CancellationToken) {
-        let heartbeat = self.heartbeat;
-        let greeter = Arc::new(move || Box::new(Greeter::new(heartbeat)) as Box<dyn AnyGreeter>);
+        let (heartbeat, named) = (self.heartbeat, Arc::clone(&self.named));
+        let greeter = Arc::new(move || {
+            let (greeter, named) = (Greeter::new(heartbeat), Arc::clone(&named));
+            Box::new(Knowing { greeter, named }) as Box<dyn AnyGreeter>
+        });
         self.arrivals
             .listen(listener, MOST_CONNECTIONS, greeter, stop)
             .await;
@@ -76,6 +98,38 @@ impl Loggers {
         self.arrivals.take_over(pn)
     }
 
+    /// From now on a gateway whose settings leave it open is the logger with this number; its link notices when it
+    /// tries again, within a minute.
+    pub fn accept(&self, logger: AcceptedLogger) {
+        self.accepted().insert(logger.gateway, logger.pn);
+    }
+
+    /// The gateways of the settings.
+    pub(crate) fn name(&self, gateways: &[Gateway]) {
+        let numbers = gateways
+            .iter()
+            .filter_map(|gateway| Some((gateway.logger_number()?.to_owned(), gateway.id.clone())));
+        self.named().extend(numbers);
+    }
+
+    fn named(&self) -> MutexGuard<'_, BTreeMap<String, GatewayId>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, BTreeMap<GatewayId, String>> {
+        // A map stays whole even if a holder of the lock panicked.
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of a gateway, if it is a logger and known which.
+    fn number(&self, gateway: &Gateway) -> Option<String> {
+        match &gateway.link {
+            GatewayLink::Logger { pn: Some(pn), .. } => Some(pn.clone()),
+            GatewayLink::Logger { pn: None, .. } => self.accepted().get(&gateway.id).cloned(),
+            GatewayLink::Modbus { .. } | GatewayLink::Shinemonitor(_) => None,
+        }
+    }
+
     /// How they all do: those of `gateways`, and strangers.
     #[must_use]
     pub fn states(&self, gateways: &[(Gateway, watch::Receiver<Health>)]) -> LoggerStates {
@@ -83,8 +137,9 @@ impl Loggers {
             those.into_iter().map(|one| (one.name.clone(), one)).collect()
         };
         let (seated, waiting) = (by_name(self.arrivals.seated()), by_name(self.arrivals.waiting()));
+        let named = self.named();
         let strangers = self.arrivals.strangers().into_iter().map(|stranger| LoggerState {
-            accepted: None,
+            accepted: named.get(&stranger.name).cloned(),
             from: Some(stranger.from),
             since: Some(stranger.since.wall),
             last_contact: Some(stranger.since.wall),
@@ -93,19 +148,17 @@ impl Loggers {
             pn: stranger.name,
         });
         let ours = gateways.iter().filter_map(|(gateway, health)| {
-            let GatewayLink::Logger { pn } = &gateway.link else {
-                return None;
-            };
+            let pn = self.number(gateway)?;
             let health = health.borrow();
-            let here = seated.get(pn);
+            let here = seated.get(&pn);
             Some(LoggerState {
                 accepted: Some(gateway.id.clone()),
                 from: here.map(|here| here.from),
                 since: here.map(|here| here.since.wall),
                 last_contact: health.last_answer.map(|at| at.wall),
                 facts: health.gateway.as_deref().cloned().unwrap_or_default(),
-                waiting: waiting.get(pn).map(|waiting| waiting.from),
-                pn: pn.clone(),
+                waiting: waiting.get(&pn).map(|waiting| waiting.from),
+                pn,
             })
         });
         let all = strangers.chain(ours);
@@ -160,10 +213,10 @@ impl Loggers {
         let mut carriers: BTreeMap<SiteId, DeviceId> = BTreeMap::new();
         let waiting = self.arrivals.waiting();
         for (gateway, health) in gateways {
-            let GatewayLink::Logger { pn } = &gateway.link else {
+            let Some(pn) = self.number(gateway) else {
                 continue;
             };
-            let claimed = waiting.binary_search_by(|one| one.name.as_str().cmp(pn)).ok();
+            let claimed = waiting.binary_search_by(|one| one.name.cmp(&pn)).ok();
             let text = claimed.and_then(|at| waiting.get(at)).map(|one| {
                 let from = one.from.ip();
                 format!("a second connection, from {from}, says that it is data logger {pn}; it waits")
@@ -179,7 +232,10 @@ impl Loggers {
         if carriers.is_empty() {
             carriers.extend(first.cloned());
         }
-        let strangers = self.arrivals.strangers();
+        let mut strangers = self.arrivals.strangers();
+        let named = self.named();
+        strangers.retain(|stranger| !named.contains_key(&stranger.name));
+        drop(named);
         let text = strangers.first().map(|one| {
             let others = match strangers.len() - 1 {
                 0 => String::new(),
@@ -203,6 +259,55 @@ impl Loggers {
         let definition = Arc::new(Definition::built_in(name)?);
         known.insert(name.to_owned(), Arc::clone(&definition));
         Some(definition)
+    }
+}
+
+/// A greeter that knows which numbers are longer than a heartbeat.
+struct Knowing {
+    greeter: Greeter,
+    named: Arc<Named>,
+}
+
+impl Knowing {
+    /// The number that was said, or the only one of which it is the beginning.
+    fn whole(&self, said: String) -> String {
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.contains_key(&said) {
+            return said;
+        }
+        let mut longer = named.keys().filter(|number| parameters::is_number(&said, number));
+        match (longer.next(), longer.next()) {
+            (Some(number), None) => number.clone(),
+            _ => said,
+        }
+    }
+}
+
+impl AnyGreeter for Knowing {
+    fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Greeting {
+        match self.greeter.handle_bytes(bytes, now) {
+            Greeting::Is { name, rest } => Greeting::Is {
+                name: self.whole(name),
+                rest,
+            },
+            greeting @ (Greeting::More | Greeting::Nonsense(_)) => greeting,
+        }
+    }
+
+    fn handle_waiting(&mut self, unread: &mut Vec<u8>) -> Result<(), ReplyError> {
+        self.greeter.handle_waiting(unread)
+    }
+
+    fn handle_timeout(&mut self, now: Now) -> Greeting {
+        self.greeter.handle_timeout(now)
+    }
+
+    fn poll_bytes(&mut self) -> Option<Vec<u8>> {
+        self.greeter.poll_bytes()
+    }
+
+    fn poll_timeout(&self) -> Monotonic {
+        self.greeter.poll_timeout()
     }
 }
 
@@ -230,16 +335,38 @@ pub async fn redirect_logger(
 }
 
 /// A logger and all that is polled through it.
-pub(crate) fn driver(pn: &str, devices: &[Device], loggers: &Loggers) -> Result<Driver, Misfit> {
+pub(crate) fn driver(
+    gateway: &Gateway,
+    pass_on: PassOn,
+    devices: &[Device],
+    shared: &Shared,
+) -> Result<Driver, Misfit> {
+    let loggers = &shared.loggers;
+    let pn = loggers.number(gateway).ok_or_else(|| {
+        Misfit(format!(
+            "nobody has said which data logger `{}` is; accept one that has connected, or set `pn`",
+            gateway.id
+        ))
+    })?;
     let behind: Result<Vec<_>, Misfit> = devices.iter().map(|device| behind(device, loggers)).collect();
     let settings = dialects::eybond::LoggerSettings {
-        pn: pn.to_owned(),
+        pn: pn.clone(),
         heartbeat: loggers.heartbeat,
+        pass_on,
         devices: behind?,
+    };
+    let seat = loggers.arrivals.seat(&pn);
+    let transport: Box<dyn Transport> = match (pass_on, &loggers.vendor) {
+        (PassOn::Nothing, _) | (PassOn::Reads, None) => Box::new(seat),
+        (PassOn::Reads, Some(vendor)) => {
+            let way = shared.way.guarded(Arc::clone(&loggers.guard));
+            let clock = Arc::clone(&loggers.clock);
+            Box::new(WithVendor::new(seat, &pn, vendor.clone(), way, clock))
+        }
     };
     Ok(Driver {
         client: Box::new(Client::new(settings)),
-        transport: Box::new(loggers.arrivals.seat(pn)),
+        transport,
     })
 }
 

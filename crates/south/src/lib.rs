@@ -8,6 +8,7 @@
 //! of its life and holds one answer at a time.
 
 pub mod arrivals;
+mod beside;
 mod broker;
 mod complaints;
 pub mod discover;

@@ -4,6 +4,7 @@
 //! and hands it setpoints, also while a request is under way. Knows no dialect. When to ask, when to give up
 //! and what a device's silence means is decided by the client.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,7 +93,10 @@ impl Link {
     /// Feeds the client what came unasked.
     async fn hear(&mut self, incoming: Incoming) {
         let now = self.post.clock.now();
-        if !matches!(incoming, Incoming::Closed(_) | Incoming::Done) {
+        if !matches!(
+            incoming,
+            Incoming::Closed(_) | Incoming::Done | Incoming::Beside(_)
+        ) {
             self.post
                 .health
                 .send_modify(|health| health.last_answer = Some(now));
@@ -174,39 +178,50 @@ impl Link {
 
     /// Passes on what the client has to say, as of `at`.
     async fn publish(&mut self, at: Now) {
-        while let Some(event) = self.driver.client.poll_event() {
-            let (unit, at, report) = match event {
-                Event::Report { unit, report } => (unit, at, report),
-                Event::Dated {
-                    unit,
-                    at: taken,
-                    report,
-                } => (unit, earlier(at, taken), report),
-                Event::Gateway(facts) => {
-                    self.post
-                        .health
-                        .send_modify(|health| health.gateway = Some(Box::new(facts)));
-                    continue;
-                }
-                Event::Found { unit, identity } => match self.post.place(&unit) {
-                    Some(_) => (unit, at, Report::Identity { text: identity }),
-                    None => {
-                        self.post.find(&unit, &identity, at);
-                        continue;
-                    }
-                },
-            };
-            let Some(place) = self.post.place(&unit) else {
-                self.post.find(&unit, "", at);
-                continue;
-            };
-            if let Report::Link(state) = &report
-                && self.post.note(place, state)
-            {
-                self.complaints.forget();
-            }
-            self.post.report(place, at, report).await;
+        while let Some(passed) = self.pass_on(at) {
+            passed.await;
         }
+    }
+
+    /// The next of it, in memory of its own: a link rests most of the time, and there are ten thousand of them that
+    /// need no room for a report then.
+    fn pass_on(&mut self, at: Now) -> Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> {
+        let event = self.driver.client.poll_event()?;
+        Some(Box::pin(self.pass_on_event(event, at)))
+    }
+
+    async fn pass_on_event(&mut self, event: Event, at: Now) {
+        let (unit, at, report) = match event {
+            Event::Report { unit, report } => (unit, at, report),
+            Event::Dated {
+                unit,
+                at: taken,
+                report,
+            } => (unit, earlier(at, taken), report),
+            Event::Gateway(facts) => {
+                self.post
+                    .health
+                    .send_modify(|health| health.gateway = Some(Box::new(facts)));
+                return;
+            }
+            Event::Found { unit, identity } => match self.post.place(&unit) {
+                Some(_) => (unit, at, Report::Identity { text: identity }),
+                None => {
+                    self.post.find(&unit, &identity, at);
+                    return;
+                }
+            },
+        };
+        let Some(place) = self.post.place(&unit) else {
+            self.post.find(&unit, "", at);
+            return;
+        };
+        if let Report::Link(state) = &report
+            && self.post.note(place, state)
+        {
+            self.complaints.forget();
+        }
+        self.post.report(place, at, report).await;
     }
 }
 

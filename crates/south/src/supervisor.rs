@@ -62,7 +62,7 @@ impl Supervisor {
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> Self {
-        let nobody = Loggers::new(&LoggerSettings::default(), Arc::clone(&clock));
+        let nobody = Loggers::new(&LoggerSettings::default(), Arc::default(), Arc::clone(&clock));
         Self::start_with_loggers(sites, gateways, nobody, bus, clock, shutdown).await
     }
 
@@ -75,6 +75,7 @@ impl Supervisor {
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> Self {
+        loggers.name(gateways);
         let shared = Shared::new(loggers);
         let make_driver = move |target: &Target| match &shared {
             Ok(shared) => Driver::of(target, shared),
@@ -229,10 +230,11 @@ impl Tended {
             let began = self.post.clock.now().monotonic;
             match (self.make_driver)(&self.target) {
                 Ok(driver) => match self.run(driver, setpoints, &shutdown).await {
-                    Some(ended) => self.note_end(ended).await,
+                    // In memory of its own, as it is not needed while the link runs.
+                    Some(ended) => Box::pin(self.note_end(ended)).await,
                     None => return,
                 },
-                Err(misfit) => self.note_misfit(&misfit).await,
+                Err(misfit) => Box::pin(self.note_misfit(&misfit)).await,
             }
             let ran = self.post.clock.now().monotonic - began;
             tokio::select! {

@@ -86,7 +86,7 @@ impl Transport for WebSocket {
                 }
             }
             Outgoing::Work(work) => self.work = Some(tokio::task::spawn_blocking(work.0)),
-            Outgoing::Bytes(_) | Outgoing::Publish { .. } => {
+            Outgoing::Bytes(_) | Outgoing::Publish { .. } | Outgoing::Beside(_) => {
                 return Err(Failure::Other(
                     "a message for a broker cannot travel over a WebSocket".to_owned(),
                 ));

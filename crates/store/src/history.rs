@@ -75,11 +75,11 @@ pub struct Size {
 #[async_trait]
 pub trait History: Send + Sync {
     /// Takes readings; they are queryable at once and on disk within 5 s. Those not newer than the newest of
-    /// their series, before 1970 or after the year 4000 are dropped and counted.
+    /// their series, before 1970 or after the year 4000 are dropped.
     async fn append(&self, samples: Vec<Sample>) -> Result<(), StoreError>;
     /// Writes finished past readings of one series, in order of time; for data made or imported. Where there
     /// is a reading at the same millisecond already, that one stays: importing twice changes nothing. Readings
-    /// from before the time at which the series was thinned are dropped and counted.
+    /// from before the time at which the series was thinned are dropped.
     async fn import(&self, series: &Series, rows: &[(Timestamp, i64)]) -> Result<(), StoreError> {
         self.import_all(vec![(series.clone(), rows.to_vec())]).await
     }

@@ -170,6 +170,11 @@ pub trait Aliases: Send + Sync {
     /// # Errors
     /// When the name already means something else in that dialect.
     async fn put_alias(&self, dialect: &str, name: &str, means: &str) -> Result<(), StoreError>;
+    /// Several at once: names and what they mean, all of them or none.
+    ///
+    /// # Errors
+    /// As [`Aliases::put_alias`].
+    async fn put_aliases(&self, dialect: &str, aliases: &[(String, String)]) -> Result<(), StoreError>;
     async fn alias(&self, dialect: &str, name: &str) -> Result<Option<String>, StoreError>;
     /// Dialect, name and what it means, of all dialects, ordered by both.
     async fn aliases(&self) -> Result<Vec<(String, String, String)>, StoreError>;

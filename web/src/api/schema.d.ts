@@ -58,6 +58,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/loggers/{logger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accepts a data logger that nobody knows, as a gateway whose number the configuration leaves open. Its link begins
+         *     within a minute. Administrators only.
+         */
+        post: operations["accept_logger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/loggers/{logger}/takeover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lets the connection that waits under a number have the place of the one that is there, which is ended.
+         *     Administrators only.
+         */
+        post: operations["take_over_logger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/outbox": {
         parameters: {
             query?: never;
@@ -2121,9 +2161,15 @@ export interface components {
             problem: string | null;
             state: components["schemas"]["LinkStateName"];
         };
+        /** @description Which gateway a data logger is. */
+        LoggerAcceptance: {
+            gateway: string;
+        };
         /** @description Those of a site, by number, with those that nobody knows for who may see settings. */
         LoggerList: {
             items: components["schemas"]["LoggerView"][];
+            /** @description Gateways of which nobody has said yet which data logger they are, for who may see settings. */
+            vacant?: components["schemas"]["VacantGateway"][];
         };
         /** @description A data logger that has dialled us, or that we wait for. */
         LoggerView: {
@@ -3608,6 +3654,12 @@ export interface components {
             /** @description Instead of the tariff of the site. */
             tariff?: string;
         };
+        /** @description A gateway that a data logger can be accepted as. */
+        VacantGateway: {
+            gateway: string;
+            /** @description As the configuration calls it. */
+            name: string;
+        };
         /** @description A car. */
         Vehicle: {
             /**
@@ -3890,6 +3942,142 @@ export interface operations {
             };
             /** @description Too many streams are open. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    accept_logger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The number by which it says who it is. */
+                logger: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoggerAcceptance"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No such data logger has connected, or there is no such gateway. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It is known already, or it is known which one the gateway is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    take_over_logger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The number by which both say who they are. */
+                logger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No configured data logger has that number. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No second connection waits. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -12,6 +12,16 @@ export function loggers(site: string): Promise<LoggerList> {
   return json(call("GET", ofSite(site, "loggers")));
 }
 
+/** From now on it is this gateway, whose number the configuration leaves open. */
+export async function acceptLogger(pn: string, gateway: string): Promise<void> {
+  await call("POST", `/loggers/${encodeURIComponent(pn)}`, { gateway });
+}
+
+/** The second connection under its number gets the place of the first. */
+export async function takeOverLogger(pn: string): Promise<void> {
+  await call("POST", `/loggers/${encodeURIComponent(pn)}/takeover`);
+}
+
 export function plant(site: string): Promise<PlantView> {
   return json(call("GET", ofSite(site, "plant")));
 }

@@ -56,6 +56,7 @@ export type SolarDevice = Schemas["SolarDevice"];
 export type SolarExpected = Schemas["SolarExpected"];
 export type Logger = Schemas["LoggerView"];
 export type LoggerList = Schemas["LoggerList"];
+export type VacantGateway = Schemas["VacantGateway"];
 export type PlantView = Schemas["PlantView"];
 export type PlantSheet = Schemas["PlantSheet"];
 

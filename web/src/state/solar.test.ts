@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { EnergySeries, SolarExpected, SolarPeriod, SolarView } from "../api/types";
+import type { Alarm, AlarmList, EnergySeries, SolarExpected, SolarPeriod, SolarView } from "../api/types";
 import * as solar from "./solar";
 
 const MIDNIGHT = Date.UTC(2026, 7, 2, 22); // 3 August in Vienna
@@ -126,4 +126,28 @@ test("what it was worth is told by currency, and what was there before us is kno
   expect(solar.keptShare({ ...period, booked_wh: 0 })).toBeNull();
   const view = { today: period, total: { ...period, produced_wh: 5_000_000 } } as SolarView;
   expect([solar.isOlder(view, "today"), solar.isOlder(view, "total")]).toEqual([false, true]);
+});
+
+test("warnings of the sun's devices are found behind those of others", async () => {
+  const alarm = (device: string, raised_ms: number, cleared_ms: number | null = raised_ms + 1) =>
+    ({ device, code: "device_offline", severity: "error", text: "gone", raised_ms, cleared_ms, acknowledged: null }) as unknown as Alarm;
+  const of = (device: string, from: number) => Array.from({ length: 50 }, (_, n) => alarm(device, from - n));
+  const parts: Record<string, AlarmList> = {
+    "": { items: of("meter", 1_000), next: "b" },
+    b: { items: [alarm("pv", 900, null), alarm("pv", 800), ...of("meter", 700)], next: "c" },
+    c: { items: [alarm("pv", 600), alarm("pv", 500)] },
+  };
+  const asked: string[] = [];
+  const ask = (cursor: string | null) => (asked.push(cursor ?? ""), Promise.resolve(parts[cursor ?? ""] as AlarmList));
+  const of_sun = ({ device }: Alarm) => device === "pv";
+  const found = async (wanted: number) => (await solar.lately(ask, of_sun, wanted)).map(({ raised_ms }) => raised_ms);
+  expect(await found(2)).toEqual([800, 600]);
+  expect(await found(1)).toEqual([800]);
+  expect(await found(5)).toEqual([800, 600, 500]);
+  expect(asked.join()).toBe(",b,c,,b,,b,c");
+  // A list without end is not read for ever.
+  let count = 0;
+  const endless = () => ((count += 1), Promise.resolve({ items: [], next: "more" }));
+  expect(await solar.lately(endless, of_sun, 5)).toEqual([]);
+  expect(count).toBeLessThan(100);
 });

@@ -1,6 +1,6 @@
 // What the solar page shows: the curve of today beside a clear sky, the days of a year, and what they were worth. Pure.
 
-import type { EnergySeries, HistorySeries, SolarExpected, SolarPeriod, SolarView } from "../api/types";
+import type { Alarm, AlarmList, EnergySeries, HistorySeries, SolarExpected, SolarPeriod, SolarView } from "../api/types";
 import { localDate } from "../units";
 
 /** Of the curves of today. */
@@ -207,4 +207,20 @@ export function gains({ money }: SolarPeriod): Sum[] {
 export function isOlder(view: SolarView, name: PeriodName): boolean {
   const { produced_wh, booked_wh } = view[name];
   return produced_wh - booked_wh > Math.max(1_000, produced_wh / 50);
+}
+
+/** So many parts of a list are looked through at most. */
+const MOST_PARTS = 20;
+
+/** The newest alarms of some devices that are over: many of others may stand between them. */
+export async function lately(ask: (cursor: string | null) => Promise<AlarmList>, is_meant: (alarm: Alarm) => boolean, wanted: number): Promise<Alarm[]> {
+  const found: Alarm[] = [];
+  let cursor: string | null = null;
+  for (let parts = 0; parts < MOST_PARTS; parts += 1) {
+    const part: AlarmList = await ask(cursor);
+    found.push(...part.items.filter((alarm) => alarm.cleared_ms !== null && is_meant(alarm)));
+    cursor = part.next ?? null;
+    if (found.length >= wanted || cursor === null) break;
+  }
+  return found.slice(0, wanted);
 }

@@ -10,22 +10,25 @@ use std::sync::Arc;
 
 use model::device::LinkState;
 use model::document::Document;
-use model::gateway::{GatewayFacts, Unit};
+use model::gateway::{GatewayFacts, PassOn, Unit};
 use model::message::Report;
 use model::setpoint::Action;
 use model::time::{Millis, Monotonic, Now};
 use serde_json::json;
 
+use super::at;
+use super::connection::Connection;
 use super::definition::{Ask, Definition};
 use super::frame::{LOGGER, function};
 use super::map::{Answer, Round};
 use super::parameters::{self, Parameter};
 use super::part::{Behind, Part};
+use super::relay::Unheard;
 use super::uplink::{Heard, Question, Uplink};
 use super::{DIALECT, rtu, text};
 use crate::attempts::{Attempts, Problem, Waits};
 use crate::modbus::pdu::Response;
-use crate::{Event, Failure, Incoming, Outgoing, Reply, ReplyError, Request};
+use crate::{Beside, Event, Failure, Incoming, Outgoing, Reply, ReplyError, Request};
 
 /// A logger that is away for longer has left its devices offline; they dial again by themselves.
 const ABSENT: Millis = Millis(60_000);
@@ -53,6 +56,8 @@ pub struct LoggerSettings {
     pub pn: String,
     /// How often it is told the time.
     pub heartbeat: Millis,
+    /// What its vendor's cloud is let see and ask, which is the connection beside.
+    pub pass_on: PassOn,
     pub devices: Vec<DeviceSettings>,
 }
 
@@ -104,8 +109,11 @@ enum Asked {
 pub struct Client {
     pn: String,
     heartbeat: Millis,
+    pass_on: PassOn,
     stations: Box<[Station]>,
-    uplink: Option<Uplink>,
+    connection: Option<Connection>,
+    /// Whether it is known in which way the logger speaks.
+    is_sniffed: bool,
     asked: Asked,
     /// Whose round is under way, or who was last.
     turn: usize,
@@ -157,8 +165,10 @@ impl Client {
         Self {
             pn: settings.pn,
             heartbeat: settings.heartbeat,
+            pass_on: settings.pass_on,
             stations: stations.into_boxed_slice(),
-            uplink: None,
+            connection: None,
+            is_sniffed: false,
             asked: Asked::Nothing,
             turn: 0,
             is_in_round: false,
@@ -172,10 +182,19 @@ impl Client {
     }
 
     fn open(&mut self, now: Now) {
-        self.uplink = Some(Uplink::new(self.heartbeat, now));
+        let uplink = Uplink::new(self.heartbeat, now);
+        self.connection = Some(Connection::Frames(Box::new(match self.pass_on {
+            PassOn::Nothing => uplink,
+            PassOn::Reads => uplink.passing_on(),
+        })));
+        self.is_sniffed = false;
         (self.asked, self.is_in_round, self.questions) = (Asked::Nothing, false, 0);
         self.signal_due = now.monotonic + SIGNAL_EVERY;
         self.absent_due = None;
+        // What somebody before has told of itself is no word of this one.
+        if std::mem::take(&mut self.facts) != GatewayFacts::default() {
+            self.events.push_back(Event::Gateway(GatewayFacts::default()));
+        }
         for station in &mut self.stations {
             station.due = now.monotonic;
             station.answers = Vec::new();
@@ -183,8 +202,16 @@ impl Client {
         }
     }
 
+    /// Finds out by the first bytes in which way the logger speaks.
+    fn sniff(&mut self, bytes: &[u8], now: Now) {
+        if !std::mem::replace(&mut self.is_sniffed, true) && at::is_text(bytes) && self.connection.is_some() {
+            self.connection = Some(Connection::Lines(Box::new(at::Session::new(now))));
+            (self.asked, self.is_in_round, self.questions) = (Asked::Nothing, false, 0);
+        }
+    }
+
     fn close(&mut self, now: Now) {
-        self.uplink = None;
+        self.connection = None;
         self.asked = Asked::Nothing;
         self.absent_due = Some(now.monotonic + ABSENT);
     }
@@ -205,19 +232,55 @@ impl Client {
 
     /// Takes what the connection brought, and asks what is next.
     fn go_on(&mut self, now: Now) {
-        while let Some(heard) = self.uplink.as_mut().and_then(Uplink::poll_heard) {
+        while let Some(heard) = self.connection.as_mut().and_then(Connection::poll_heard) {
             match heard {
                 // Whoever changes its number is somebody else.
-                Heard::Number(number) if number != self.pn => self.hang_up(now),
+                Heard::Number(number) if !parameters::is_number(&number, &self.pn) => self.hang_up(now),
                 Heard::Number(_) => {}
                 Heard::Answer(answer) => self.answered(Some(&answer), now),
                 Heard::NoAnswer => self.answered(None, now),
                 Heard::Dead => self.hang_up(now),
             }
         }
-        if self.asked == Asked::Nothing && self.uplink.as_ref().is_some_and(|uplink| uplink.is_free(now)) {
-            self.ask(now);
+        if !self.may_ask(now) || self.ask_foreign(false, now) {
+            return;
         }
+        self.ask(now);
+        if self.asked == Asked::Nothing {
+            self.ask_foreign(true, now);
+        }
+    }
+
+    fn may_ask(&self, now: Now) -> bool {
+        let connection = self.connection.as_ref();
+        self.asked == Asked::Nothing && connection.is_some_and(|connection| connection.is_free(now))
+    }
+
+    /// What the vendor's cloud wants to know.
+    fn ask_foreign(&mut self, even_out_of_turn: bool, now: Now) -> bool {
+        let uplink = self.connection.as_mut().and_then(Connection::frames);
+        uplink.is_some_and(|uplink| uplink.ask_foreign(even_out_of_turn, now))
+    }
+
+    /// What comes on the connection beside.
+    fn hear_beside(&mut self, beside: Beside) -> Result<(), ReplyError> {
+        let Some(uplink) = self.connection.as_mut().and_then(Connection::frames) else {
+            return Ok(());
+        };
+        match beside {
+            Beside::Opened => uplink.open_vendor(),
+            Beside::Closed => uplink.close_vendor(),
+            Beside::Bytes(bytes) => match uplink.hear_vendor(&bytes) {
+                Ok(()) => {}
+                Err(Unheard::Refused(error)) => return Err(error),
+                Err(Unheard::Broken(error)) => {
+                    uplink.close_vendor();
+                    self.out = Some(Outgoing::Beside(Beside::Closed));
+                    return Err(error);
+                }
+            },
+        }
+        Ok(())
     }
 
     fn hang_up(&mut self, now: Now) {
@@ -226,11 +289,13 @@ impl Client {
     }
 
     fn ask(&mut self, now: Now) {
-        let Some(uplink) = &mut self.uplink else { return };
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
         if !self.is_in_round {
             if let Some(parameter) = next_question(&mut self.questions, &mut self.signal_due, now) {
                 self.asked = Asked::Parameter(parameter);
-                uplink.ask(Question::of_logger(function::QUERY, &[parameter.0]), now);
+                connection.ask(Question::of_logger(function::QUERY, &[parameter.0]), now);
                 return;
             }
             let count = self.stations.len();
@@ -257,16 +322,16 @@ impl Client {
             return;
         };
         self.asked = Asked::Station(self.turn);
-        let devcode = station.definition.devcode;
+        let code = station.definition.frame_code;
         match ask {
             // The address of a serial line is in the frame of that line.
             Ask::Registers(span) => {
                 let payload = rtu::encode(station.address, &span.request().encode());
-                uplink.ask(forward(devcode, LOGGER, &payload, rtu::is_whole), now);
+                connection.ask(forward(code, LOGGER, &payload, rtu::is_whole), now);
             }
             Ask::Command(protocol, name) => {
                 let payload = protocol.command(name);
-                uplink.ask(forward(devcode, station.address, &payload, text::is_whole), now);
+                connection.ask(forward(code, station.address, &payload, text::is_whole), now);
             }
         }
     }
@@ -509,8 +574,8 @@ fn raw(answers: &[Answer]) -> String {
 
 impl crate::Client for Client {
     fn handle_timeout(&mut self, now: Now) {
-        if let Some(uplink) = &mut self.uplink {
-            if uplink.poll_timeout() <= now.monotonic && uplink.handle_timeout(now).is_err() {
+        if let Some(connection) = &mut self.connection {
+            if connection.poll_timeout() <= now.monotonic && connection.handle_timeout(now).is_err() {
                 self.hang_up(now);
             }
         } else if self.absent_due.get_or_insert(now.monotonic + ABSENT).0 <= now.monotonic.0 {
@@ -536,19 +601,32 @@ impl crate::Client for Client {
         if let Some(out) = self.out.take() {
             return Some(out);
         }
-        self.uplink.as_mut()?.poll_bytes().map(Outgoing::Bytes)
+        let connection = self.connection.as_mut()?;
+        if let Some(bytes) = connection.poll_bytes() {
+            return Some(Outgoing::Bytes(bytes));
+        }
+        let bytes = connection.frames()?.poll_vendor_bytes()?;
+        Some(Outgoing::Beside(Beside::Bytes(bytes)))
     }
 
     fn handle_incoming(&mut self, incoming: Incoming, now: Now) -> Result<(), ReplyError> {
         let heard = match incoming {
+            Incoming::Beside(beside) => {
+                let heard = self.hear_beside(beside);
+                self.go_on(now);
+                return heard;
+            }
             Incoming::Opened => {
                 self.open(now);
                 Ok(())
             }
-            Incoming::Message(bytes) => match &mut self.uplink {
-                Some(uplink) => uplink.handle_bytes(&bytes, now),
-                None => Ok(()),
-            },
+            Incoming::Message(bytes) => {
+                self.sniff(&bytes, now);
+                match &mut self.connection {
+                    Some(connection) => connection.handle_bytes(&bytes, now),
+                    None => Ok(()),
+                }
+            }
             Incoming::Closed(_) => {
                 self.close(now);
                 Ok(())
@@ -571,14 +649,14 @@ impl crate::Client for Client {
     }
 
     fn poll_timeout(&self) -> Monotonic {
-        let Some(uplink) = &self.uplink else {
+        let Some(connection) = &self.connection else {
             return self.absent_due.unwrap_or(Monotonic(i64::MIN));
         };
-        let due = uplink.poll_timeout();
-        if self.asked != Asked::Nothing {
+        let due = connection.poll_timeout();
+        if connection.is_asking() {
             return due;
         }
-        let wanted = if self.is_in_round || self.questions < QUESTIONS.len() {
+        let wanted = if self.is_in_round || self.questions < QUESTIONS.len() || connection.has_foreign() {
             Monotonic(i64::MIN)
         } else {
             let stations = self.stations.iter().map(|station| station.due);
@@ -586,6 +664,6 @@ impl crate::Client for Client {
                 .min()
                 .map_or(self.signal_due, |due| due.min(self.signal_due))
         };
-        due.min(wanted.max(uplink.free_at()))
+        due.min(wanted.max(connection.free_at()))
     }
 }

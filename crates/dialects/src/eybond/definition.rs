@@ -6,6 +6,7 @@
 //! maker = "Acme"
 //! protocol = "modbus"          # or the text protocols "pi30" and "pi18"
 //! devcode = 2341               # number of the protocol among ShineMonitor clients, in decimal
+//! frame_code = 1               # and in the header of frames to the logger; 1 when absent, which is any
 //! max_registers = 125          # of "modbus": most registers in one request
 //! max_gap = 8                  # and unneeded ones that may be read along
 //!
@@ -35,6 +36,7 @@ use serde::de::value::Error as NoUnit;
 use toml::Spanned;
 
 use super::catalogue;
+use super::frame::ANY;
 use super::part::Part;
 use super::text::Protocol as TextProtocol;
 use crate::modbus::definition::{DefinitionError, MAX_TEXT, Problem};
@@ -78,11 +80,17 @@ struct RawDefinition {
     maker: String,
     protocol: RawProtocol,
     devcode: u16,
+    #[serde(default = "any")]
+    frame_code: u16,
     max_registers: Option<u16>,
     max_gap: Option<u16>,
     values: BTreeMap<Spanned<String>, Spanned<RawValue>>,
     #[serde(default)]
     part: BTreeMap<Part, BTreeMap<Spanned<String>, Spanned<String>>>,
+}
+
+const fn any() -> u16 {
+    ANY
 }
 
 /// One question to the device.
@@ -127,7 +135,10 @@ pub(super) struct Item {
 pub struct Definition {
     pub name: String,
     pub maker: String,
+    /// As ShineMonitor clients know the protocol.
     pub devcode: u16,
+    /// As loggers know it that are to carry a question.
+    pub frame_code: u16,
     pub(super) items: Vec<Item>,
     pub(super) parts: BTreeMap<Part, Vec<(Quantity, Program)>>,
     /// What is asked once first.
@@ -247,6 +258,7 @@ impl Check<'_> {
             name: raw.name,
             maker: raw.maker,
             devcode: raw.devcode,
+            frame_code: raw.frame_code,
             items,
             parts,
             asks,

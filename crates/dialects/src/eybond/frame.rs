@@ -13,6 +13,8 @@
 
 /// What the logger itself is addressed by.
 pub const LOGGER: u8 = 0xFF;
+/// The protocol number in what is for the logger itself, as the vendor's cloud has it.
+pub const ANY: u16 = 1;
 /// Transactions that a logger begins.
 pub const OWN_TRANSACTIONS: u16 = 0x8000;
 
@@ -34,6 +36,10 @@ pub mod function {
     /// A raw frame for the serial line, and what came back from there.
     pub const FORWARD: u8 = 4;
     pub const REAL_TIME: u8 = 17;
+    /// Asks for what the logger has kept.
+    pub const HISTORY: u8 = 19;
+    /// What a logger says unasked.
+    pub const BY_ITSELF: [u8; 4] = [22, 23, 24, 50];
 }
 
 /// One frame, borrowed from the bytes that it came in.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::at::{self, Line};
 use super::frame::{self, Cut, Frame, LOGGER, OWN_TRANSACTIONS, function};
 use super::parameters::{Answer, Parameter};
+use super::{rtu, text};
 
 /// The serial line behind a logger.
 pub trait SerialLine {
@@ -19,6 +21,16 @@ pub struct Logger {
     parameters: BTreeMap<Parameter, String>,
     heard: Vec<u8>,
     transaction: u16,
+    speaks: Speaks,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speaks {
+    Frames,
+    Lines {
+        /// What comes is for the serial line.
+        is_transparent: bool,
+    },
 }
 
 /// It was sent what is no frame, and hangs up.
@@ -39,7 +51,17 @@ impl Logger {
             parameters: BTreeMap::from(known),
             heard: Vec::new(),
             transaction: 0,
+            speaks: Speaks::Frames,
         }
+    }
+
+    /// One that speaks in lines, and says nothing before it is asked.
+    #[must_use]
+    pub fn in_lines(mut self) -> Self {
+        self.speaks = Speaks::Lines {
+            is_transparent: false,
+        };
+        self.with(Parameter::BAUD_RATE, "9600,8,1,NONE")
     }
 
     #[must_use]
@@ -51,10 +73,16 @@ impl Logger {
     /// What was left of the connection before is forgotten.
     pub fn reconnect(&mut self) {
         self.heard = Vec::new();
+        if let Speaks::Lines { is_transparent } = &mut self.speaks {
+            *is_transparent = false;
+        }
     }
 
-    /// Its number, by itself.
+    /// Its number, by itself; nothing if it does not say it.
     pub fn greet(&mut self) -> Vec<u8> {
+        if self.speaks != Speaks::Frames {
+            return Vec::new();
+        }
         let transaction = OWN_TRANSACTIONS | self.transaction;
         self.transaction = self.transaction.wrapping_add(1);
         self.number(transaction)
@@ -66,6 +94,9 @@ impl Logger {
     /// When they are no frames.
     pub fn handle_bytes(&mut self, bytes: &[u8], line: &mut dyn SerialLine) -> Result<Vec<Vec<u8>>, HangsUp> {
         self.heard.extend_from_slice(bytes);
+        if self.speaks != Speaks::Frames {
+            return Ok(self.hear_lines(line));
+        }
         let heard = std::mem::take(&mut self.heard);
         let (mut rest, mut said) = (heard.as_slice(), Vec::new());
         loop {
@@ -103,6 +134,42 @@ impl Logger {
             }
             // What it does not know it does not answer.
             _ => Vec::new(),
+        }
+    }
+
+    fn hear_lines(&mut self, line: &mut dyn SerialLine) -> Vec<Vec<u8>> {
+        let mut said = Vec::new();
+        while let Speaks::Lines {
+            is_transparent: false,
+        } = self.speaks
+        {
+            let Some((asked, used)) = at::cut(&self.heard) else {
+                return said;
+            };
+            let asked = asked.to_vec();
+            self.heard.drain(..used);
+            said.extend(Line::read(&asked).and_then(|asked| self.answer_line(asked)));
+        }
+        // One that is cut short is completed by what comes next.
+        if rtu::decode_exactly(&self.heard).is_some() || text::is_whole(&self.heard) {
+            let asked = std::mem::take(&mut self.heard);
+            said.extend(line.exchange(LOGGER, &asked));
+        }
+        said
+    }
+
+    fn answer_line(&mut self, asked: Line<'_>) -> Option<Vec<u8>> {
+        let text = |name| Some(self.parameters.get(&at::parameter(name)?)?.as_str());
+        match asked {
+            Line::Asks(name) => Some(Line::Says(name, text(name)?).encode()),
+            Line::Sets(name, value) => {
+                let is_same = at::parameter(name) == Some(Parameter::BAUD_RATE) && text(name) == Some(value);
+                if is_same {
+                    self.speaks = Speaks::Lines { is_transparent: true };
+                }
+                Some(Line::Says(name, if is_same { "W000" } else { "E001" }).encode())
+            }
+            Line::Says(..) => None,
         }
     }
 

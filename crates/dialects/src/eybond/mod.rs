@@ -6,6 +6,8 @@
 //! | `parameters` | what a logger tells of itself |
 //! | `rtu`, `text` | what it tunnels: Modbus RTU, and the text protocols PI30 and PI18 |
 //! | `uplink` | one connection as we hold it |
+//! | `at`, `connection` | the text session of newer loggers, and a connection of either kind |
+//! | `relay` | what the vendor's cloud is let see and ask of it |
 //! | `greeter` | who has connected |
 //! | `definition`, `catalogue`, `part` | makes of inverters as data, and what devices of ours are of them |
 //! | `map` | answers become fields and model values |
@@ -16,8 +18,10 @@
 //! A logger proves nothing: anybody may claim any number. Who gets a seat under one is decided where sockets
 //! are. Nothing is ever written to an inverter.
 
+mod at;
 mod catalogue;
 mod client;
+mod connection;
 pub mod definition;
 pub mod frame;
 mod greeter;
@@ -26,6 +30,7 @@ mod map;
 pub mod parameters;
 mod part;
 pub mod redirect;
+mod relay;
 pub mod rtu;
 #[cfg(test)]
 mod tests;

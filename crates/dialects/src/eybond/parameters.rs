@@ -72,6 +72,9 @@ pub fn devcode(descriptor: &str) -> Option<u16> {
     (digits.len() == 4).then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
+/// Characters of a number that every heartbeat has room for.
+const IN_HEARTBEAT: usize = 14;
+
 /// The number of a logger in a heartbeat, or anywhere it may be claimed: 8 to 30 letters and digits, behind
 /// which zeros fill up.
 #[must_use]
@@ -82,11 +85,32 @@ pub fn number(bytes: &[u8]) -> Option<&str> {
     fits.then_some(text)
 }
 
+/// Whether a number that was said is this one: some loggers have 18 characters, of which their heartbeats have room
+/// for the first 14.
+#[must_use]
+pub fn is_number(said: &str, number: &str) -> bool {
+    said == number || said.len() == IN_HEARTBEAT && number.starts_with(said)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_number_may_be_cut_where_a_heartbeat_ends() {
+        for (said, expected) in [
+            ("Q00333322220001112", true),
+            ("Q0033332222000", true),
+            ("Q003333222200", false),
+            ("Q00333322220001", false),
+            ("Q0033332222001", false),
+        ] {
+            assert_eq!(is_number(said, "Q00333322220001112"), expected, "{said}");
+        }
+        assert!(!is_number("Q00333322220001112", "Q0033332222000"));
+    }
 
     #[test]
     fn answers_say_a_text_or_refuse() {

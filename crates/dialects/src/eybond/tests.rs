@@ -1,10 +1,10 @@
 //! Our half against the logger's, in memory, with time stepped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::device::LinkState;
-use model::gateway::Unit;
+use model::gateway::{PassOn, Unit};
 use model::message::Report;
 use model::time::{Millis, Monotonic, Now, Timestamp};
 use model::units::{PerMille, Watts};
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::modbus::{Exception, Registers, answer};
-use crate::{Client as _, Event, Failure, Incoming, Outgoing};
+use crate::{Beside, Client as _, Event, Failure, Incoming, Outgoing};
 
 const PN: &str = "E5000099990001";
 const QPIGS: &str = "230.1 50.0 230.0 49.9 0460 0412 010 380 52.80 010 085 0035 01.2 310.5 52.80 00000 00010110 00 00 00372 010";
@@ -77,9 +77,12 @@ struct Pair {
     loses: usize,
     said: usize,
     sent: Vec<(i64, u8)>,
+    /// Protocol number, address and function of what was sent.
+    headers: BTreeSet<(u16, u8, u8)>,
     reports: BTreeMap<String, Vec<Report>>,
     facts: model::gateway::GatewayFacts,
     closed: bool,
+    cloud_heard: Vec<(i64, Vec<u8>)>,
 }
 
 fn device(unit: &str, definition: &Arc<Definition>) -> DeviceSettings {
@@ -93,11 +96,16 @@ fn device(unit: &str, definition: &Arc<Definition>) -> DeviceSettings {
 
 impl Pair {
     fn new() -> Self {
+        Self::passing_on(PassOn::Nothing)
+    }
+
+    fn passing_on(pass_on: PassOn) -> Self {
         let smg = Arc::new(Definition::built_in("smg").unwrap());
         let pi30 = Arc::new(Definition::built_in("pi30").unwrap());
         let settings = LoggerSettings {
             pn: PN.to_owned(),
             heartbeat: Millis(60_000),
+            pass_on,
             devices: vec![
                 device("1/pv", &smg),
                 device("1/battery", &smg),
@@ -120,9 +128,11 @@ impl Pair {
             loses: usize::MAX,
             said: 0,
             sent: Vec::new(),
+            headers: BTreeSet::new(),
             reports: BTreeMap::new(),
             facts: model::gateway::GatewayFacts::default(),
             closed: false,
+            cloud_heard: Vec::new(),
         }
     }
 
@@ -146,13 +156,17 @@ impl Pair {
             match outgoing {
                 Outgoing::Bytes(bytes) => {
                     self.sent.push((self.now, bytes[7]));
+                    let code = u16::from_be_bytes([bytes[2], bytes[3]]);
+                    self.headers.insert((code, bytes[6], bytes[7]));
                     answers.extend(self.logger.handle_bytes(&bytes, &mut self.line).unwrap());
                 }
                 Outgoing::Close => self.closed = true,
+                Outgoing::Beside(Beside::Bytes(bytes)) => self.cloud_heard.push((self.now, bytes)),
                 other @ (Outgoing::Open
                 | Outgoing::Text(_)
                 | Outgoing::Publish { .. }
-                | Outgoing::Work(_)) => panic!("{other:?}"),
+                | Outgoing::Work(_)
+                | Outgoing::Beside(Beside::Opened | Beside::Closed)) => panic!("{other:?}"),
             }
         }
         while let Some(event) = self.client.poll_event() {
@@ -258,6 +272,16 @@ fn all_that_is_behind_a_logger_is_read_by_its_parts() {
     assert_eq!(json["devcode"], 2_376);
 }
 
+/// As local integrations speak to them, whatever ShineMonitor calls the protocol.
+#[test]
+fn frames_say_which_protocol_they_carry_as_loggers_know_it() {
+    let mut pair = Pair::new();
+    pair.hear(Incoming::Opened);
+    pair.run_until(30_000);
+    let sent: Vec<_> = pair.headers.into_iter().collect();
+    assert_eq!(sent, [(1, 0xFF, 1), (1, 0xFF, 2), (1, 0xFF, 4), (0x0994, 2, 4)]);
+}
+
 #[test]
 fn requests_leave_one_at_a_time_and_not_too_fast() {
     let mut pair = Pair::new();
@@ -322,6 +346,22 @@ fn a_logger_that_stays_away_leaves_its_devices_offline_until_it_comes_back() {
 }
 
 #[test]
+fn what_a_logger_has_told_of_itself_is_forgotten_when_another_one_comes() {
+    let mut pair = Pair::new();
+    pair.hear(Incoming::Opened);
+    pair.run_until(20_000);
+    assert_eq!(pair.facts.signal_dbm, Some(-61));
+    pair.hear(Incoming::Closed(Failure::Closed));
+    assert_eq!(pair.facts.signal_dbm, Some(-61), "nobody else is here");
+    pair.logger = Logger::new(PN, 0x0942);
+    pair.hear(Incoming::Opened);
+    assert_eq!(pair.facts, model::gateway::GatewayFacts::default());
+    pair.run_until(40_000);
+    assert_eq!(pair.facts.descriptor.as_deref(), Some("0942"));
+    assert_eq!((&pair.facts.firmware, pair.facts.signal_dbm), (&None, None));
+}
+
+#[test]
 fn a_dead_connection_and_one_that_lies_are_ended() {
     let mut pair = Pair::new();
     pair.loses = 1;
@@ -347,6 +387,140 @@ fn a_dead_connection_and_one_that_lies_are_ended() {
         pair.hear(Incoming::Message(bytes.to_vec()));
         assert!(pair.closed, "{bytes:02x?}");
     }
+}
+
+#[test]
+fn a_logger_whose_heartbeat_cuts_its_number_is_still_itself() {
+    for (pn, closes) in [("E50000999900011234", false), ("E50000999900021234", true)] {
+        let mut client = Client::new(LoggerSettings {
+            pn: pn.to_owned(),
+            heartbeat: Millis(60_000),
+            pass_on: PassOn::Nothing,
+            devices: Vec::new(),
+        });
+        let now = Now {
+            wall: Timestamp(0),
+            monotonic: Monotonic(0),
+        };
+        client.handle_incoming(Incoming::Opened, now).unwrap();
+        let says = Incoming::Message(Logger::new(PN, 0x0925).greet());
+        client.handle_incoming(says, now).unwrap();
+        let closed = matches!(client.poll_outgoing(), Some(Outgoing::Close));
+        assert_eq!(closed, closes, "{pn}");
+    }
+}
+
+/// What the vendor's cloud asks, as function, payload, and where on the line.
+fn cloud_asks(transaction: u16, function: u8, address: u8, payload: &[u8]) -> Incoming {
+    let frame = frame::Frame {
+        transaction,
+        devcode: 1,
+        address,
+        function,
+        payload,
+    };
+    Incoming::Beside(Beside::Bytes(frame.encode()))
+}
+
+#[test]
+fn the_cloud_of_the_vendor_asks_between_our_questions_and_hears_its_own_answers() {
+    let mut pair = Pair::passing_on(PassOn::Reads);
+    pair.hear(Incoming::Opened);
+    pair.run_until(20_000);
+    pair.hear(Incoming::Beside(Beside::Opened));
+    let registers = rtu::encode(1, &[3, 0, 223, 0, 1]);
+    // Numbers that ours have had, many at once, and all in the middle of our own rounds.
+    for transaction in 1..=6 {
+        let asks = match transaction {
+            1 => cloud_asks(1, 1, 0xFF, &[26, 6, 1, 12, 0, 0, 0, 35]),
+            2 => cloud_asks(2, 2, 0xFF, &[5, 48]),
+            3 => cloud_asks(3, 4, 0xFF, &registers),
+            4 => cloud_asks(4, 4, 2, &text::Protocol::Pi30.command("QMOD")),
+            5 => cloud_asks(5, 4, 2, &text::Protocol::Pi30.command("QID")),
+            _ => cloud_asks(6, 4, 0xFF, &registers),
+        };
+        pair.hear(asks);
+    }
+    let (asked_before, readings_before) = (pair.sent.len(), pair.readings("1/pv"));
+    pair.run_until(80_000);
+    let heard: Vec<_> = pair
+        .cloud_heard
+        .iter()
+        .map(|(_, bytes)| {
+            let frame::Cut::Frame(frame, _) = frame::cut(bytes) else {
+                panic!("{bytes:02x?}")
+            };
+            (frame.transaction, frame.function, frame.payload.to_vec())
+        })
+        .collect();
+    let number = b"E5000099990001".to_vec();
+    let power = rtu::encode(1, &[3, 2, 0x08, 0x34]);
+    let texts = |values: &str| text::Protocol::Pi30.answer(values);
+    // Who calls, then the answers.
+    assert_eq!((heard[0].1, &heard[0].2), (1, &number));
+    assert_eq!(
+        heard[1..],
+        [
+            (1, 1, number),
+            (2, 2, b"\x00\x058.50.12.3".to_vec()),
+            (2, 2, b"\x00\x30-61".to_vec()),
+            (3, 4, power.clone()),
+            (4, 4, texts("B")),
+            (5, 4, texts("92931701100510")),
+            (6, 4, power),
+        ]
+    );
+    let asked = |(_, function): &&(i64, u8)| *function != 1;
+    let asked: Vec<_> = pair.sent[asked_before..].iter().filter(asked).collect();
+    for two in asked.windows(2) {
+        assert!(two[1].0 - two[0].0 >= 850, "{two:?}");
+    }
+    let beats = pair.sent.iter().filter(|(_, function)| *function == 1);
+    assert_eq!(beats.count(), 2, "the cloud sets no clock");
+    assert!(
+        pair.readings("1/pv") >= readings_before + 5,
+        "{}",
+        pair.readings("1/pv")
+    );
+    assert_eq!(pair.links("1/pv"), [true]);
+}
+
+#[test]
+fn a_cloud_that_is_busy_lost_or_hostile_costs_us_every_other_turn_at_most() {
+    let mut pair = Pair::passing_on(PassOn::Reads);
+    pair.hear(Incoming::Opened);
+    pair.run_until(20_000);
+    let before = pair.readings("1/pv");
+    for second in 20..200 {
+        if second % 40 == 20 {
+            pair.hear(Incoming::Beside(Beside::Closed));
+            pair.hear(Incoming::Beside(Beside::Opened));
+        }
+        // Nobody is at that address: each question takes all the time that there is.
+        pair.hear(cloud_asks(second, 4, 77, &text::Protocol::Pi30.command("QPIGS")));
+        let write = cloud_asks(second, 4, 0xFF, &rtu::encode(1, &[6, 1, 0x2C, 0, 1]));
+        let now = pair.now();
+        let refused = pair.client.handle_incoming(write, now).unwrap_err();
+        assert!(refused.to_string().contains("function 4"), "{refused}");
+        pair.run_until(i64::from(second + 1) * 1_000);
+    }
+    assert!(pair.readings("1/pv") >= before + 3, "{}", pair.readings("1/pv"));
+    assert_eq!(pair.links("1/pv"), [true]);
+    assert!(!pair.closed);
+    let heard = pair.cloud_heard.iter().filter(|(_, bytes)| bytes[7] == 4);
+    assert!(heard.count() > 100, "what writes is refused at once");
+
+    // Whoever speaks no frames is sent away, and the logger does not notice.
+    let nonsense = Incoming::Beside(Beside::Bytes(b"HTTP/1.1 400 Bad Request\r\n".to_vec()));
+    let now = pair.now();
+    assert!(pair.client.handle_incoming(nonsense, now).is_err());
+    let first = pair.client.poll_outgoing();
+    assert!(
+        matches!(first, Some(Outgoing::Beside(Beside::Closed))),
+        "{first:?}"
+    );
+    pair.run_until(260_000);
+    assert!(pair.readings("1/pv") >= before + 7, "{}", pair.readings("1/pv"));
 }
 
 proptest! {

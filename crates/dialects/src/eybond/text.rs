@@ -2,7 +2,8 @@
 //!
 //! A command ends with two bytes of CRC-16/XMODEM and a carriage return; each of the two that would be a
 //! bracket, a carriage return or a line feed is one higher. PI18 devices in the wild leave theirs as they are, so
-//! both count on the way in.
+//! both count on the way in, and a message of theirs may have a carriage return in its checksum: then its length,
+//! which it says itself, tells where it ends.
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,11 +101,32 @@ impl Protocol {
 #[must_use]
 pub fn is_whole(bytes: &[u8]) -> bool {
     bytes.contains(&END)
+        && (open(bytes).is_some() || said_length(bytes).is_none_or(|length| length <= bytes.len()))
+}
+
+/// How long a message of PI18 is, as it says itself.
+fn said_length(bytes: &[u8]) -> Option<usize> {
+    const HEAD: usize = 5;
+    let [b'^', _, digits @ ..] = bytes.get(..HEAD)? else {
+        return None;
+    };
+    let digit = |byte: &u8| char::from(*byte).to_digit(10);
+    let count = digits
+        .iter()
+        .try_fold(0, |sum, byte| Some(sum * 10 + digit(byte)?))?;
+    Some(HEAD + usize::try_from(count).ok()?)
 }
 
 /// The text in front of a checksum that fits.
 fn open(bytes: &[u8]) -> Option<&str> {
-    let end = bytes.iter().position(|byte| *byte == END)?;
+    let first = bytes.iter().position(|byte| *byte == END);
+    let last = said_length(bytes).map(|length| length - 1);
+    let ends = first.into_iter().chain(last);
+    ends.filter(|end| bytes.get(*end) == Some(&END))
+        .find_map(|end| open_until(bytes, end))
+}
+
+fn open_until(bytes: &[u8], end: usize) -> Option<&str> {
     let (text, said) = bytes.get(..end)?.split_last_chunk::<2>()?;
     let checksum = checksum(text);
     let fits = *said == sent(checksum) || *said == checksum.to_be_bytes();
@@ -188,6 +210,32 @@ mod tests {
         bytes.extend(plain.to_be_bytes());
         bytes.push(END);
         assert_eq!(Protocol::Pi18.read_answer(&bytes), Some(&text[5..]));
+    }
+
+    #[test]
+    fn a_checksum_that_holds_the_end_is_no_end() {
+        for at in [0, 1] {
+            let found = (0_u32..200_000).find_map(|n| {
+                let text = format!("^D013{n:010}");
+                let plain = checksum(text.as_bytes()).to_be_bytes();
+                (plain[at] == END).then_some((text, plain))
+            });
+            let (text, plain) = found.unwrap();
+            let mut bytes = text.clone().into_bytes();
+            bytes.extend(plain);
+            bytes.push(END);
+            for end in 0..bytes.len() {
+                assert!(!is_whole(&bytes[..end]), "{at}: {end} of {} bytes", bytes.len());
+            }
+            assert!(is_whole(&bytes));
+            assert_eq!(Protocol::Pi18.read_answer(&bytes), Some(&text[5..]));
+        }
+        // Whoever lies about the length is believed its checksum, and is not awaited longer than it says.
+        let mut lies = b"^D100123".to_vec();
+        lies.extend(checksum(&lies).to_be_bytes());
+        lies.push(END);
+        assert!(is_whole(&lies));
+        assert!(is_whole(b"^D006xx\r\r\r\r\r"));
     }
 
     proptest! {

@@ -4,26 +4,29 @@
 //! word is dead. A request waits until the one before it is over and [`GAP`] has gone by, and is answered within
 //! [`ANSWER_WITHIN`] or not at all. An answer is known by transaction and function together: a logger numbers its
 //! own frames as it likes. What it says by itself is a sign of life.
+//!
+//! The vendor's cloud may be let in on it ([`Uplink::passing_on`]): then its questions take turns with ours.
 
 use std::collections::VecDeque;
 
 use jiff::tz::TimeZone;
 use model::time::{Millis, Monotonic, Now, Timestamp};
 
-use super::frame::{self, Cut, Frame, LOGGER, OWN_TRANSACTIONS, function};
+use super::frame::{self, ANY, Cut, Frame, LOGGER, OWN_TRANSACTIONS, function};
 use super::parameters;
+use super::relay::{Relay, Unheard};
 use crate::ReplyError;
 
 /// Between two requests: behind a logger there is a slow serial line.
 pub const GAP: Millis = Millis(850);
 /// A logger gives up on a silent inverter after three seconds.
 pub const ANSWER_WITHIN: Millis = Millis(4_000);
+/// Of several frames in a row, the next one.
+const NEXT_WITHIN: Millis = Millis(1_000);
 /// A frame that began is complete by then.
 const FRAME_WITHIN: Millis = Millis(5_000);
 /// Heartbeats without a word.
 const MOST_UNANSWERED: u8 = 2;
-/// The protocol number in what is for the logger itself, as the vendor's cloud has it.
-const ANY: u16 = 1;
 /// Bytes of one answer, however many frames it came in.
 const LONGEST_ANSWER: usize = 1_024;
 
@@ -69,8 +72,18 @@ struct Asking {
     transaction: u16,
     function: u8,
     is_whole: fn(&[u8]) -> bool,
+    /// Frames that are still to come, at least.
+    frames: usize,
+    /// Whether the vendor's cloud asks.
+    is_foreign: bool,
     answer: Vec<u8>,
     due: Monotonic,
+}
+
+impl Asking {
+    fn is_answered_by(&self, frame: &Frame<'_>) -> bool {
+        (self.transaction, self.function) == (frame.transaction, frame.function)
+    }
 }
 
 /// One connection.
@@ -87,6 +100,9 @@ pub struct Uplink {
     beat_at: Monotonic,
     /// Heartbeats since it last said something.
     unanswered: u8,
+    /// The transaction of the last one.
+    beat: Option<u16>,
+    relay: Option<Box<Relay>>,
     out: VecDeque<Vec<u8>>,
     heard: VecDeque<Heard>,
 }
@@ -104,9 +120,18 @@ impl Uplink {
             free_at: now.monotonic,
             beat_at: now.monotonic,
             unanswered: 0,
+            beat: None,
+            relay: None,
             out: VecDeque::new(),
             heard: VecDeque::new(),
         }
+    }
+
+    /// Lets the vendor's cloud in on it.
+    #[must_use]
+    pub fn passing_on(mut self) -> Self {
+        self.relay = Some(Box::default());
+        self
     }
 
     /// # Errors
@@ -157,6 +182,70 @@ impl Uplink {
         Ok(())
     }
 
+    /// The vendor's cloud has come.
+    pub fn open_vendor(&mut self) {
+        if let Some(relay) = &mut self.relay {
+            relay.open();
+        }
+    }
+
+    /// It has gone. An answer that is under way is awaited for the sake of the serial line.
+    pub fn close_vendor(&mut self) {
+        if let Some(relay) = &mut self.relay {
+            relay.close();
+        }
+    }
+
+    /// What the vendor's cloud says.
+    ///
+    /// # Errors
+    /// With what is not passed on.
+    pub(super) fn hear_vendor(&mut self, bytes: &[u8]) -> Result<(), Unheard> {
+        match &mut self.relay {
+            Some(relay) => relay.hear(bytes, &mut self.out),
+            None => Ok(()),
+        }
+    }
+
+    /// What the vendor's cloud is to hear.
+    pub fn poll_vendor_bytes(&mut self) -> Option<Vec<u8>> {
+        self.relay.as_mut()?.poll_bytes()
+    }
+
+    /// Whether the vendor's cloud has a question.
+    #[must_use]
+    pub fn has_foreign(&self) -> bool {
+        self.relay.as_ref().is_some_and(|relay| relay.wants(true))
+    }
+
+    /// Asks the next question of the vendor's cloud, when [`Self::is_free`] and it is its turn. Says whether it did.
+    pub fn ask_foreign(&mut self, even_out_of_turn: bool, now: Now) -> bool {
+        let relay = self.relay.as_mut().filter(|relay| relay.wants(even_out_of_turn));
+        let Some(asks) = relay.and_then(|relay| relay.take_next()) else {
+            return false;
+        };
+        let transaction = self.send(asks.devcode, asks.address, asks.function, &asks.payload);
+        if let Some(relay) = &mut self.relay {
+            relay.has_asked(&asks, transaction);
+        }
+        self.asking = Some(Asking {
+            transaction,
+            function: asks.function,
+            is_whole: asks.is_whole,
+            frames: asks.frames,
+            is_foreign: true,
+            answer: Vec::new(),
+            due: now.monotonic + ANSWER_WITHIN,
+        });
+        true
+    }
+
+    /// Whether an answer is awaited.
+    #[must_use]
+    pub const fn is_asking(&self) -> bool {
+        self.asking.is_some()
+    }
+
     /// Whether something can be asked now.
     #[must_use]
     pub fn is_free(&self, now: Now) -> bool {
@@ -184,9 +273,14 @@ impl Uplink {
             transaction,
             function: question.function,
             is_whole: question.is_whole,
+            frames: 1,
+            is_foreign: false,
             answer: Vec::new(),
             due: now.monotonic + ANSWER_WITHIN,
         });
+        if let Some(relay) = &mut self.relay {
+            relay.yielded();
+        }
     }
 
     /// What is to be sent.
@@ -216,6 +310,12 @@ impl Uplink {
 
     fn hear(&mut self, frame: Frame<'_>, now: Now) {
         self.unanswered = 0;
+        if let Some(relay) = &mut self.relay {
+            let mut ours = self.asking.iter().filter(|asking| !asking.is_foreign);
+            let is_answer = ours.any(|asking| asking.is_answered_by(&frame));
+            let is_beat = frame.function == function::HEARTBEAT && self.beat == Some(frame.transaction);
+            relay.overhear(&frame, is_answer || is_beat);
+        }
         if frame.function == function::HEARTBEAT {
             if let Some(number) = parameters::number(frame.payload) {
                 self.heard.push_back(Heard::Number(number.to_owned()));
@@ -223,22 +323,29 @@ impl Uplink {
             return;
         }
         let Some(asking) = &mut self.asking else { return };
-        if (asking.transaction, asking.function) != (frame.transaction, frame.function) {
+        if !asking.is_answered_by(&frame) {
             return;
         }
         let room = LONGEST_ANSWER.saturating_sub(asking.answer.len());
         let payload = frame.payload.get(..room).unwrap_or(frame.payload);
         asking.answer.extend_from_slice(payload);
-        if (asking.is_whole)(&asking.answer) || asking.answer.len() >= LONGEST_ANSWER {
+        asking.frames = asking.frames.saturating_sub(1);
+        if asking.frames > 0 {
+            // Some loggers answer the first of several questions alone.
+            asking.due = asking.due.min(now.monotonic + NEXT_WITHIN);
+        } else if (asking.is_whole)(&asking.answer) || asking.answer.len() >= LONGEST_ANSWER {
             let answer = std::mem::take(&mut asking.answer);
             self.conclude(Heard::Answer(answer), now);
         }
     }
 
     fn conclude(&mut self, heard: Heard, now: Now) {
-        self.asking = None;
+        let asking = self.asking.take();
         self.free_at = now.monotonic + GAP;
-        self.heard.push_back(heard);
+        // What the vendor's cloud asked, it has heard itself.
+        if asking.is_some_and(|asking| !asking.is_foreign) {
+            self.heard.push_back(heard);
+        }
     }
 
     fn beat(&mut self, now: Now) {
@@ -250,7 +357,7 @@ impl Uplink {
         self.unanswered += 1;
         self.beat_at = now.monotonic + self.every;
         let payload = heartbeat(now.wall, self.every);
-        self.send(ANY, LOGGER, function::HEARTBEAT, &payload);
+        self.beat = Some(self.send(ANY, LOGGER, function::HEARTBEAT, &payload));
     }
 
     fn send(&mut self, devcode: u16, address: u8, function: u8, payload: &[u8]) -> u16 {

@@ -50,10 +50,17 @@ const LOGGERS_EVERY: Millis = Millis(3_600_000);
 const STATES_EVERY: Millis = Millis(10_000);
 /// What the cloud refuses is asked again after this.
 const REFUSED_AGAIN: Millis = Millis(600_000);
+/// Where the cloud does not say how often a logger tells it, it is asked no more often than the fastest known ones do.
+const TELLS_EVERY: Millis = Millis(60_000);
 /// A record is no news when it is older than this and than three periods.
 const STALE: Millis = Millis(900_000);
 /// So far ahead of us the clocks of a cloud may be.
 const AHEAD: Millis = Millis(300_000);
+/// So many records in a row, of about the same age when they are asked for, tell how far ahead of UTC the clocks of a
+/// cloud are; no zone is farther, in seconds.
+const HINTS: u32 = 3;
+const SAME_AGE: Millis = Millis(120_000);
+const FARTHEST: i32 = 50_400;
 /// How long the owner of the socket may sleep while an answer is due.
 const PATIENCE: Millis = Millis(60_000);
 /// So often in a row a device, a logger or a day of the past may be answered with nonsense.
@@ -131,6 +138,10 @@ struct Logger {
     failures: u32,
     /// When its state, and that of its devices, is asked.
     state_due: Monotonic,
+    /// Seconds ahead of UTC that its records show, where they do not show what the cloud says.
+    learned: Option<i32>,
+    /// A record was as young as it should be.
+    is_clock_known: bool,
 }
 
 /// What was asked for, by its place in the lists.
@@ -176,6 +187,8 @@ impl Client {
                     due: Monotonic(i64::MIN),
                     failures: 0,
                     state_due: Monotonic(i64::MIN),
+                    learned: None,
+                    is_clock_known: false,
                 });
             }
             let of_logger = loggers.iter().position(|logger| logger.pn == *pn).unwrap_or(0);
@@ -187,7 +200,7 @@ impl Client {
                     } else {
                         Way::Titles
                     };
-                    stations.push(Station::new(&place, period, of_logger, way));
+                    stations.push(Station::new(&place, period, of_logger, way, past_days));
                 }
             }
         }
@@ -261,8 +274,8 @@ impl Client {
     /// A device with days that are to be fetched, and can be.
     fn with_past(&self) -> Option<usize> {
         self.stations.iter().position(|station| {
-            let is_left = station.next_day < self.past_days && station.absence.is_none();
-            is_left && self.zone_of(station).is_some()
+            let is_left = station.next_day < station.days && station.absence.is_none();
+            is_left && self.knows_clock(station)
         })
     }
 
@@ -301,16 +314,30 @@ impl Client {
         if self.zone.is_some() {
             return self.zone.clone();
         }
-        let about = self.loggers.get(station.logger)?.about.as_ref()?;
-        let offset = Offset::from_seconds(about.offset?).ok()?;
+        let logger = self.loggers.get(station.logger)?;
+        let told = logger.about.as_ref().and_then(|about| about.offset);
+        let offset = Offset::from_seconds(logger.learned.or(told)?).ok()?;
         Some(TimeZone::fixed(offset))
+    }
+
+    /// Whether it is certain whose clocks records show. What the cloud says of its loggers is so where a record that
+    /// has just come is as young as it should be.
+    fn knows_clock(&self, station: &Station) -> bool {
+        let logger = self.loggers.get(station.logger);
+        self.zone.is_some() || logger.is_some_and(|logger| logger.is_clock_known)
     }
 
     /// Between two calls for a device: never more often than its logger tells the cloud.
     fn pace(&self, station: &Station) -> Millis {
         let logger = self.loggers.get(station.logger);
         let told = logger.and_then(|logger| logger.about.as_ref()?.period);
-        Millis(station.period.0.max(told.unwrap_or_default().0))
+        Millis(station.period.0.max(told.unwrap_or(TELLS_EVERY).0))
+    }
+
+    fn pace_of(&self, at: usize) -> Millis {
+        self.stations
+            .get(at)
+            .map_or(TELLS_EVERY, |station| self.pace(station))
     }
 
     /// Nothing is asked any more.
@@ -347,6 +374,7 @@ impl Client {
     fn put_off(&mut self, asked: Option<Asked>, problem: &str) {
         match asked {
             Some(Asked::Last(at)) => {
+                let pace = self.pace_of(at);
                 let Some(station) = self.stations.get_mut(at) else {
                     return;
                 };
@@ -354,7 +382,7 @@ impl Client {
                 station.due = self.now + APART;
                 if station.failures >= MOST_FAILURES {
                     station.failures = 0;
-                    station.due = self.now + station.period;
+                    station.due = self.now + pace;
                     self.offline(at, problem.to_owned());
                 }
             }

@@ -91,6 +91,8 @@ pub struct AccountTexts {
 #[derive(Clone, Debug)]
 pub struct Plant {
     pub pid: i64,
+    /// Of the gateway that is its own, and stands for a logger of what is behind none.
+    pub pn: String,
     pub site: SiteId,
     pub name: String,
     pub owner: i64,
@@ -158,6 +160,8 @@ pub struct Device {
     pub name: DeviceName,
     pub site: SiteId,
     pub id: DeviceId,
+    /// Of a charging station with several, the EVSE that it is; it has the history of that alone.
+    pub evse: Option<EvseId>,
     pub pid: i64,
     pub alias: String,
     pub kind: DeviceType,
@@ -256,6 +260,14 @@ impl<'a> Scene<'a> {
         found.ok_or_else(|| Code::NoDevice.into())
     }
 
+    /// Each logger once: one with devices of several plants counts as the first one's.
+    pub fn loggers(&self) -> impl Iterator<Item = &'a Gateway> + use<'a> {
+        let mut seen = BTreeSet::new();
+        self.gateways
+            .iter()
+            .filter(move |gateway| seen.insert(gateway.pn.as_str()))
+    }
+
     pub fn gateways_of(&self, pid: i64) -> impl Iterator<Item = &'a Gateway> + use<'a> {
         self.gateways.iter().filter(move |gateway| gateway.pid == pid)
     }
@@ -297,7 +309,10 @@ impl Device {
     pub fn series(&self, quantity: Quantity) -> Series {
         Series {
             site: self.site.clone(),
-            subject: Subject::Device(self.id.clone()),
+            subject: match &self.evse {
+                Some(evse) => Subject::Evse(evse.clone()),
+                None => Subject::Device(self.id.clone()),
+            },
             quantity,
         }
     }

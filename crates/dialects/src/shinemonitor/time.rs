@@ -134,9 +134,9 @@ pub fn read_year(text: &str) -> Option<Date> {
     Date::new(year, 1, 1).ok()
 }
 
-/// `yyyy-mm-dd hh:mi:ss` by the clocks of a zone. What is shown twice is the first of both.
+/// `yyyy-mm-dd hh:mi:ss`, whatever clocks show it.
 #[must_use]
-pub fn read_moment(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+pub fn read_clock(text: &str) -> Option<DateTime> {
     let (day, time) = text.trim().split_once(' ')?;
     let mut parts = time.split(':').map(|part| number(part, 2));
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
@@ -145,7 +145,27 @@ pub fn read_moment(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     whole
         .then(|| read_day(day))
         .flatten()
-        .map(|day| moment(day.to_datetime(time), zone))
+        .map(|day| day.to_datetime(time))
+}
+
+/// The same by the clocks of a zone. What is shown twice is the first of both.
+#[must_use]
+pub fn read_moment(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    read_clock(text).map(|shown| moment(shown, zone))
+}
+
+/// When the clocks of a zone show something: mostly once; in the hour that comes twice the first of both and the
+/// second.
+#[must_use]
+pub fn moments(shown: DateTime, zone: &TimeZone) -> (Timestamp, Timestamp) {
+    let first = moment(shown, zone);
+    let ambiguous = zone.to_ambiguous_timestamp(shown);
+    let second = match ambiguous.offset() {
+        jiff::tz::AmbiguousOffset::Fold { .. } => ambiguous.later().ok(),
+        jiff::tz::AmbiguousOffset::Unambiguous { .. } | jiff::tz::AmbiguousOffset::Gap { .. } => None,
+    };
+    let second = second.map(|second| Timestamp(second.as_millisecond()));
+    (first, second.unwrap_or(first))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::alarm::Alarm;
-use model::id::{DeviceId, SiteId};
+use model::id::{DeviceId, EvseId, SiteId};
 use model::intent::Wanted;
 use model::reading::Quantity;
 use model::site::Position;
@@ -17,6 +17,8 @@ use super::scene::{Account, Sheet};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     Device(DeviceId),
+    /// An EVSE of a charging station that has several.
+    Evse(EvseId),
     /// The load of the house.
     House,
 }

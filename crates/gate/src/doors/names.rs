@@ -55,9 +55,18 @@ impl Gate {
     /// # Errors
     /// When it means something else already, when it is no name, or when the store fails.
     pub async fn assign(&self, dialect: &Dialect, name: &str, thing: &Thing) -> Result<(), GateError> {
-        check(name)?;
+        let name = (name.to_owned(), thing.clone());
+        self.assign_all(dialect, vec![name]).await
+    }
+
+    /// The same with many names at once.
+    ///
+    /// # Errors
+    /// As [`Gate::assign`]; then none of them means anything new.
+    pub async fn assign_all(&self, dialect: &Dialect, names: Vec<(String, Thing)>) -> Result<(), GateError> {
+        names.iter().try_for_each(|(name, _)| check(name))?;
         let _changing = self.changing.lock().await;
-        self.keep_name(dialect, name, thing).await
+        self.keep_names(dialect, names).await
     }
 
     /// The number of a thing in a dialect that numbers its things: the one it has, else the next that was never
@@ -66,18 +75,45 @@ impl Gate {
     /// # Errors
     /// When the series is no name, or the store fails.
     pub async fn number(&self, dialect: &Dialect, series: &str, thing: &Thing) -> Result<u32, GateError> {
-        check(series)?;
+        let wanted = [(series.to_owned(), thing.clone())];
+        let numbers = self.numbers(dialect, &wanted).await?;
+        // One for each.
+        Ok(numbers.first().copied().unwrap_or_default())
+    }
+
+    /// The numbers of many things, each in its series. What is new is written at once.
+    ///
+    /// # Errors
+    /// As [`Gate::number`]; then none is given away.
+    pub async fn numbers(
+        &self,
+        dialect: &Dialect,
+        wanted: &[(String, Thing)],
+    ) -> Result<Vec<u32>, GateError> {
+        wanted.iter().try_for_each(|(series, _)| check(series))?;
         let _changing = self.changing.lock().await;
-        let next = {
+        let mut numbers = Vec::with_capacity(wanted.len());
+        let mut new: BTreeMap<(&str, &Thing), u32> = BTreeMap::new();
+        {
             let mut held = self.held();
             let names = &held.doors.of_mut(dialect).names;
-            if let Some(known) = names.number_of(series, thing) {
-                return Ok(known);
+            let mut next: BTreeMap<&str, u32> = BTreeMap::new();
+            for (series, thing) in wanted {
+                let known = names.number_of(series, thing);
+                let number = known.or_else(|| new.get(&(series, thing)).copied());
+                numbers.push(number.unwrap_or_else(|| {
+                    let next = next.entry(series).or_insert_with(|| names.next_number(series));
+                    let number = *next;
+                    *next = next.saturating_add(1);
+                    new.insert((series, thing), number);
+                    number
+                }));
             }
-            names.next_number(series)
-        };
-        self.keep_name(dialect, &numbered(series, next), thing).await?;
-        Ok(next)
+        }
+        let new = new.into_iter();
+        let new = new.map(|((series, thing), number)| (numbered(series, number), thing.clone()));
+        self.keep_names(dialect, new.collect()).await?;
+        Ok(numbers)
     }
 
     /// What a name means, whether or not it is in force.
@@ -130,14 +166,25 @@ impl Gate {
         name: &str,
         thing: &Thing,
     ) -> Result<(), GateError> {
-        if self.named(dialect, name).as_ref() == Some(thing) {
+        let name = (name.to_owned(), thing.clone());
+        self.keep_names(dialect, vec![name]).await
+    }
+
+    /// As [`Gate::keep_name`], all of them or none.
+    async fn keep_names(&self, dialect: &Dialect, names: Vec<(String, Thing)>) -> Result<(), GateError> {
+        let is_new = |(name, thing): &(String, Thing)| self.named(dialect, name).as_ref() != Some(thing);
+        let new: Vec<(String, Thing)> = names.into_iter().filter(is_new).collect();
+        if new.is_empty() {
             return Ok(());
         }
-        self.store
-            .put_alias(dialect.name, name, &thing.to_string())
-            .await?;
+        let aliases = new.iter().map(|(name, thing)| (name.clone(), thing.to_string()));
+        let aliases: Vec<(String, String)> = aliases.collect();
+        self.store.put_aliases(dialect.name, &aliases).await?;
         let mut held = self.held();
-        held.doors.of_mut(dialect).names.put(name, thing.clone());
+        let names = &mut held.doors.of_mut(dialect).names;
+        for (name, thing) in new {
+            names.put(&name, thing);
+        }
         Ok(())
     }
 }

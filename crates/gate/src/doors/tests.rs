@@ -72,6 +72,9 @@ async fn names_are_assigned_once_and_numbers_never_given_away_again() {
         assert_eq!(gate.number(&SUN, "plant", &home).await.unwrap(), 1);
         assert_eq!(gate.number(&SUN, "plant", &yard).await.unwrap(), 2);
         assert_eq!(gate.number(&SUN, "pn", &yard).await.unwrap(), 1);
+        let many = [("plant", &yard), ("pn", &home), ("plant", &home), ("pn", &home)];
+        let many = many.map(|(series, thing)| (series.to_owned(), thing.clone()));
+        assert_eq!(gate.numbers(&SUN, &many).await.unwrap(), [2, 2, 1, 2]);
         gate.assign(&SUN, "device:B,1,1,X", &meter).await.unwrap();
         gate.assign(&SUN, "device:A,1,1,X", &meter).await.unwrap();
         gate.assign(&BOX, "device:A,1,1,X", &yard).await.unwrap();

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Request;
-use links::Failure;
 use links::http::{Client, Delivery};
 use links::outbound_guard::{Denied, Guard, Kind, Resolver, Resolving, SystemResolver};
+use links::{Failure, Way};
 
 use crate::peer::{PATIENCE, Then, limits, nobody, peer};
 
@@ -56,6 +56,27 @@ const FINE: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
 fn at(name: &str, address: SocketAddr) -> String {
     format!("http://{name}:{}/hook", address.port())
+}
+
+#[tokio::test]
+async fn a_bare_connection_passes_the_guard_as_well() {
+    let address = peer(FINE, Then::Hang).await;
+    let names = Names::of("cloud.example", &[&["127.0.0.1"]]);
+    let way = Way::new(None, names).unwrap();
+    for (allow, host, expected) in [
+        (&[][..], "127.0.0.1", Some(denied("127.0.0.1", Kind::Loopback))),
+        (
+            &[],
+            "cloud.example",
+            Some(denied("cloud.example", Kind::Loopback)),
+        ),
+        (&["cloud.example"], "cloud.example", None),
+        (&["127.0.0.1"], "127.0.0.1", None),
+    ] {
+        let way = way.guarded(Arc::new(Guard::new(allow).unwrap()));
+        let connected = links::connect(host, address.port(), &way, PATIENCE).await;
+        assert_eq!(connected.err(), expected, "{host} {allow:?}");
+    }
 }
 
 #[tokio::test]

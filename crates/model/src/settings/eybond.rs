@@ -13,6 +13,9 @@ pub struct LoggerSettings {
     pub listen: Vec<SocketAddr>,
     /// How often a logger is told the time; one that leaves two of these without a word is dead.
     pub heartbeat: Millis,
+    /// Where the vendor's cloud is, host and port, for loggers that are passed on.
+    #[serde(default)]
+    pub vendor: Option<String>,
 }
 
 impl Default for LoggerSettings {
@@ -20,6 +23,7 @@ impl Default for LoggerSettings {
         Self {
             listen: Vec::new(),
             heartbeat: Millis(60_000),
+            vendor: None,
         }
     }
 }

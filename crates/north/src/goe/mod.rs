@@ -51,6 +51,7 @@ pub(crate) const DOOR: Door = Door {
     answers_to: |host, path| [STATUS, SET].contains(&path) && goe_serial_of_host(host).is_some(),
     refuses: |status, uri| (status == StatusCode::METHOD_NOT_ALLOWED).then(|| method_not_allowed(uri)),
     routes,
+    begins: None,
     at_once: Some(AtOnce::boxed),
     native: Some(native::goe::routes),
 };

@@ -83,6 +83,8 @@ fn ours() -> OpenApiRouter<State> {
         .routes(routes!(energy::show))
         .routes(routes!(solar::show))
         .routes(routes!(loggers::list))
+        .routes(routes!(loggers::accept))
+        .routes(routes!(loggers::take_over))
         .routes(routes!(plant::show, plant::put))
         .routes(routes!(settings::show, settings::change))
         .routes(routes!(storage::show))

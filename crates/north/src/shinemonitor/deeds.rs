@@ -2,13 +2,15 @@
 //! its audit log; what people say about a plant is kept in its sheet.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use dialects::eybond::parameters;
 use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::error::{Code, Refusal};
 use dialects::shinemonitor::rc4;
 use dialects::shinemonitor::scene::{Role, Sheet};
 use dialects::shinemonitor::want::{Deed, Done};
-use gate::{Account, Action, By, DoorCaller, Subject, Thing};
+use gate::{Account, Action, By, Denied, DoorCaller, Subject, Thing};
 use model::id::SiteId;
 use model::intent::{Intent, Wanted};
 use model::message::Message;
@@ -21,12 +23,18 @@ use store::StoreError;
 
 use super::sessions::refusal;
 use super::{Shell, accounts, failed};
+use crate::loggers;
 
 /// Accounts that one account may make. All accounts together have a bound as well, which nobody is to use up alone.
 const MOST_BROWSERS: usize = 100;
 
 impl Shell {
-    pub(super) async fn carry_out(&self, deed: Deed, caller: &DoorCaller) -> Result<Done, Refusal> {
+    pub(super) async fn carry_out(
+        &self,
+        deed: Deed,
+        caller: &DoorCaller,
+        from: IpAddr,
+    ) -> Result<Done, Refusal> {
         match deed {
             Deed::Wanted { site, wanted } => self.file(site, wanted, caller).await,
             // Devices with controls of their own or that take text hang on loggers.
@@ -61,8 +69,7 @@ impl Shell {
                 let wanted = accounts::with_texts(accounts::with_role(wanted, Role::Browser), texts);
                 self.add_browser(wanted, &sent, caller).await
             }
-            // No logger can be added yet.
-            Deed::AddLogger { .. } => Err(Code::Forbidden.into()),
+            Deed::AddLogger { pid, pn, code } => self.add_logger(pid, &pn, &code, caller, from).await,
         }
     }
 
@@ -83,6 +90,7 @@ impl Shell {
         }
     }
 
+    /// Whoever asks keeps others from changing it meanwhile.
     async fn edit_plant(
         &self,
         pid: i64,
@@ -95,7 +103,6 @@ impl Shell {
         check(caller, &Action::EditPlants, site)?;
         let state = &self.state;
         let unread = |error: StoreError| failed("cannot keep the sheet of a plant", &error);
-        let _changing = state.changing.lock().await;
         let sheets = self.sheets.all(state.store.as_ref()).await.map_err(unread)?;
         let now = state.clock.now().wall;
         let mut kept = sheets
@@ -118,6 +125,58 @@ impl Shell {
         }
         let kind = kind.to_owned();
         state.bus.publish(Message::NounsChanged { kind }).await;
+        Ok(Done::Plain)
+    }
+
+    /// A number and its one-time code, which was made for the site of the plant, become the logger of a gateway there
+    /// that has none. Whatever is wrong with them is answered alike.
+    async fn add_logger(
+        &self,
+        pid: i64,
+        pn: &str,
+        code: &str,
+        caller: &DoorCaller,
+        from: IpAddr,
+    ) -> Result<Done, Refusal> {
+        let state = &self.state;
+        if !state.settings.shinemonitor.registration {
+            return Err(Code::Forbidden.into());
+        }
+        let id = self.names().await?.site(pid).ok_or(Code::NoPlant)?;
+        check(caller, &Action::EditPlants, id)?;
+        let mut sites = state.settings.sites.iter();
+        let site = sites.find(|site| site.id == *id).ok_or(Code::NoPlant)?;
+        let open = || {
+            let states = (state.loggers.states)();
+            let is_known = states.get(pn).is_some_and(|state| state.accepted.is_some());
+            let gateway = loggers::vacant(state, site, &states).into_iter().next();
+            gateway.filter(|_| !is_known)
+        };
+        // Before the code is used up. A wrong one takes its time, so nobody waits for that.
+        if open().is_none() || parameters::number(pn.as_bytes()) != Some(pn) {
+            return Err(Code::BadPn.into());
+        }
+        let thing = state.gate.redeem_code(&DIALECT, pn, code, from).await;
+        let thing = thing.map_err(|denied| {
+            if matches!(denied, Denied::Wrong) {
+                Code::BadPn.into()
+            } else {
+                refusal(denied)
+            }
+        })?;
+        if thing != Thing::Site(id.clone()) {
+            return Err(Code::BadPn.into());
+        }
+        let _changing = state.changing.lock().await;
+        let gateway = open().ok_or(Code::BadPn)?;
+        let accepted = loggers::accept(state, gateway, pn).await;
+        accepted.map_err(|error| failed("cannot keep which data logger a gateway is", &error))?;
+        let action = format!("accept data logger {pn} as {}", gateway.id);
+        let by = &caller.principal.name;
+        let noted = state.gate.audit(by, DIALECT.name, &action, "done").await;
+        if let Err(error) = noted {
+            tracing::warn!("cannot note that {by} has {action}: {error}");
+        }
         Ok(Done::Plain)
     }
 

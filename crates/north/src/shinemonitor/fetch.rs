@@ -1,5 +1,7 @@
 //! What an action wants beside the scene, out of history, alarms and the energy book.
 
+use std::net::IpAddr;
+
 use dialects::shinemonitor::error::{Code, Refusal};
 use dialects::shinemonitor::want::{Got, Per, Series, Subject, Want};
 use gate::DoorCaller;
@@ -29,7 +31,13 @@ struct Span<'a> {
 }
 
 impl Shell {
-    pub(super) async fn fetch(&self, want: Want, caller: &DoorCaller, means: Means) -> Result<Got, Refusal> {
+    pub(super) async fn fetch(
+        &self,
+        want: Want,
+        caller: &DoorCaller,
+        from: IpAddr,
+        means: Means,
+    ) -> Result<Got, Refusal> {
         let state = &self.state;
         let got = match want {
             Want::Energy {
@@ -55,7 +63,7 @@ impl Shell {
             }
             Want::Alarms { sites } => alarms(state, &sites).await.map(Got::Alarms),
             Want::Do(_) if means == Means::Looks => return Err(Code::Forbidden.into()),
-            Want::Do(deed) => return Ok(Got::Done(self.carry_out(deed, caller).await)),
+            Want::Do(deed) => return Ok(Got::Done(self.carry_out(deed, caller, from).await)),
         };
         got.map_err(|error| failed("cannot read what a ShineMonitor client asked for", &error))
     }
@@ -65,6 +73,7 @@ fn series_of(series: &Series) -> store::Series {
     store::Series {
         subject: match &series.subject {
             Subject::Device(device) => format!("device:{device}"),
+            Subject::Evse(evse) => format!("evse:{evse}"),
             Subject::House => format!("site:{}", series.site),
         },
         quantity: series.quantity,
@@ -192,24 +201,100 @@ async fn curves(
     Ok(curves)
 }
 
-/// The latest first.
+/// The latest first. However many sites there are, no more is held than twice what is shown.
 async fn alarms(state: &State, sites: &[SiteId]) -> Result<Vec<Alarm>, StoreError> {
-    let mut all: Vec<Alarm> = Vec::new();
+    let mut latest = Latest::new(MAX_ALARMS);
     for site in sites {
         let mut before = None;
-        let mut count = 0;
-        while count < MAX_ALARMS {
+        loop {
             let part = state
                 .store
                 .alarm_history(site, false, before, ALARMS_AT_ONCE)
                 .await?;
             let Some((number, last)) = part.last() else { break };
             before = Some((last.raised, *number));
-            count += part.len();
-            all.extend(part.into_iter().map(|(_, alarm)| alarm));
+            let goes_on = latest.takes(last.raised);
+            latest.add(part.into_iter().map(|(_, alarm)| alarm));
+            if !goes_on {
+                break;
+            }
         }
     }
-    all.sort_by_key(|alarm| std::cmp::Reverse(alarm.raised));
-    all.truncate(MAX_ALARMS);
-    Ok(all)
+    Ok(latest.finish())
+}
+
+/// The latest of many alarms.
+struct Latest {
+    most: usize,
+    all: Vec<Alarm>,
+    /// What is older has no place any more.
+    since: Option<Timestamp>,
+}
+
+impl Latest {
+    const fn new(most: usize) -> Self {
+        Self {
+            most,
+            all: Vec::new(),
+            since: None,
+        }
+    }
+
+    fn takes(&self, raised: Timestamp) -> bool {
+        self.since.is_none_or(|since| raised >= since)
+    }
+
+    fn add(&mut self, more: impl Iterator<Item = Alarm>) {
+        for alarm in more {
+            if self.takes(alarm.raised) {
+                self.all.push(alarm);
+            }
+            if self.all.len() >= 2 * self.most {
+                self.shorten();
+            }
+        }
+    }
+
+    fn shorten(&mut self) {
+        self.all.sort_by_key(|alarm| std::cmp::Reverse(alarm.raised));
+        self.all.truncate(self.most);
+        if self.all.len() == self.most {
+            self.since = self.all.last().map(|alarm| alarm.raised);
+        }
+    }
+
+    fn finish(mut self) -> Vec<Alarm> {
+        self.shorten();
+        self.all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::alarm::{AlarmCode, Severity};
+
+    use super::*;
+
+    #[test]
+    fn of_many_sites_the_latest_alarms_are_kept_in_bounds() {
+        let alarm = |site: i64, raised: i64| Alarm {
+            site: SiteId::new(&format!("site-{site}")).unwrap(),
+            device: None,
+            code: AlarmCode::DeviceOffline,
+            severity: Severity::Error,
+            text: String::new(),
+            raised: Timestamp(raised),
+            cleared: None,
+            acknowledged: None,
+        };
+        let mut latest = Latest::new(10);
+        for site in 0..30 {
+            // Each the newest first.
+            latest.add((0..50).rev().map(|n| alarm(site, n * 100 + site)));
+            assert!(latest.all.len() < 20, "{}", latest.all.len());
+        }
+        assert!(!latest.takes(Timestamp(4_800)));
+        let found: Vec<i64> = latest.finish().iter().map(|alarm| alarm.raised.0).collect();
+        assert_eq!(found, (4_920..4_930).rev().collect::<Vec<_>>());
+    }
 }

@@ -33,6 +33,7 @@ use dialects::shinemonitor::request::{self, Business, Read, Request};
 use dialects::shinemonitor::wire::{Callback, Dat, addressed, envelope};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures_util::FutureExt;
 use tokio::sync::OnceCell;
 
 use crate::assets::takes;
@@ -58,9 +59,18 @@ pub(crate) const DOOR: Door = Door {
     answers_to: |_, path| PATHS.contains(&path),
     refuses: |status, _| (status == StatusCode::INTERNAL_SERVER_ERROR).then(broken),
     routes,
+    begins: Some(|state| begin(state).boxed()),
     at_once: Some(at_once::AtOnce::boxed),
     native: Some(native::shinemonitor::routes),
 };
+
+/// Numbers all plants and devices, so that the first who asks has not to wait for it.
+async fn begin(state: State) {
+    let sheets = state.memory.of();
+    if let Err(error) = Names::settle(&state, &sheets).await {
+        tracing::error!(%error, "cannot number plants and devices; it is tried again when somebody asks");
+    }
+}
 
 /// What the handlers work with.
 struct Shell {
@@ -155,12 +165,17 @@ impl Shell {
     async fn business(&self, call: &Business<'_>, from: IpAddr, means: Means) -> Result<Dat, Refusal> {
         let caller = self.caller(call, from).await?;
         let params = call.params();
+        let _changing = if call.row.edits {
+            Some(self.state.changing.lock().await)
+        } else {
+            None
+        };
         let stage = self.stage(&caller, params).await?;
         let scene = stage.scene();
         let wants = call.row.wants(params, &scene)?;
         let mut got = Vec::with_capacity(wants.len());
         for want in wants {
-            got.push(self.fetch(want, &caller, means).await?);
+            got.push(self.fetch(want, &caller, from, means).await?);
         }
         let result = call.row.answer(params, &scene, got);
         if result.is_ok() && call.row.name == at_once::LAST_DATA {
@@ -180,7 +195,7 @@ impl Shell {
         }
     }
 
-    /// Assigned at the first request that needs them.
+    /// Read at the first request that needs them; assigned at the start.
     async fn names(&self) -> Result<&Names, Refusal> {
         let names = self
             .names

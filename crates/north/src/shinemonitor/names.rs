@@ -7,7 +7,8 @@
 //! | `addr,<pn>:1` | a device | its address behind that logger |
 //! | `sn:1` | a device | what its serial number ends with |
 //!
-//! What is behind a data logger has the number of that logger and the address on its line.
+//! Of a charging station with several EVSEs the first is the station itself, and each further one is numbered like a
+//! device. What is behind a data logger has the number of that logger and the address on its line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,10 +20,9 @@ use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::params::{DeviceName, Params};
 use dialects::shinemonitor::scene::DeviceType;
 use gate::{Gate, GateError, Thing};
-use model::device::{Device, DeviceKind, LinkSettings};
-use model::gateway::{Gateway, GatewayLink};
-use model::id::{DeviceId, SiteId};
-use model::plant::PlantSheet;
+use model::device::{Device, DeviceKind, Evse, LinkSettings};
+use model::gateway::Gateway;
+use model::id::{DeviceId, EvseId, SiteId};
 use model::settings::Settings;
 use model::site::Site;
 
@@ -33,6 +33,8 @@ const PN: &str = "pn:";
 pub struct Names {
     pub plants: BTreeMap<SiteId, PlantName>,
     pub devices: BTreeMap<DeviceId, DeviceName>,
+    /// Of a charging station, the EVSEs after the first, which is the station itself.
+    pub evses: BTreeMap<EvseId, DeviceName>,
     /// Of every plant.
     pub pids: Arc<BTreeSet<i64>>,
     by_pid: BTreeMap<i64, SiteId>,
@@ -45,35 +47,88 @@ pub struct PlantName {
     pub pn: String,
 }
 
+/// What is shown as a device.
+enum Part<'s> {
+    Device(&'s Device),
+    Evse(&'s Evse),
+}
+
+impl Part<'_> {
+    fn thing(&self) -> Thing {
+        match self {
+            Self::Device(device) => Thing::Device(device.id.clone()),
+            Self::Evse(evse) => Thing::Evse(evse.id.clone()),
+        }
+    }
+}
+
 impl Names {
-    /// Assigns what has none yet, in the order of the settings.
+    /// Assigns what has none yet, in the order of the settings, and at once: a large house has thousands of devices.
     pub async fn settle(state: &State, sheets: &Arc<Sheets>) -> Result<Self, GateError> {
-        let gate = state.gate.as_ref();
+        let (gate, sites) = (state.gate.as_ref(), &state.settings.sites);
+        let thing = |site: &Site| Thing::Site(site.id.clone());
+        let plants = sites.iter().map(|site| ("plant".to_owned(), thing(site)));
+        let pids = gate.numbers(&DIALECT, &plants.collect::<Vec<_>>()).await?;
+        let pns = sites.iter().zip(&pids);
+        let pns = pns.map(|(site, pid)| pn_of(gate, &state.settings, site, *pid));
+        let pns: Vec<String> = pns.collect();
+        let named = sites.iter().zip(&pns);
+        let named = named.map(|(site, pn)| (format!("{PN}{pn}"), thing(site)));
+        gate.assign_all(&DIALECT, named.collect()).await?;
+        // What came to be named later has the later numbers.
+        let of_sites = || sites.iter().zip(&pns);
+        let devices = of_sites().flat_map(|(site, pn)| {
+            let devices = site.devices.iter();
+            devices.map(move |device| (site, pn, Part::Device(device)))
+        });
+        let evses = of_sites().flat_map(|(site, pn)| {
+            let further = site
+                .devices
+                .iter()
+                .flat_map(|device| device.evses().iter().skip(1));
+            further.map(move |evse| (site, pn, Part::Evse(evse)))
+        });
+        let parts: Vec<(&Site, &String, Part<'_>)> = devices.chain(evses).collect();
+        let wanted = parts.iter().flat_map(|(_, pn, part)| {
+            let thing = part.thing();
+            [(format!("addr,{pn}"), thing.clone()), ("sn".to_owned(), thing)]
+        });
+        let numbers = gate.numbers(&DIALECT, &wanted.collect::<Vec<_>>()).await?;
         let mut names = Self::default();
-        for site in &state.settings.sites {
-            let thing = Thing::Site(site.id.clone());
-            let pid = gate.number(&DIALECT, "plant", &thing).await?;
-            let pn = pn_of(gate, &state.settings, site, pid).await?;
-            for device in &site.devices {
-                let thing = Thing::Device(device.id.clone());
-                let devaddr = gate.number(&DIALECT, &format!("addr,{pn}"), &thing).await?;
-                let sn = gate.number(&DIALECT, "sn", &thing).await?;
-                let sn = format!("99{sn:011}");
-                let name = behind_logger(&state.settings, device, &sn).unwrap_or_else(|| DeviceName {
-                    pn: pn.clone(),
-                    devcode: type_of(&device.kind).number(),
-                    devaddr: devaddr.into(),
-                    sn,
-                });
-                names.note_logger(&name.pn, &site.id);
-                names.devices.insert(device.id.clone(), name);
+        for ((site, pn, part), numbers) in parts.iter().zip(numbers.chunks_exact(2)) {
+            let [devaddr, sn] = *numbers else { continue };
+            let sn = format!("99{sn:011}");
+            let name = |devcode| DeviceName {
+                pn: (*pn).clone(),
+                devcode,
+                devaddr: devaddr.into(),
+                sn: sn.clone(),
+            };
+            match part {
+                Part::Device(device) => {
+                    let behind = behind_logger(&state.settings, device, &sn);
+                    let name = behind.unwrap_or_else(|| name(type_of(&device.kind).number()));
+                    names.note_logger(&name.pn, &site.id);
+                    names.devices.insert(device.id.clone(), name);
+                }
+                Part::Evse(evse) => {
+                    names
+                        .evses
+                        .insert(evse.id.clone(), name(DeviceType::Charger.number()));
+                }
             }
+        }
+        for ((site, pn), pid) in sites.iter().zip(pns).zip(pids) {
             let pid = pid.into();
             names.by_pid.insert(pid, site.id.clone());
             names.note_logger(&pn, &site.id);
             names.plants.insert(site.id.clone(), PlantName { pid, pn });
-            begin_sheet(state, sheets, &site.id).await?;
         }
+        // A plant has existed since it was first shown.
+        let ids = sites.iter().map(|site| site.id.clone());
+        sheets
+            .begin(&state.store, ids.collect(), state.clock.now().wall)
+            .await?;
         names.pids = Arc::new(names.by_pid.keys().copied().collect());
         Ok(names)
     }
@@ -108,10 +163,7 @@ impl Names {
 pub fn logger_of<'s>(settings: &'s Settings, device: &Device) -> Option<(&'s Gateway, &'s str)> {
     let (id, _) = device.link.via()?;
     let gateway = settings.gateways.iter().find(|gateway| gateway.id == *id)?;
-    match &gateway.link {
-        GatewayLink::Logger { pn } => Some((gateway, pn)),
-        GatewayLink::Modbus { .. } | GatewayLink::Shinemonitor(_) => None,
-    }
+    Some((gateway, gateway.logger_number()?))
 }
 
 /// What is behind a logger is called by its protocol and its address there. Parts of one inverter differ by their
@@ -135,28 +187,14 @@ fn behind_logger(settings: &Settings, device: &Device, sn: &str) -> Option<Devic
 }
 
 /// What the settings say, else what it was called before, else a number of ours.
-async fn pn_of(gate: &Gate, settings: &Settings, site: &Site, pid: u32) -> Result<String, GateError> {
-    let thing = Thing::Site(site.id.clone());
+fn pn_of(gate: &Gate, settings: &Settings, site: &Site, pid: u32) -> String {
     let mut plants = settings.shinemonitor.plants.iter();
-    let pn = match plants.find(|plant| plant.site == site.id) {
-        Some(plant) => plant.pn.clone(),
-        None => {
-            let known = gate.names_of(&DIALECT, &thing);
-            let known = known.iter().find_map(|name| name.strip_prefix(PN));
-            known.map_or_else(|| format!("G{pid:013}"), str::to_owned)
-        }
-    };
-    gate.assign(&DIALECT, &format!("{PN}{pn}"), &thing).await?;
-    Ok(pn)
-}
-
-/// A plant has existed since it was first shown.
-async fn begin_sheet(state: &State, sheets: &Arc<Sheets>, site: &SiteId) -> Result<(), GateError> {
-    if !sheets.all(state.store.as_ref()).await?.contains_key(site) {
-        let sheet = PlantSheet::new(site.clone(), state.clock.now().wall);
-        sheets.put(&state.store, sheet).await?;
+    if let Some(plant) = plants.find(|plant| plant.site == site.id) {
+        return plant.pn.clone();
     }
-    Ok(())
+    let known = gate.names_of(&DIALECT, &Thing::Site(site.id.clone()));
+    let known = known.iter().find_map(|name| name.strip_prefix(PN));
+    known.map_or_else(|| format!("G{pid:013}"), str::to_owned)
 }
 
 pub const fn type_of(kind: &DeviceKind) -> DeviceType {

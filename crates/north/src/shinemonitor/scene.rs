@@ -10,20 +10,21 @@ use dialects::shinemonitor::params::{DeviceName, Params};
 use dialects::shinemonitor::scene::{Account, Charger, Device, Field, Gateway, Plant, Raw, Scene};
 use gate::{Account as Kept, Action, DoorCaller, Subject};
 use model::alarm::Severity;
-use model::device::{Device as Configured, DeviceKind, LinkState};
+use model::device::{Device as Configured, DeviceKind, Evse, LinkState};
 use model::document::Document;
 use model::gateway::{LoggerState, LoggerStates};
 use model::id::{DeviceId, SiteId};
 use model::plant::PlantSheet;
+use model::reading::Measured;
 use model::settings::Settings;
 use model::site::Site;
 use model::time::{Millis, Now, Timestamp};
 use model::units::Watts;
-use model::view::{DeviceView, SiteView};
+use model::view::{DeviceView, EvseView, SiteView};
 use serde_json::Value;
 use store::calendar::{self, TimeZone};
 
-use super::names::{Names, logger_of, type_of};
+use super::names::{Names, PlantName, logger_of, type_of};
 use super::{Shell, accounts, failed};
 
 /// A site whose last view is older is not running.
@@ -87,7 +88,7 @@ impl Shell {
         let sheets = self.sheets.all(state.store.as_ref()).await;
         let sheets = sheets.map_err(|error| failed("cannot read the sheets of plants", &error))?;
         let named = names.sites_of(params);
-        let loggers = (state.loggers)();
+        let loggers = (state.loggers.states)();
         for site in &state.settings.sites {
             let is_named = named.as_ref().is_none_or(|named| named.contains(&site.id));
             if !is_named || !gate::may(&caller.principal, &Action::Read, &Subject::Site(&site.id)) {
@@ -166,9 +167,16 @@ impl Seen<'_> {
             return;
         };
         let devices = self.site.devices.iter();
-        stage
-            .devices
-            .extend(devices.filter_map(|device| self.device(device, names, name.pid)));
+        for device in devices {
+            let Some(shown) = self.device(device, names, name.pid) else {
+                continue;
+            };
+            let further = device.evses().iter().skip(1);
+            let further = further.filter_map(|evse| self.further_evse(evse, &shown, names));
+            let further: Vec<Device> = further.collect();
+            stage.devices.push(shown);
+            stage.devices.extend(further);
+        }
         stage.gateways.push(Gateway {
             pn: name.pn.clone(),
             pid: name.pid,
@@ -178,7 +186,7 @@ impl Seen<'_> {
             kind: None,
             firmware: Some(env!("CARGO_PKG_VERSION").to_owned()),
         });
-        stage.plants.push(self.plant(name.pid, accounts));
+        stage.plants.push(self.plant(name, accounts));
     }
 
     fn is_running(&self) -> bool {
@@ -192,7 +200,7 @@ impl Seen<'_> {
         devices.map(|device| device.period).min().unwrap_or(RUNNING)
     }
 
-    fn plant(self, pid: i64, accounts: &[Kept]) -> Plant {
+    fn plant(self, name: &PlantName, accounts: &[Kept]) -> Plant {
         let owner = accounts::owner_of(accounts, &self.site.id);
         let is_running = self.is_running();
         let Self {
@@ -200,7 +208,8 @@ impl Seen<'_> {
         } = self;
         let view = view.as_ref();
         Plant {
-            pid,
+            pid: name.pid,
+            pn: name.pn.clone(),
             site: site.id.clone(),
             name: sheet.name.unwrap_or_else(|| site.name.clone()),
             owner: owner.map_or(0, |owner| owner.number.into()),
@@ -229,6 +238,7 @@ impl Seen<'_> {
             name: names.devices.get(&device.id)?.clone(),
             site: self.site.id.clone(),
             id: device.id.clone(),
+            evse: None,
             pid,
             alias: device.name.clone(),
             kind: type_of(&device.kind),
@@ -240,7 +250,7 @@ impl Seen<'_> {
             fields,
             rated: rated(&device.kind),
             identity: shown.and_then(|shown| shown.identity.clone()),
-            charger: self.charger(device),
+            charger: device.evses().first().and_then(|evse| self.charger(evse)),
             controls: Arc::new([]),
             raw,
             takes_text: false,
@@ -254,11 +264,32 @@ impl Seen<'_> {
         own.map(|alarm| alarm.severity).max()
     }
 
-    /// A station charges one car here: that of its first EVSE.
-    fn charger(&self, device: &Configured) -> Option<Charger> {
-        let evse = device.evses().first()?;
-        let shown = self.view.as_ref()?;
-        let shown = shown.evses.iter().find(|shown| shown.id == evse.id)?;
+    /// A charging station charges one car here, that of its first EVSE; each further one is a device beside it, with
+    /// what is known of it alone.
+    fn further_evse(&self, evse: &Evse, station: &Device, names: &Names) -> Option<Device> {
+        let shown = self.evse(evse);
+        let measured = shown.map(|shown| Measured {
+            power: Some(shown.power),
+            current: Some(shown.current),
+            ..Measured::default()
+        });
+        Some(Device {
+            name: names.evses.get(&evse.id)?.clone(),
+            evse: Some(evse.id.clone()),
+            alias: format!("{}, {}", station.alias, evse.name),
+            measured: measured.unwrap_or_default(),
+            charger: self.charger(evse),
+            ..station.clone()
+        })
+    }
+
+    fn evse(&self, evse: &Evse) -> Option<&EvseView> {
+        let view = self.view.as_ref()?;
+        view.evses.iter().find(|shown| shown.id == evse.id)
+    }
+
+    fn charger(&self, evse: &Evse) -> Option<Charger> {
+        let shown = self.evse(evse)?;
         Some(Charger {
             evse: evse.id.clone(),
             min: shown.min,

@@ -1,25 +1,29 @@
 //! `/public/`.
 
+use std::sync::{Arc, Mutex};
+
 use dialects::shinemonitor::DIALECT;
 use dialects::shinemonitor::rc4::{self, PasswordHash};
 use dialects::shinemonitor::sign::{digest, hex_text};
 use gate::{Account, By, DoorSession, Principal, Thing};
 use http_body_util::BodyExt;
 use model::alarm::{Alarm, AlarmCode, Severity};
-use model::device::ChargeMode;
-use model::id::SiteId;
+use model::device::{ChargeMode, DeviceKind, Evse, LinkSettings};
+use model::gateway::{AcceptedLogger, Gateway, GatewayLink, PassOn, Unit};
+use model::id::{GatewayId, SiteId};
 use model::reading::{Measured, Quantity};
 use model::secret::Secret;
 use model::settings::{ShinemonitorPlant, ShinemonitorSettings};
 use model::time::{Millis, Timestamp};
 use model::units::{WattHours, Watts};
 use model::user::Role;
-use north::Front;
+use model::view::{EvseView, SiteView};
+use north::{Front, Loggers};
 use serde_json::{Value, json};
-use store::{Alarms, History, Series};
+use store::{Alarms, Aliases, History, Series, Typed};
 use tower::ServiceExt;
 
-use crate::world::{Answer, BEGIN, HOUR, VIEWER, World, device_id, request, site_id};
+use crate::world::{Answer, BEGIN, HOUR, VIEWER, World, device_id, evse_id, request, site_id};
 
 const KEY: &str = "0123456789ABCDEF";
 const PN: &str = "G0916522248153";
@@ -364,6 +368,63 @@ async fn a_control_is_an_intent_of_who_may() {
 }
 
 #[tokio::test]
+async fn each_evse_of_a_charging_station_is_seen_and_controlled() {
+    let mut world = house().await;
+    let mut settings = world.state.settings.as_ref().clone();
+    let DeviceKind::ChargingStation { evses } = &mut settings.sites[0].devices[2].kind else {
+        panic!("no charging station");
+    };
+    let second = Evse {
+        id: evse_id("second"),
+        name: "Second".to_owned(),
+        ..evses[0].clone()
+    };
+    evses.push(second);
+    world.use_settings(settings);
+    let add = |view: &mut SiteView| {
+        view.evses.push(EvseView {
+            id: evse_id("second"),
+            power: Watts(3_680),
+            ..view.evses[0].clone()
+        });
+    };
+    world.change("home", add).await;
+    let found = ask(&world, &format!("&action=queryCollectorDevices&pn={PN}")).await;
+    let all = found["dat"]["dev"].as_array().unwrap();
+    let is_second = |device: &&Value| device["alias"].as_str().unwrap().ends_with(", Second");
+    let device = all.iter().find(is_second).unwrap();
+    assert_eq!(device["devcode"], 2_048);
+    // What was there before has kept its numbers.
+    assert!(
+        all.iter()
+            .any(|device| device["sn"] == "9900000000003" && device["devaddr"] == 3)
+    );
+    let second = format!(
+        "&pn={PN}&devcode=2048&devaddr={}&sn={}",
+        device["devaddr"],
+        device["sn"].as_str().unwrap()
+    );
+    let last = format!("&action=queryDeviceLastData{second}&i18n=en_US");
+    let last = world.open(&signed(&printed(), &last)).await.text;
+    assert!(last.contains("\"3680\""), "{last}");
+    let solar = ask(&world, &format!("&action=ctrlDevice{second}&id=mode&val=1")).await;
+    assert_eq!(err(&solar), 0, "{solar}");
+    let view = world.view("home").await;
+    let mode = |id: &str| {
+        view.evses
+            .iter()
+            .find(|evse| evse.id == evse_id(id))
+            .unwrap()
+            .wish
+            .mode
+    };
+    assert_eq!(
+        (mode("second"), view.evses[0].wish.mode),
+        (ChargeMode::Solar, ChargeMode::Fast)
+    );
+}
+
+#[tokio::test]
 async fn energies_and_curves_come_out_of_the_history() {
     let world = house().await;
     let quarters = |n: i64| Timestamp(MIDNIGHT + n * 900_000);
@@ -543,6 +604,44 @@ async fn what_people_say_about_a_plant_is_kept() {
 }
 
 #[tokio::test]
+async fn plants_and_devices_have_their_numbers_from_the_start_on() {
+    let world = house().await;
+    let gate = &world.state.gate;
+    let home = Thing::Site(site_id("home"));
+    assert_eq!(gate.names_of(&DIALECT, &home), Vec::<String>::new());
+    north::begin(&world.state).await;
+    assert_eq!(
+        gate.names_of(&DIALECT, &home),
+        ["plant:1", "pn:G0916522248153"].map(str::to_owned)
+    );
+    let known = world.store.aliases().await.unwrap();
+    assert!(known.len() >= 5, "{known:?}");
+    let plant = ask(&world, "&action=queryPlantInfo&plantid=1").await;
+    assert_eq!(plant["dat"]["gts"], "2025-11-22 01:00:00");
+    assert_eq!(
+        err(&ask(&world, &format!("&action=queryDeviceLastData{PV}&i18n=en_US")).await),
+        0
+    );
+    assert_eq!(world.store.aliases().await.unwrap(), known);
+}
+
+#[tokio::test]
+async fn of_two_who_edit_a_plant_at_once_both_are_heard() {
+    let world = house().await;
+    // So that both find the names that have been settled, and read the sheet before either has written it.
+    ask(&world, "&action=queryPlants").await;
+    let edit = |what: &str| format!("&action=editPlant&plantid=1&{what}");
+    let (street, coal) = (edit("address.address=Road%201"), edit("profit.coal=0.5"));
+    let (street, coal) = tokio::join!(ask(&world, &street), ask(&world, &coal));
+    assert_eq!((err(&street), err(&coal)), (0, 0));
+    let sheet = world.get("/api/v1/sites/home/plant").await.json()["sheet"].clone();
+    assert_eq!(
+        (&sheet["address"]["street"], &sheet["coal_g_per_kwh"]),
+        (&json!("Road 1"), &json!(500))
+    );
+}
+
+#[tokio::test]
 async fn an_owner_lets_others_look() {
     let world = house().await;
     let pwd = rc4::encode(SECRET, &PasswordHash::of_password("look"));
@@ -603,6 +702,70 @@ async fn a_number_and_its_code_make_an_account_where_that_is_wanted() {
     let plants = ask_as(&world, &pair, "&action=queryPlantsInfo").await;
     let expected = json!([{"uid": 2, "usr": "new", "pid": 2, "pname": "YARD", "status": 0}]);
     assert_eq!(plants["dat"]["info"], expected);
+}
+
+#[tokio::test]
+async fn a_number_and_its_code_become_the_logger_of_a_plant_where_that_is_wanted() {
+    let mut world = house().await;
+    let number = "W0011223344556";
+    let accepted = Arc::new(Mutex::new(Vec::new()));
+    let accepts = Arc::clone(&accepted);
+    world.state = world.state.clone().with_loggers(Loggers {
+        accept: Arc::new(move |logger: AcceptedLogger| accepts.lock().unwrap().push(logger)),
+        ..Loggers::default()
+    });
+    let mut settings = world.state.settings.as_ref().clone();
+    let shed: GatewayId = "shed".parse().unwrap();
+    settings.gateways = vec![Gateway {
+        id: shed.clone(),
+        name: "Shed".to_owned(),
+        link: GatewayLink::Logger {
+            pn: None,
+            pass_on: PassOn::Nothing,
+        },
+    }];
+    settings.sites[0].devices[1].link = LinkSettings::Via {
+        gateway: shed.clone(),
+        unit: Unit::named("1/pv"),
+        definition: Some("smg".to_owned()),
+    };
+    world.use_settings(settings.clone());
+    let add = async |world: &World, pn: &str, code: &str| {
+        err(&ask(
+            world,
+            &format!("&action=addCollectorToPlant&plantid=1&pn={pn}&code={code}"),
+        )
+        .await)
+    };
+    assert_eq!(add(&world, number, "x").await, 8);
+    settings.shinemonitor.registration = true;
+    world.use_settings(settings);
+
+    let console = Principal::console();
+    let by = By::new(&console, "console");
+    let gate = world.state.gate.clone();
+    let code_of = async |site: &str, pn: &str| {
+        let thing = Thing::Site(site_id(site));
+        let code = gate.make_code(&by, &DIALECT, pn, &thing, Millis(HOUR)).await;
+        code.unwrap().expose().to_owned()
+    };
+    let yard = code_of("yard", "W0011223344557").await;
+    let code = code_of("home", number).await;
+    for (pn, code, expected) in [
+        (number, "wrong", 259),
+        ("W0011223344557", yard.as_str(), 259),
+        ("short", code.as_str(), 259),
+        (number, code.as_str(), 0),
+        (number, code.as_str(), 259),
+    ] {
+        assert_eq!(add(&world, pn, code).await, expected, "{pn} {code}");
+    }
+    let logger = AcceptedLogger {
+        gateway: shed,
+        pn: number.to_owned(),
+    };
+    assert_eq!(*accepted.lock().unwrap(), std::slice::from_ref(&logger));
+    assert_eq!(world.store.list::<AcceptedLogger>().await.unwrap(), [logger]);
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! What the sun brings, and what people say about a plant, over the native API.
 
+use std::sync::{Arc, Mutex};
+
 use model::device::{DeviceKind, LinkSettings};
-use model::gateway::{Gateway, GatewayFacts, GatewayLink, LoggerState, LoggerStates, Unit};
+use model::gateway::{
+    AcceptedLogger, Gateway, GatewayFacts, GatewayLink, LoggerState, LoggerStates, PassOn, Unit,
+};
 use model::id::{GatewayId, SiteId};
 use model::panels::Panels;
 use model::reading::Quantity;
@@ -10,10 +14,11 @@ use model::site::Position;
 use model::sun::Plane;
 use model::time::Timestamp;
 use model::units::{WattHours, Watts};
+use north::Loggers;
 use serde_json::{Value, json};
-use store::{Audit, History, Series, Sessions};
+use store::{Audit, History, Series, Sessions, Typed};
 
-use crate::world::{BEGIN, HOUR, TOKEN, VIEWER, World};
+use crate::world::{BEGIN, HOUR, TOKEN, VIEWER, World, site_id};
 
 const DAY: i64 = 24 * HOUR;
 /// Midnight in Vienna, where the site is; an hour before the world begins, on Saturday 2025-11-22.
@@ -155,6 +160,19 @@ async fn production_is_added_up_and_what_it_was_worth() {
         (&next["today"]["produced_wh"], &next["total"]["booked_wh"]),
         (&json!(0), &json!(all * 100))
     );
+
+    // For some days what loggers tell late still counts.
+    for (days, first) in [(1, 1_100), (3, 2_100)] {
+        let (home, first_quarter) = (site_id("home"), Timestamp(MIDNIGHT));
+        let found = world.store.ledger(&home, first_quarter, Timestamp(MIDNIGHT + 1));
+        let mut late = found.await.unwrap().remove(0);
+        late.produced = WattHours(first);
+        world.store.put_ledger(1, &late).await.unwrap();
+        let found = solar(&world).await["total"]["booked_wh"].as_i64();
+        assert_eq!(found, Some(all * 100 + 1_000), "after {days} days");
+        world.step(3 * DAY);
+        solar(&world).await;
+    }
 }
 
 #[tokio::test]
@@ -363,11 +381,19 @@ async fn loggers_are_shown_where_their_devices_are_and_strangers_to_operators() 
         waiting: Some("192.168.1.61:9".parse().unwrap()),
         ..logger("W2", Some("shed"))
     };
-    let all = [logger("W1", Some("roof")), away, logger("W3", None)];
+    let all = [
+        logger("W1", Some("roof")),
+        away,
+        logger("W3", None),
+        logger("W4", Some("attic")),
+    ];
     let all: LoggerStates = all.into_iter().map(|one| (one.pn.clone(), one)).collect();
-    world.state = world.state.clone().with_loggers(move || all.clone());
+    world.state = world.state.clone().with_loggers(Loggers {
+        states: Arc::new(move || all.clone()),
+        ..Loggers::default()
+    });
     let mut settings = (*world.state.settings).clone();
-    settings.gateways = ["roof", "shed"]
+    settings.gateways = ["roof", "shed", "attic"]
         .map(|id| Gateway {
             id: gateway(id),
             name: id.to_uppercase(),
@@ -395,10 +421,15 @@ async fn loggers_are_shown_where_their_devices_are_and_strangers_to_operators() 
         "last_contact_ms": 2_000, "signal_dbm": -61, "kind": "6", "firmware": null, "waiting": null, "devices": ["pv"],
     });
     let owner = shown(TOKEN, "home").await;
-    assert_eq!((owner.len(), &owner[0]), (2, &home));
+    assert_eq!((owner.len(), &owner[0]), (3, &home));
     assert_eq!(
         (&owner[1]["pn"], &owner[1]["accepted"], &owner[1]["devices"]),
         (&json!("W3"), &json!(false), &json!([]))
+    );
+    // No device is behind it anywhere.
+    assert_eq!(
+        (&owner[2]["name"], &owner[2]["accepted"], &owner[2]["devices"]),
+        (&json!("ATTIC"), &json!(true), &json!([]))
     );
     assert_eq!(shown(VIEWER, "home").await, [home]);
     let yard = shown(VIEWER, "yard").await;
@@ -411,4 +442,150 @@ async fn loggers_are_shown_where_their_devices_are_and_strangers_to_operators() 
         ),
         (1, &json!(false), &json!("192.168.1.61:9"), &json!(["barred"]))
     );
+}
+
+#[tokio::test]
+async fn an_administrator_lets_a_second_data_logger_take_the_place_of_the_first() {
+    let mut world = World::new().await;
+    let logger = |pn: &str, accepted: Option<&str>| LoggerState {
+        pn: pn.to_owned(),
+        accepted: accepted.map(|id| GatewayId::new(id).unwrap()),
+        from: Some("192.168.1.60:40000".parse().unwrap()),
+        since: Some(Timestamp(1_000)),
+        last_contact: None,
+        facts: GatewayFacts::default(),
+        waiting: None,
+    };
+    let all = [
+        logger("W1", Some("roof")),
+        logger("W2", Some("shed")),
+        logger("W3", None),
+    ];
+    let all: LoggerStates = all.into_iter().map(|one| (one.pn.clone(), one)).collect();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let asks = Arc::clone(&asked);
+    world.state = world.state.clone().with_loggers(Loggers {
+        states: Arc::new(move || all.clone()),
+        take_over: Arc::new(move |pn: &str| {
+            asks.lock().unwrap().push(pn.to_owned());
+            pn == "W1"
+        }),
+        ..Loggers::default()
+    });
+    world.use_settings((*world.state.settings).clone());
+    for (token, pn, expected) in [
+        (TOKEN, "W1", (204, "")),
+        (TOKEN, "W2", (409, "nobody_waits")),
+        // A stranger has no place, and nobody takes it.
+        (TOKEN, "W3", (404, "unknown")),
+        (TOKEN, "W4", (404, "unknown")),
+        (VIEWER, "W1", (403, "not_allowed")),
+    ] {
+        let path = format!("/api/v1/loggers/{pn}/takeover");
+        let answer = world.call(token, "POST", &path, "").await;
+        if expected.1.is_empty() {
+            assert_eq!(answer.status, 204, "{pn}");
+        } else {
+            assert_eq!(answer.error(), (expected.0, expected.1.into()), "{pn}");
+        }
+    }
+    assert_eq!(*asked.lock().unwrap(), ["W1", "W2"]);
+    let audit = world.get("/api/v1/audit?limit=1").await.json();
+    assert_eq!(audit["items"][0]["action"], "take over data logger W1");
+}
+
+/// A house where loggers can be accepted: `shed` of Home and `barn` of Yard are open, `roof` of Home is not, W1 and W2
+/// are strangers and W9 is `roof`.
+fn with_vacancies(world: &mut World) {
+    let stranger = |pn: &str, accepted: Option<&str>| LoggerState {
+        pn: pn.to_owned(),
+        accepted: accepted.map(|id| GatewayId::new(id).unwrap()),
+        from: Some("192.168.1.60:40000".parse().unwrap()),
+        since: Some(Timestamp(1_000)),
+        last_contact: None,
+        facts: GatewayFacts::default(),
+        waiting: None,
+    };
+    let all = [
+        stranger("W0000001", None),
+        stranger("W0000002", None),
+        stranger("W0000009", Some("roof")),
+    ];
+    let all: LoggerStates = all.into_iter().map(|one| (one.pn.clone(), one)).collect();
+    let all = Arc::new(Mutex::new(all));
+    let shown = Arc::clone(&all);
+    world.state = world.state.clone().with_loggers(Loggers {
+        states: Arc::new(move || shown.lock().unwrap().clone()),
+        accept: Arc::new(move |logger: AcceptedLogger| {
+            let mut all = all.lock().unwrap();
+            let state = all
+                .entry(logger.pn.clone())
+                .or_insert_with(|| stranger(&logger.pn, None));
+            state.accepted = Some(logger.gateway);
+        }),
+        ..Loggers::default()
+    });
+    let mut settings = (*world.state.settings).clone();
+    let gateway = |id: &str, pn: Option<&str>| Gateway {
+        id: GatewayId::new(id).unwrap(),
+        name: id.to_uppercase(),
+        link: GatewayLink::Logger {
+            pn: pn.map(str::to_owned),
+            pass_on: PassOn::Nothing,
+        },
+    };
+    settings.gateways = vec![
+        gateway("roof", Some("W0000009")),
+        gateway("shed", None),
+        gateway("barn", None),
+    ];
+    settings.shinemonitor.registration = true;
+    for (site, device, id) in [(0, 0, "roof"), (0, 1, "shed"), (1, 1, "barn")] {
+        settings.sites[site].devices[device].link = LinkSettings::Via {
+            gateway: GatewayId::new(id).unwrap(),
+            unit: Unit::named("1/pv"),
+            definition: Some("smg".to_owned()),
+        };
+    }
+    world.use_settings(settings);
+}
+
+#[tokio::test]
+async fn an_administrator_accepts_a_stranger_as_a_gateway_that_is_open() {
+    let mut world = World::new().await;
+    with_vacancies(&mut world);
+    let home = "/api/v1/sites/home/loggers";
+    let vacant = async |token: &str| world.call(token, "GET", home, "").await.json()["vacant"].clone();
+    assert_eq!(vacant(TOKEN).await, json!([{"gateway": "shed", "name": "SHED"}]));
+    assert_eq!(vacant(VIEWER).await, Value::Null);
+    for (token, pn, body, expected) in [
+        (VIEWER, "W0000001", r#"{"gateway": "shed"}"#, (403, "not_allowed")),
+        (TOKEN, "W0000008", r#"{"gateway": "shed"}"#, (404, "unknown")),
+        (TOKEN, "W0000001", r#"{"gateway": "attic"}"#, (404, "unknown")),
+        (TOKEN, "W0000001", r#"{"gateway": "roof"}"#, (409, "in_use")),
+        (TOKEN, "W0000009", r#"{"gateway": "shed"}"#, (409, "in_use")),
+        (TOKEN, "W0000001", r#"{"gateway": "shed"}"#, (204, "")),
+        (TOKEN, "W0000001", r#"{"gateway": "barn"}"#, (409, "in_use")),
+        (TOKEN, "W0000002", r#"{"gateway": "shed"}"#, (409, "in_use")),
+    ] {
+        let answer = world
+            .call(token, "POST", &format!("/api/v1/loggers/{pn}"), body)
+            .await;
+        if expected.1.is_empty() {
+            assert_eq!(answer.status, 204, "{pn} {body}: {}", answer.text);
+        } else {
+            assert_eq!(answer.error(), (expected.0, expected.1.into()), "{pn} {body}");
+        }
+    }
+    let kept = world.store.list::<AcceptedLogger>().await.unwrap();
+    let shed = AcceptedLogger {
+        gateway: GatewayId::new("shed").unwrap(),
+        pn: "W0000001".to_owned(),
+    };
+    assert_eq!(kept, [shed]);
+    assert_eq!(vacant(TOKEN).await, Value::Null);
+    let shown = world.get(home).await.json();
+    assert_eq!(shown["items"][0]["name"], "SHED");
+    let audit = world.get("/api/v1/audit?limit=1").await.json();
+    assert_eq!(audit["items"][0]["action"], "accept data logger W0000001 as shed");
 }

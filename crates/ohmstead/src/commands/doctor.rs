@@ -106,9 +106,9 @@ pub async fn run(file: Option<&Path>, data: Option<PathBuf>) -> anyhow::Result<(
             keeping::certificate(data, &config.settings.tls, now, &mut found);
         }
         if is_running {
-            found.good("the server runs, so the port was not tried");
+            found.good("the server runs, so its ports were not tried");
         } else {
-            port(&config.settings, &mut found).await;
+            ports(&config.settings, &mut found).await;
         }
         devices(&config.settings, &mut found).await;
     }
@@ -275,13 +275,25 @@ fn contracts(settings: &Settings, tariffs: &[Tariff], now: Timestamp, found: &mu
     }
 }
 
-async fn port(settings: &Settings, found: &mut Findings) {
-    match tokio::net::TcpListener::bind(settings.listen).await {
-        Ok(_) => found.good(format!("{} is free", settings.listen)),
-        Err(error) => found.wrong(format!(
-            "cannot listen on {}: {error}; stop the program that uses it, or change `listen`",
-            settings.listen
-        )),
+async fn ports(settings: &Settings, found: &mut Findings) {
+    let of_loggers = settings.loggers.listen.iter();
+    let of_loggers = of_loggers.map(|address| (*address, "`listen` in [loggers]"));
+    for (address, setting) in std::iter::once((settings.listen, "`listen`")).chain(of_loggers) {
+        let error = match tokio::net::TcpListener::bind(address).await {
+            Ok(_) => {
+                found.good(format!("{address} is free"));
+                continue;
+            }
+            Err(error) => error,
+        };
+        let advice = if error.kind() == std::io::ErrorKind::PermissionDenied {
+            "give the program the right to open it (AmbientCapabilities=CAP_NET_BIND_SERVICE)"
+        } else {
+            "stop the program that uses it"
+        };
+        found.wrong(format!(
+            "cannot listen on {address}: {error}; {advice}, or change {setting}"
+        ));
     }
 }
 
@@ -434,10 +446,15 @@ mod tests {
         };
         let mut settings = settings(&(device("there", &taken.to_string()) + &device("gone", "127.0.0.1:1")));
         settings.listen = taken;
+        settings.loggers.listen = vec!["127.0.0.1:0".parse().unwrap(), taken];
         let mut found = Findings::default();
         devices(&settings, &mut found).await;
-        port(&settings, &mut found).await;
-        assert_eq!(found.wrong, 2, "{found:?}");
+        ports(&settings, &mut found).await;
+        assert_eq!(found.wrong, 3, "{found:?}");
+        assert!(
+            found.lines[4].contains("change `listen` in [loggers]"),
+            "{found:?}"
+        );
         assert!(found.lines[0].contains("`there` answers"), "{found:?}");
         assert!(found.lines[1].contains("`gone` cannot be reached"), "{found:?}");
     }

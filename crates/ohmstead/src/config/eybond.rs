@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 
 use dialects::eybond::{Behind, Definition, Part, definition, parameters};
 use model::device::LinkSettings;
-use model::gateway::{Gateway, GatewayLink};
+use model::gateway::{Gateway, GatewayLink, PassOn};
 use model::id::GatewayId;
 use model::settings::LoggerSettings;
 use model::time::Millis;
 
 use super::Read;
-use super::section::{Section, nearest};
+use super::section::{Section, nearest, one_of};
+
+const EXPECTED_VENDOR: &str = "a host and a port, for example \"ess.eybond.com:502\"";
 
 pub fn read(root: &Section<'_, '_>, gateways: &[Gateway]) -> Read<LoggerSettings> {
     let settings = root.table("loggers").map(read_section).unwrap_or_default();
@@ -18,6 +20,23 @@ pub fn read(root: &Section<'_, '_>, gateways: &[Gateway]) -> Read<LoggerSettings
     if settings.listen.is_empty() && links.any(|link| matches!(link, GatewayLink::Logger { .. })) {
         let text = "data loggers dial us, and there is no port for them: expected `listen` in [loggers]";
         root.problem("gateway", text.to_owned());
+    }
+    let is_passed_on = |gateway: &&Gateway| {
+        matches!(
+            gateway.link,
+            GatewayLink::Logger {
+                pass_on: PassOn::Reads,
+                ..
+            }
+        )
+    };
+    let passed_on = gateways.iter().find(is_passed_on);
+    if let (None, Some(gateway)) = (&settings.vendor, passed_on) {
+        let text = format!(
+            "gateway \"{}\" is to be passed on, and nothing says where to: expected `vendor` in [loggers], {EXPECTED_VENDOR}",
+            gateway.id
+        );
+        root.problem("gateway", text);
     }
     Read::of(settings)
 }
@@ -37,12 +56,39 @@ fn read_section(section: Section<'_, '_>) -> LoggerSettings {
     let heartbeat = section
         .scaled("heartbeat_s", 0, 10..=600, "seconds, 10 to 600")
         .map_or(default.heartbeat, Millis::from_seconds);
+    let vendor = section.parsed("vendor", EXPECTED_VENDOR, |text| {
+        let (host, port) = text.rsplit_once(':')?;
+        let is_host = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/@?#".contains(c));
+        let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+        (is_host && is_port).then(|| text.to_owned())
+    });
     section.finish();
-    LoggerSettings { listen, heartbeat }
+    LoggerSettings {
+        listen,
+        heartbeat,
+        vendor,
+    }
 }
 
-/// The number by which a logger says who it is.
-pub fn number(section: &Section<'_, '_>) -> Option<String> {
+/// A logger, as it says who it is.
+pub fn read_logger(section: &Section<'_, '_>) -> Option<GatewayLink> {
+    let words = one_of(&PassOn::ALL.map(PassOn::word));
+    let pass_on = section.parsed("pass_on", &words, |text| {
+        PassOn::ALL.into_iter().find(|pass_on| pass_on.word() == text)
+    });
+    // Left out, it is open which one it is.
+    let pn = if section.has("pn") {
+        Some(number(section)?)
+    } else {
+        None
+    };
+    Some(GatewayLink::Logger {
+        pn,
+        pass_on: pass_on.unwrap_or_default(),
+    })
+}
+
+fn number(section: &Section<'_, '_>) -> Option<String> {
     let expected = "8 to 30 letters and digits as they stand on the logger, for example \"E5000099990001\"";
     let pn = section.required_text("pn", expected)?;
     if parameters::number(pn.as_bytes()) == Some(&pn) {
@@ -149,7 +195,11 @@ mod tests {
         assert_eq!(settings.loggers.listen, ["127.0.0.1:502".parse().unwrap()]);
         assert_eq!(settings.loggers.heartbeat, Millis(60_000));
         let pn = "E5000099990001".to_owned();
-        assert_eq!(settings.gateways[0].link, GatewayLink::Logger { pn });
+        let logger = |pass_on| GatewayLink::Logger {
+            pn: Some(pn.clone()),
+            pass_on,
+        };
+        assert_eq!(settings.gateways[0].link, logger(PassOn::Nothing));
         let device = &settings.sites[0].devices[0];
         let link = LinkSettings::Via {
             gateway: "roof".parse().unwrap(),
@@ -157,6 +207,21 @@ mod tests {
             definition: Some("smg".to_owned()),
         };
         assert_eq!((&device.link, device.period), (&link, Millis(30_000)));
+        let text = format!("{LOGGERS}vendor = \"ess.eybond.com:502\"\n{GATEWAY}pass_on = \"reads\"\n{SITE}");
+        let passed_on = parse(&text)
+            .unwrap_or_else(|problems| panic!("{}", list(&problems)))
+            .settings;
+        assert_eq!(passed_on.loggers.vendor.as_deref(), Some("ess.eybond.com:502"));
+        assert_eq!(passed_on.gateways[0].link, logger(PassOn::Reads));
+        let text = format!("{LOGGERS}[[gateway]]\nid = \"roof\"\ndriver = \"logger\"\n{SITE}");
+        let open = parse(&text)
+            .unwrap_or_else(|problems| panic!("{}", list(&problems)))
+            .settings;
+        let link = GatewayLink::Logger {
+            pn: None,
+            pass_on: PassOn::Nothing,
+        };
+        assert_eq!(open.gateways[0].link, link);
         let bare = parse(SITE)
             .unwrap_or_else(|problems| panic!("{}", list(&problems)))
             .settings;
@@ -183,6 +248,18 @@ mod tests {
             (
                 format!("{LOGGERS}{GATEWAY}{}{SITE}", GATEWAY.replace("roof", "barn")),
                 "gateway \"barn\" is data logger E5000099990001, and so is another one",
+            ),
+            (
+                format!("{LOGGERS}{GATEWAY}pass_on = \"reads\"\n{SITE}"),
+                "gateway \"roof\" is to be passed on, and nothing says where to",
+            ),
+            (
+                format!("{LOGGERS}{GATEWAY}pass_on = \"all\"\n{SITE}"),
+                "expected nothing or reads",
+            ),
+            (
+                format!("[loggers]\nvendor = \"https://ess.eybond.com:502\"\n{SITE}"),
+                "expected a host and a port",
             ),
             (device("unit = 5"), "definition"),
             (

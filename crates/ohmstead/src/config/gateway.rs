@@ -8,7 +8,7 @@ use model::id::GatewayId;
 use model::site::Site;
 use model::time::Millis;
 
-use super::link::{address, definition, logger_number, read_behind_logger};
+use super::link::{address, definition, read_behind_logger, read_logger};
 use super::section::{Section, nearest, one_of};
 use super::shinemonitor::account;
 use super::site::required_id;
@@ -33,7 +33,7 @@ fn read(mut section: Section<'_, '_>, seen: &mut BTreeSet<GatewayId>) -> Option<
     let link = match section.required_text("driver", &drivers).as_deref() {
         Some("modbus") => address(&section).map(|address| GatewayLink::Modbus { address }),
         Some("shinemonitor") => account::read(&section).map(GatewayLink::Shinemonitor),
-        Some("logger") => logger_number(&section).map(|pn| GatewayLink::Logger { pn }),
+        Some("logger") => read_logger(&section),
         Some(other) => {
             section.problem(
                 "driver",
@@ -148,7 +148,7 @@ fn check_meters(root: &Section<'_, '_>, sites: &[Site], gateways: &[Gateway]) {
 pub fn check(root: &Section<'_, '_>, sites: &[Site], gateways: &[Gateway]) {
     let mut numbers = BTreeSet::new();
     for gateway in gateways {
-        if let GatewayLink::Logger { pn } = &gateway.link
+        if let GatewayLink::Logger { pn: Some(pn), .. } = &gateway.link
             && !numbers.insert(pn)
         {
             let text = format!(

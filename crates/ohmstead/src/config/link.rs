@@ -3,7 +3,7 @@
 use model::device::LinkSettings;
 use model::gateway::Gateway;
 
-pub use super::eybond::{number as logger_number, read_behind as read_behind_logger};
+pub use super::eybond::{read_behind as read_behind_logger, read_logger};
 use super::section::{Section, nearest, one_of};
 use super::{gateway, goe};
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use model::device::{Device, DeviceKind, LinkSettings};
-use model::gateway::{Gateway, GatewayLink, Unit};
+use model::gateway::{Gateway, GatewayLink, PassOn, Unit};
 use model::id::{DeviceId, GatewayId};
 use model::phases::PerPhase;
 use model::time::Millis;
@@ -53,6 +53,7 @@ pub fn roof(seed: u64, server: SocketAddr) -> WorldSettings {
     let logger = LoggerSettings {
         pn: "E5000099990001".to_owned(),
         server,
+        in_lines: false,
         inverters: vec![
             inverter("roof-east", "East roof", 1, 5_200, 95),
             inverter("roof-west", "West roof", 2, 5_200, 275),
@@ -95,7 +96,8 @@ pub fn gateways(world: &WorldSettings) -> Vec<Gateway> {
             id: gateway_id(&device.id),
             name: device.name.clone(),
             link: GatewayLink::Logger {
-                pn: logger.pn.clone(),
+                pn: Some(logger.pn.clone()),
+                pass_on: PassOn::default(),
             },
         })
     });

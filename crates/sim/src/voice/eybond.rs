@@ -60,6 +60,11 @@ impl LoggerVoice {
             .with(Parameter::FIRMWARE, concat!("sim ", env!("CARGO_PKG_VERSION")))
             .with(Parameter::SERVER, &settings.server.to_string())
             .with(Parameter::DIAGNOSTICS, "-58");
+        let logger = if settings.in_lines {
+            logger.in_lines()
+        } else {
+            logger
+        };
         Self {
             server: settings.server,
             stations: stations.collect(),
@@ -91,7 +96,8 @@ impl Voice for LoggerVoice {
     fn open(&mut self, _: &mut [Placed]) -> Option<(Link, Vec<Vec<u8>>)> {
         self.links += 1;
         self.logger.reconnect();
-        let greeting = vec![self.logger.greet()];
+        let greeting = self.logger.greet();
+        let greeting = (!greeting.is_empty()).then_some(greeting).into_iter().collect();
         Some((Link(self.links), self.cut(greeting)))
     }
 
@@ -127,9 +133,11 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn station(&self, address: u8, speaks: LoggerLanguage) -> Option<Inverter> {
+    /// A station at an address, or whoever hears what has none.
+    fn station(&self, address: Option<u8>, speaks: LoggerLanguage) -> Option<Inverter> {
         let mut stations = self.stations.iter();
-        let station = stations.find(|own| own.address == address && own.speaks == speaks)?;
+        let is_meant = |own: &&Station| address.is_none_or(|address| own.address == address);
+        let station = stations.find(|own| is_meant(own) && own.speaks == speaks)?;
         let measured = |at: usize| self.bodies.get(at).map(|placed| placed.body.measured());
         Some(Inverter {
             id: self.bodies.get(station.pv)?.id.to_string(),
@@ -141,11 +149,12 @@ impl Line<'_> {
 
 impl SerialLine for Line<'_> {
     fn exchange(&mut self, address: u8, bytes: &[u8]) -> Option<Vec<u8>> {
-        if address == LOGGER {
-            let (unit, pdu) = rtu::decode_exactly(bytes)?;
-            let mut inverter = self.station(unit, LoggerLanguage::Smg)?;
+        let registers = rtu::decode_exactly(bytes).filter(|_| address == LOGGER);
+        if let Some((unit, pdu)) = registers {
+            let mut inverter = self.station(Some(unit), LoggerLanguage::Smg)?;
             return Some(rtu::encode(unit, &answer(pdu, &mut inverter)));
         }
+        let address = (address != LOGGER).then_some(address);
         let inverter = self.station(address, LoggerLanguage::Pi30)?;
         let command = Protocol::Pi30.read_command(bytes)?;
         Some(Protocol::Pi30.answer(&inverter.text(command)))

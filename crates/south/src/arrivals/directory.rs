@@ -4,18 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use model::time::Now;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::transport::Transport;
+use super::place::{In, Out, place};
 
 /// Strangers that are remembered; when there are more, the one that came first is sent away.
 pub const MOST_STRANGERS: usize = 256;
-
-/// The end of a seat at which connections go in.
-type In = mpsc::Sender<Box<dyn Transport>>;
-/// The end of a seat at which its link takes them out.
-pub(crate) type Out = mpsc::Receiver<Box<dyn Transport>>;
 
 /// One connection, told apart from all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,14 +25,12 @@ pub struct Stranger {
 }
 
 /// What lets a connection into a seat.
-#[derive(Debug)]
 pub(super) struct Pass {
     pub seat: In,
     /// Cancelled when it has to go.
     pub ends: CancellationToken,
 }
 
-#[derive(Debug)]
 struct Standing {
     visitor: Visitor,
     from: SocketAddr,
@@ -55,7 +48,6 @@ struct Living {
     ends: CancellationToken,
 }
 
-#[derive(Debug)]
 struct Opening {
     seat: In,
     living: Option<Living>,
@@ -92,7 +84,7 @@ impl Opening {
 }
 
 /// Seats and who is here.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Directory {
     openings: BTreeMap<String, Opening>,
     strangers: BTreeMap<String, Standing>,
@@ -102,8 +94,7 @@ pub(super) struct Directory {
 impl Directory {
     /// A seat under a name. Whoever stood there as a stranger gets it.
     pub fn open(&mut self, name: &str) -> Out {
-        // Room for the one that is passed on while the link still lets go of the other.
-        let (seat, out) = mpsc::channel(1);
+        let (seat, out) = place();
         let stranger = self.strangers.remove(name);
         let opening = self.openings.entry(name.to_owned());
         let opening = opening

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use dialects::{Failure, Incoming, Outgoing, Reply, Request};
 
-use super::directory::Out;
+use super::place::Out;
 use crate::transport::Transport;
 
 /// A transport whose other end comes and goes. A client hears [`Incoming::Opened`] when somebody has come and
@@ -43,7 +43,8 @@ impl Transport for Seat {
             outgoing @ (Outgoing::Bytes(_)
             | Outgoing::Text(_)
             | Outgoing::Publish { .. }
-            | Outgoing::Work(_)) => {
+            | Outgoing::Work(_)
+            | Outgoing::Beside(_)) => {
                 let Some(here) = &mut self.here else {
                     return Err(Failure::Closed);
                 };
@@ -58,11 +59,7 @@ impl Transport for Seat {
 
     async fn incoming(&mut self) -> Incoming {
         let Some(here) = &mut self.here else {
-            let Some(here) = self.comes.recv().await else {
-                // Another link has this name now.
-                return std::future::pending().await;
-            };
-            self.here = Some(here);
+            self.here = Some(self.comes.take().await);
             return Incoming::Opened;
         };
         let incoming = here.incoming().await;

@@ -37,12 +37,10 @@ impl Stream {
         self.unread = bytes;
     }
 
-    pub fn put_behind(&mut self, bytes: &[u8]) {
+    /// What there is then.
+    pub fn put_behind(&mut self, bytes: &[u8]) -> &mut Vec<u8> {
         self.unread.extend_from_slice(bytes);
-    }
-
-    pub const fn unread(&self) -> usize {
-        self.unread.len()
+        &mut self.unread
     }
 
     /// What comes next, not what was put back. May be dropped at any time, and nothing is lost by it.
@@ -116,9 +114,9 @@ impl Transport for Arrived {
         match outgoing {
             Outgoing::Bytes(bytes) => self.stream.write(&bytes).await,
             Outgoing::Open | Outgoing::Close => Ok(()),
-            Outgoing::Text(_) | Outgoing::Publish { .. } | Outgoing::Work(_) => Err(Failure::Other(
-                "this cannot travel over a bare connection".to_owned(),
-            )),
+            Outgoing::Text(_) | Outgoing::Publish { .. } | Outgoing::Work(_) | Outgoing::Beside(_) => Err(
+                Failure::Other("this cannot travel over a bare connection".to_owned()),
+            ),
         }
     }
 

@@ -307,7 +307,7 @@ impl Client for Logger {
                 let problem = failure.to_string();
                 self.say("1", Report::Link(LinkState::Offline { problem }));
             }
-            Incoming::Published { .. } | Incoming::Done => {}
+            Incoming::Published { .. } | Incoming::Done | Incoming::Beside(_) => {}
         }
         Ok(())
     }

@@ -12,6 +12,9 @@ use store::{EnergyBook, History, Sample, Series, Sqlite, Step, columns};
 use crate::load::{DAY, DAY_S, DEVICES, Device, START, series};
 use crate::measure::{cpu_s, median, peak_mib, print};
 
+/// Days of which the quarter-hours of one series are asked, however few were imported of all.
+const MONTH: usize = 30;
+
 pub async fn figures(directory: &Path, days: usize) {
     std::fs::create_dir_all(directory).unwrap();
     import(&directory.join("import"), days).await;
@@ -45,8 +48,13 @@ async fn import(directory: &Path, days: usize) {
 
     let store = Sqlite::open(directory).unwrap();
     let power = series(7, Quantity::Power);
+    for _ in days..MONTH {
+        let columns = devices[7].poll(DAY_S);
+        let columns = devices[7].series.iter().cloned().zip(columns).collect();
+        store.import_all(columns).await.unwrap();
+    }
     let (from, to) = (START, START + DAY);
-    let end = START + Millis(DAY.0 * days as i64);
+    let end = START + Millis(DAY.0 * MONTH as i64);
     print(
         "latest_ms",
         median(async || assert_eq!(store.latest().await.unwrap().len(), 600)).await,
@@ -63,7 +71,7 @@ async fn import(directory: &Path, days: usize) {
         "quarters_ms",
         median(async || {
             let rows = store.query(&power, from, end, Step::Seconds(900)).await.unwrap();
-            assert_eq!(rows.len(), days * 96);
+            assert_eq!(rows.len(), MONTH * 96);
         })
         .await,
     );

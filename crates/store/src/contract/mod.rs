@@ -205,6 +205,13 @@ async fn aliases_are_never_reused(store: &dyn Store) {
     store.put_alias("cfos", "000001", "evse:other").await.unwrap();
     let refused = store.put_alias("goe", "000001", "evse:right").await.unwrap_err();
     assert!(refused.to_string().contains("evse:left"), "{refused}");
+    let several = |second: &str| {
+        let pair = |name: &str, means: &str| (name.to_owned(), means.to_owned());
+        [pair("000003", "evse:third"), pair(second, "evse:right")]
+    };
+    store.put_aliases("goe", &several("000001")).await.unwrap_err();
+    assert_eq!(store.alias("goe", "000003").await.unwrap(), None);
+    store.put_aliases("ocpp", &several("000001")).await.unwrap();
     assert_eq!(
         store.alias("goe", "000001").await.unwrap(),
         Some("evse:left".to_owned())
@@ -214,6 +221,8 @@ async fn aliases_are_never_reused(store: &dyn Store) {
         ("cfos", "000001", "evse:other"),
         ("goe", "000001", "evse:left"),
         ("goe", "000002", "evse:right"),
+        ("ocpp", "000001", "evse:right"),
+        ("ocpp", "000003", "evse:third"),
     ];
     let all = all.map(|(dialect, name, means)| (dialect.to_owned(), name.to_owned(), means.to_owned()));
     assert_eq!(store.aliases().await.unwrap(), all);

@@ -18,6 +18,9 @@ pub const DAY_S: i64 = 86_400;
 /// Readings in a block at most, except that a second is never split.
 const LARGEST: usize = 4_000;
 
+/// A block with fewer readings takes late ones in.
+const SMALL: i64 = 64;
+
 /// One reading: milliseconds since 1970 and its value.
 pub type Reading = (i64, i64);
 
@@ -32,6 +35,41 @@ pub fn write(sql: &dyn Sql, clocks: &mut Clocks, series: i64, readings: &[Readin
         return Ok(());
     };
     let touched = touched(sql, series, *first_ms, *last_ms)?;
+    merge(sql, clocks, series, readings, touched)
+}
+
+/// The same with readings that come late, maybe each of them alone: they join the block before them while that is
+/// small.
+pub fn join(sql: &dyn Sql, clocks: &mut Clocks, series: i64, readings: &[Reading]) -> Result<(), Failure> {
+    let (Some((first_ms, _)), Some((last_ms, _))) = (readings.first(), readings.last()) else {
+        return Ok(());
+    };
+    let mut touched = touched(sql, series, *first_ms, *last_ms)?;
+    if touched.is_empty() {
+        touched.extend(small_before(sql, series, *first_ms, *last_ms)?);
+    }
+    merge(sql, clocks, series, readings, touched)
+}
+
+/// The block before a span, if it has few readings and the span is of the same day.
+fn small_before(sql: &dyn Sql, series: i64, first_ms: i64, last_ms: i64) -> Result<Option<i64>, Failure> {
+    let before = sql.first(
+        "SELECT key, first_ms, count FROM block WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT 1",
+        params![key(series, 0), key(series, first_ms)],
+        |row| Ok((row.int(0)?, row.int(1)?, row.int(2)?)),
+    )?;
+    let is_small =
+        |(_, from_ms, count): &(i64, i64, i64)| *count < SMALL && last_ms - from_ms < DAY_S * 1_000;
+    Ok(before.filter(is_small).map(|(key, ..)| key))
+}
+
+fn merge(
+    sql: &dyn Sql,
+    clocks: &mut Clocks,
+    series: i64,
+    readings: &[Reading],
+    touched: Vec<i64>,
+) -> Result<(), Failure> {
     if touched.is_empty() {
         insert(sql, clocks, series, readings)?;
         return rollup::seal(sql, series, readings);

@@ -210,7 +210,7 @@ impl Shared {
             let mut clocks = Clocks::default();
             for (number, series, readings, ..) in &imports {
                 insert_series(sql, *number, series)?;
-                block::write(sql, &mut clocks, *number, readings)?;
+                block::join(sql, &mut clocks, *number, readings)?;
             }
             Ok(())
         })?;

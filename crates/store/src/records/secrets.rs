@@ -81,16 +81,29 @@ impl<G: Send + Sync> Secrets for Database<G> {
 #[async_trait]
 impl<G: Send + Sync> Aliases for Database<G> {
     async fn put_alias(&self, dialect: &str, name: &str, means: &str) -> Done {
-        let (dialect, name, means) = (dialect.to_owned(), name.to_owned(), means.to_owned());
-        let put = move |sql: &dyn Sql| match held_alias(sql, &dialect, &name)? {
-            Some(held) if held == means => Ok(()),
-            Some(held) => Err(alias_taken(&dialect, &name, &held).into()),
-            None => sql.write(
-                "INSERT INTO alias (dialect, name, means) VALUES (?1, ?2, ?3)",
-                params![&dialect, &name, &means],
-            ),
+        self.put_aliases(dialect, &[(name.to_owned(), means.to_owned())])
+            .await
+    }
+
+    async fn put_aliases(&self, dialect: &str, aliases: &[(String, String)]) -> Done {
+        let (dialect, aliases) = (dialect.to_owned(), aliases.to_vec());
+        let put = move |sql: &dyn Sql| {
+            let mut new = Vec::new();
+            for (name, means) in &aliases {
+                match held_alias(sql, &dialect, name)? {
+                    Some(held) if held == *means => {}
+                    Some(held) => return Err(alias_taken(&dialect, name, &held).into()),
+                    None => new.push((name, means)),
+                }
+            }
+            new.iter().try_for_each(|(name, means)| {
+                sql.write(
+                    "INSERT INTO alias (dialect, name, means) VALUES (?1, ?2, ?3)",
+                    params![&dialect, *name, *means],
+                )
+            })
         };
-        self.writer.call("assign an alias", put).await
+        self.writer.call("assign aliases", put).await
     }
 
     async fn alias(&self, dialect: &str, name: &str) -> Result<Option<String>, StoreError> {

@@ -364,6 +364,34 @@ async fn series_of_a_device_share_their_times() {
 }
 
 #[tokio::test]
+async fn late_readings_that_come_one_by_one_share_blocks() {
+    let directory = directory();
+    let store = Sqlite::open(directory.path()).unwrap();
+    let series = Series {
+        subject: "device:pv".to_owned(),
+        quantity: Quantity::Power,
+    };
+    let rows: Vec<_> = (0..2 * 288)
+        .map(|n| (Timestamp::from_seconds(n * 300), value(n)))
+        .collect();
+    for row in &rows {
+        store.import(&series, &[*row]).await.unwrap();
+    }
+    let counts = |sql: &dyn Sql| {
+        let select = "SELECT count(*), sum(count) FROM block";
+        sql.first(select, &[], |row| Ok((row.int(0)?, row.int(1)?)))
+    };
+    assert_eq!(store.history.write(counts).await.unwrap(), Some((9, 576)));
+    let from_to = (Timestamp(0), Timestamp::from_seconds(2 * 86_400));
+    let found = store
+        .query(&series, from_to.0, from_to.1, Step::Raw)
+        .await
+        .unwrap();
+    let found: Vec<_> = found.iter().map(|row| (row.at, row.last)).collect();
+    assert_eq!(found, rows);
+}
+
+#[tokio::test]
 async fn the_log_of_readings_is_emptied_beside_the_writer() {
     let directory = directory();
     let store = Sqlite::open(directory.path()).unwrap();

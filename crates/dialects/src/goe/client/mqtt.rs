@@ -297,7 +297,7 @@ impl crate::Client for Client {
                 self.lost(&failure.to_string(), "check the broker", now.monotonic);
                 Ok(())
             }
-            Incoming::Message(_) | Incoming::Done => Ok(()),
+            Incoming::Message(_) | Incoming::Done | Incoming::Beside(_) => Ok(()),
         };
         heard.and(self.advance(now))
     }

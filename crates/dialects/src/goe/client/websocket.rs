@@ -451,7 +451,7 @@ impl crate::Client for Client {
                 }
                 Ok(())
             }
-            Incoming::Published { .. } => Ok(()),
+            Incoming::Published { .. } | Incoming::Beside(_) => Ok(()),
         };
         self.advance(now);
         result

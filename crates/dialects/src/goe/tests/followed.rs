@@ -302,7 +302,7 @@ impl Pair {
                     retained: false,
                 });
             }
-            Outgoing::Bytes(_) | Outgoing::Text(_) | Outgoing::Publish { .. } => {}
+            Outgoing::Bytes(_) | Outgoing::Text(_) | Outgoing::Publish { .. } | Outgoing::Beside(_) => {}
         }
     }
 

@@ -38,16 +38,22 @@ pub fn list(params: Params<'_>, scene: &Scene<'_>) -> Result<Dat, Refusal> {
         .map(|pid| scene.plant(pid))
         .transpose()?;
     let part = params.opt("pn").unwrap_or_default();
-    let found = scene
-        .gateways
-        .iter()
-        .filter(|gateway| status.is_none_or(|status| gateway.status() == status))
-        .filter(|gateway| plant.is_none_or(|plant| gateway.pid == plant.pid))
-        .filter(|gateway| gateway.pn.contains(part.as_ref()));
+    let found = of_plant(scene, plant.map(|plant| plant.pid));
     let found = found
+        .into_iter()
+        .filter(|gateway| status.is_none_or(|status| gateway.status() == status))
+        .filter(|gateway| gateway.pn.contains(part.as_ref()))
         .map(|gateway| value(gateway, scene))
         .collect::<Result<Vec<Value>, Refusal>>()?;
     paged(params, "collector", 1, &found, Code::NoCollector, Value::clone)
+}
+
+/// Those of a plant, or of all.
+fn of_plant<'s>(scene: &Scene<'s>, pid: Option<i64>) -> Vec<&'s Gateway> {
+    match pid {
+        Some(pid) => scene.gateways_of(pid).collect(),
+        None => scene.loggers().collect(),
+    }
 }
 
 /// The first wrong number ends it.
@@ -75,7 +81,7 @@ pub fn status(params: Params<'_>, scene: &Scene<'_>) -> Result<Dat, Refusal> {
 pub fn count(params: Params<'_>, scene: &Scene<'_>) -> Result<Dat, Refusal> {
     let status = params.opt_int("status")?;
     let fits = |gateway: &&Gateway| status.is_none_or(|status| gateway.status() == status);
-    let count = scene.gateways.iter().filter(fits).count();
+    let count = scene.loggers().filter(fits).count();
     Ok(Some(json!({ "count": count })))
 }
 
@@ -127,10 +133,7 @@ pub fn list_es(params: Params<'_>, scene: &Scene<'_>) -> Result<Dat, Refusal> {
                 .any(|device| device.kind.number() == kind)
         })
     };
-    let found = scene
-        .gateways
-        .iter()
-        .filter(|gateway| pid.is_none_or(|pid| gateway.pid == pid));
+    let found = of_plant(scene, pid).into_iter();
     let found: Vec<&Gateway> = found.filter(has_kind).collect();
     paged(params, "collector", 50, &found, Code::NoCollector, |gateway| {
         let plant = scene.plants.iter().find(|plant| plant.pid == gateway.pid);

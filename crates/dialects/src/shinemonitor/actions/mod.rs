@@ -32,6 +32,8 @@ pub struct Row {
     pub name: &'static str,
     /// It changes something.
     pub writes: bool,
+    /// What it leaves as it is, it takes from the scene: nobody else may change it from the scene on until it is done.
+    pub edits: bool,
     pub kind: Kind,
 }
 
@@ -70,6 +72,7 @@ impl Row {
         Self {
             name,
             writes: false,
+            edits: false,
             kind,
         }
     }
@@ -86,6 +89,13 @@ impl Row {
         Self {
             writes: true,
             ..Self::asking(name, wants, answer)
+        }
+    }
+
+    const fn editing(name: &'static str, wants: Wants, answer: Answer) -> Self {
+        Self {
+            edits: true,
+            ..Self::writing(name, wants, answer)
         }
     }
 
@@ -149,7 +159,7 @@ pub const TABLE: &[Row] = &[
     Row::new("authEmail", Kind::Login { by_email: true }),
     Row::new("authSource", Kind::Login { by_email: false }),
     Row::writing("ctrlDevice", control::wants_set, control::set),
-    Row::writing("editPlant", plants::wants_edit, session::done),
+    Row::editing("editPlant", plants::wants_edit, session::done),
     Row::known("queryAccountInfo", session::account_info),
     Row::known("queryCollectorCount", collectors::count),
     Row::known("queryCollectorCountEs", collectors::count),

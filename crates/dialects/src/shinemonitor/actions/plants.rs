@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use model::money::PerKwh;
+use model::plant::PlantSheet;
 use model::site::Position;
 use model::units::{WattHours, Watts};
 use serde_json::{Map, Value, json};
@@ -201,16 +202,11 @@ pub fn wants_edit(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Re
     if !scene.caller.may_edit {
         return Err(Code::NoPermission.into());
     }
-    let text = |target: &mut String, name: &str| -> Result<(), Refusal> {
+    let text = |target: &mut String, name: &str| {
         // An empty text takes the old one away.
         if params.raw(name).is_some() {
-            let new = params.opt(name).unwrap_or_default();
-            if new.chars().count() > 64 || new.chars().any(char::is_control) {
-                return Err(Refusal::format(name));
-            }
-            *target = new.into_owned();
+            *target = params.opt(name).unwrap_or_default().into_owned();
         }
-        Ok(())
     };
     let decimal = |name: &str, decimals: u32| -> Result<Option<i64>, Refusal> {
         let read = |text: std::borrow::Cow<'_, str>| {
@@ -218,21 +214,9 @@ pub fn wants_edit(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Re
         };
         params.opt(name).map(read).transpose()
     };
-    let not_negative = |name: &str, decimals: u32| -> Result<Option<i64>, Refusal> {
-        match decimal(name, decimals)? {
-            Some(value) if value < 0 => Err(Refusal::format(name)),
-            value => Ok(value),
-        }
-    };
-
-    let mut name = None;
+    let mut name: Option<String> = None;
     if params.raw("name").is_some() {
-        let mut new = String::new();
-        text(&mut new, "name")?;
-        if new.trim().is_empty() {
-            return Err(Refusal::format("name"));
-        }
-        name = Some(new);
+        text(name.get_or_insert_default(), "name");
     }
 
     let mut sheet = plant.sheet.clone();
@@ -251,14 +235,14 @@ pub fn wants_edit(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Re
         (&mut sheet.picture, "picBig"),
         (&mut sheet.thumbnail, "picSmall"),
     ] {
-        text(target, name)?;
+        text(target, name);
     }
     for (target, name) in [
         (&mut sheet.coal, "profit.coal"),
         (&mut sheet.co2, "profit.co2"),
         (&mut sheet.so2, "profit.so2"),
     ] {
-        *target = not_negative(name, 3)?.unwrap_or(*target);
+        *target = decimal(name, 3)?.unwrap_or(*target);
     }
     let Prices {
         unit,
@@ -278,8 +262,8 @@ pub fn wants_edit(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Re
     ] {
         *target = decimal(name, 6)?.map_or(*target, PerKwh);
     }
-    sheet.nominal = not_negative("nominalPower", 3)?.map(Watts).or(sheet.nominal);
-    if let Some(energy) = not_negative("energyYearEstimate", 3)? {
+    sheet.nominal = decimal("nominalPower", 3)?.map(Watts).or(sheet.nominal);
+    if let Some(energy) = decimal("energyYearEstimate", 3)? {
         sheet.year_estimate = WattHours(energy);
     }
     if let Some(text) = params.opt("install") {
@@ -291,25 +275,74 @@ pub fn wants_edit(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Re
     if offset.is_some_and(|offset| offset != time::standard_offset(scene.now, &plant.zone)) {
         return Err(Refusal::format("address.timezone"));
     }
+    let edited = PlantSheet {
+        site: plant.site.clone(),
+        created: plant.created,
+        name,
+        position: position(params, plant)?,
+        sheet,
+    };
+    for problem in edited.problems() {
+        let passed = EDITED.iter().find(|(place, _)| *place == problem.place);
+        if let Some((_, name)) = passed.filter(|(_, name)| params.raw(name).is_some()) {
+            return Err(Refusal::format(name));
+        }
+    }
+    let PlantSheet {
+        name,
+        position,
+        sheet,
+        ..
+    } = edited;
     Ok(vec![Want::Do(Deed::EditPlant {
         pid: plant.pid,
         name,
-        position: position(params, plant)?,
+        position,
         sheet: Box::new(sheet),
     })])
 }
 
+/// What the parts of a sheet are called in the model and by those who edit them here.
+const EDITED: [(&str, &str); 27] = [
+    ("name", "name"),
+    ("position.latitude_udeg", "address.lat"),
+    ("position.longitude_udeg", "address.lon"),
+    ("address.country", "address.country"),
+    ("address.province", "address.province"),
+    ("address.city", "address.city"),
+    ("address.county", "address.county"),
+    ("address.town", "address.town"),
+    ("address.village", "address.village"),
+    ("address.street", "address.address"),
+    ("installed_ms", "install"),
+    ("nominal_w", "nominalPower"),
+    ("year_estimate_wh", "energyYearEstimate"),
+    ("coal_g_per_kwh", "profit.coal"),
+    ("co2_g_per_kwh", "profit.co2"),
+    ("so2_g_per_kwh", "profit.so2"),
+    ("prices.unit_micros", "profit.unitProfit"),
+    ("prices.sold_micros", "profit.soldProfit"),
+    ("prices.own_use_micros", "profit.selfProfit"),
+    ("prices.bought_micros", "profit.purchProfit"),
+    ("prices.consumed_micros", "profit.consProfit"),
+    ("prices.fed_in_micros", "profit.feedProfit"),
+    ("currency.symbol", "profit.currency"),
+    ("currency.code", "profit.currencyCountry"),
+    ("design_company", "designCompany"),
+    ("picture", "picBig"),
+    ("thumbnail", "picSmall"),
+];
+
 /// `None`: it stays where it is.
 fn position(params: Params<'_>, plant: &Plant) -> Result<Option<Position>, Refusal> {
-    let degrees = |name: &str, most: i64| -> Result<Option<i64>, Refusal> {
-        let Some(text) = params.opt(name) else {
-            return Ok(None);
+    let degrees = |name: &str| -> Result<Option<i64>, Refusal> {
+        let read = |text: std::borrow::Cow<'_, str>| {
+            number::read_decimal(&text, 6).ok_or_else(|| Refusal::format(name))
         };
-        let udeg = number::read_decimal(&text, 6).filter(|udeg| (-most..=most).contains(udeg));
-        udeg.ok_or_else(|| Refusal::format(name)).map(Some)
+        params.opt(name).map(read).transpose()
     };
-    let latitude = degrees("address.lat", 90_000_000)?;
-    let longitude = degrees("address.lon", 180_000_000)?;
+    let latitude = degrees("address.lat")?;
+    let longitude = degrees("address.lon")?;
     if latitude.is_none() && longitude.is_none() {
         return Ok(None);
     }

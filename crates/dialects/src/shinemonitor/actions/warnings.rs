@@ -93,25 +93,18 @@ impl<'s> Whose<'s> {
     }
 }
 
-fn value(
-    (alarm, plant, device): &(&Alarm, &Plant, Option<&Device>),
-    scene: &Scene<'_>,
-    params: Params<'_>,
-) -> Value {
+/// Alarms of no device are those of the plant's own gateway.
+fn pn_of<'s>(plant: &'s Plant, device: Option<&'s Device>) -> &'s str {
+    device.map_or(&plant.pn, |device| &device.name.pn)
+}
+
+fn value((alarm, plant, device): &(&Alarm, &Plant, Option<&Device>), params: Params<'_>) -> Value {
     let title = titles::alarm(alarm.code, params.lang());
-    let pn = device.map(|device| device.name.pn.as_str());
-    // Alarms of no device are those of the plant's own gateway.
-    let own = || {
-        scene
-            .gateways_of(plant.pid)
-            .next()
-            .map(|gateway| gateway.pn.as_str())
-    };
     json!({
         "id": map::alarm_id(alarm),
         "uid": plant.owner,
         "pid": plant.pid,
-        "pn": pn.or_else(own).unwrap_or_default(),
+        "pn": pn_of(plant, *device),
         "devcode": device.map_or(0, |device| device.name.devcode),
         "devaddr": device.map_or(0, |device| device.name.devaddr),
         "sn": device.map_or("", |device| device.name.sn.as_str()),
@@ -192,12 +185,11 @@ pub fn wants_web(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Ref
 
 fn page(
     params: Params<'_>,
-    scene: &Scene<'_>,
     default_size: usize,
     found: &[(&Alarm, &Plant, Option<&Device>)],
 ) -> Result<Dat, Refusal> {
     paged(params, "warning", default_size, found, Code::NoWarning, |found| {
-        value(found, scene, params)
+        value(found, params)
     })
 }
 
@@ -205,14 +197,14 @@ pub fn plant(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -> Result
     let (whose, filter) = of_plant(params, scene)?;
     let alarms = got.alarms()?;
     let found = whose.found(scene, &alarms, |alarm, _, _| filter.lets(alarm));
-    page(params, scene, 1, &found)
+    page(params, 1, &found)
 }
 
 pub fn device(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -> Result<Dat, Refusal> {
     let (whose, filter) = of_device(params, scene)?;
     let alarms = got.alarms()?;
     let found = whose.found(scene, &alarms, |alarm, _, _| filter.lets(alarm));
-    page(params, scene, 1, &found)
+    page(params, 1, &found)
 }
 
 pub fn all(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -> Result<Dat, Refusal> {
@@ -235,7 +227,7 @@ pub fn all(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -> Result<D
             && there.iter().zip(&places).all(|(there, part)| is_in(there, part))
             && (is_in(sn, &search) || is_in(alias, &search) || is_in(&plant.name, &search))
     });
-    page(params, scene, 1, &found)
+    page(params, 1, &found)
 }
 
 pub fn web(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -> Result<Dat, Refusal> {
@@ -246,7 +238,7 @@ pub fn web(params: Params<'_>, scene: &Scene<'_>, got: &mut Fetched) -> Result<D
         let is_behind = |pn: &str| device.is_some_and(|device| device.name.pn == pn);
         filter.lets(alarm) && pn.as_deref().is_none_or(is_behind)
     });
-    page(params, scene, 50, &found)
+    page(params, 50, &found)
 }
 
 fn count(whose: &Whose<'_>, filter: &Filter, scene: &Scene<'_>, alarms: &[Alarm]) -> Dat {

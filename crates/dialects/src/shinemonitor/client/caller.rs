@@ -224,7 +224,10 @@ impl Caller {
                 self.bad_signatures += 1;
                 return Answer::Again;
             }
-            261 => return self.other_node(),
+            261 => {
+                let again = self.other_node();
+                return again.unwrap_or_else(|| Answer::Stopped(self.diagnosis(261)));
+            }
             7 | 15 | 16 | 25 => return Answer::Stopped(self.diagnosis(envelope.code)),
             _ => return envelope.failed(),
         }
@@ -249,19 +252,18 @@ impl Caller {
             renew_at: ends_at - ahead,
             ends_at,
         });
-        self.nodes_tried = 1;
         Answer::Again
     }
 
-    /// The account may live on the other node, which is remembered.
-    fn other_node(&mut self) -> Answer {
+    /// The account may live on the other node, which is remembered. `None`: that was tried as well.
+    fn other_node(&mut self) -> Option<Answer> {
         self.session = None;
         if self.nodes_tried >= self.nodes.len() {
-            return Answer::Stopped(self.diagnosis(261));
+            return None;
         }
         self.nodes_tried += 1;
         self.node = (self.node + 1) % self.nodes.len();
-        Answer::Again
+        Some(Answer::Again)
     }
 
     fn called(&mut self, envelope: Envelope) -> Answer {
@@ -289,7 +291,13 @@ impl Caller {
                 self.ended = 0;
                 return envelope.failed();
             }
-            261 => return self.other_node(),
+            // It let us in. Both may, and send us to each other.
+            261 => {
+                return self.other_node().unwrap_or_else(|| {
+                    self.nodes_tried = 1;
+                    envelope.failed()
+                });
+            }
             15 | 16 | 25 => {
                 self.session = None;
                 return Answer::Stopped(self.diagnosis(envelope.code));
@@ -300,6 +308,7 @@ impl Caller {
         }
         self.bad_signatures = 0;
         self.ended = 0;
+        self.nodes_tried = 1;
         match envelope.code {
             0 => Answer::Dat(envelope.dat),
             12 | 264 => Answer::Empty,

@@ -29,6 +29,16 @@ impl Way {
     }
 }
 
+/// How far ahead of UTC the clocks of new records seem to be, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hint {
+    pub offset: i32,
+    /// How far ahead of us the first of them was. What a logger catches up with comes nearer record by record.
+    pub ahead: Millis,
+    /// So many in a row seem so.
+    pub count: u32,
+}
+
 pub(super) struct Station {
     pub name: DeviceName,
     /// The parts that are wanted, each a device of ours.
@@ -41,8 +51,9 @@ pub(super) struct Station {
     pub ways_tried: u32,
     pub apps_tried: usize,
     /// The record that was taken last, and when it was measured.
-    pub last: Option<String>,
+    pub last: Option<Record>,
     pub last_at: Option<Timestamp>,
+    pub hint: Option<Hint>,
     /// It was news, and had values.
     pub is_good: bool,
     /// Why there is nothing to ask.
@@ -51,13 +62,16 @@ pub(super) struct Station {
     pub is_introduced: bool,
     /// In a row.
     pub failures: u32,
-    /// Days back from today, of which the next is to be fetched.
+    /// Days back from today, of which the next is to be fetched, up to [`Station::days`].
     pub next_day: u8,
+    pub days: u8,
+    /// Older rows of those days are there already.
+    pub since: Option<Timestamp>,
     pub day_failures: u32,
 }
 
 impl Station {
-    pub fn new(place: &Place, period: Millis, logger: usize, way: Way) -> Self {
+    pub fn new(place: &Place, period: Millis, logger: usize, way: Way, past_days: u8) -> Self {
         Self {
             name: place.name.clone(),
             places: vec![(place.unit(), place.part)],
@@ -69,12 +83,15 @@ impl Station {
             apps_tried: 0,
             last: None,
             last_at: None,
+            hint: None,
             is_good: false,
             absence: None,
             shown: None,
             is_introduced: false,
             failures: 0,
             next_day: 0,
+            days: past_days,
+            since: None,
             day_failures: 0,
         }
     }
@@ -122,6 +139,26 @@ impl Station {
         let events = self.places.iter().map(event).collect();
         self.shown = Some(state);
         events
+    }
+
+    /// Whether a record is the one that was taken last: of the same time, or the same row told with another time.
+    pub fn has_taken(&self, record: &Record) -> bool {
+        let same_row = |last: &Record| last.id == record.id && last.fields == record.fields;
+        let is_it = |last: &Record| last.at == record.at || (!record.id.is_empty() && same_row(last));
+        self.last.as_ref().is_some_and(is_it)
+    }
+
+    /// Fetches the days from the record of `since` on once more.
+    pub fn fill(&mut self, since: Timestamp, days: u8) {
+        let was_filled = self.next_day >= self.days;
+        self.days = if was_filled { days } else { self.days.max(days) };
+        self.since = if was_filled {
+            Some(since)
+        } else {
+            self.since.map(|old| old.min(since))
+        };
+        self.next_day = 0;
+        self.day_failures = 0;
     }
 
     pub fn day_done(&mut self) {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::super::error::Refusal;
 use super::super::request::{self, Request};
-use super::super::scene::{Role, Sheet};
+use super::super::scene::{Gateway, Role, Sheet};
 use super::super::want::{Deed, Done, Got, Per, Want};
 use super::fixtures::{self, BATTERY, CHARGER, METER, PV, STORAGE, World, world};
 use super::golden::{ask, body};
@@ -489,6 +489,43 @@ fn titles_come_in_the_language_of_the_caller_but_the_first_two() {
 }
 
 #[test]
+fn an_alarm_of_no_device_is_one_of_the_gateway_of_its_plant() {
+    let mut world = world();
+    let logger = Gateway {
+        pn: "E5000099990007".to_owned(),
+        ..world.gateways[0].clone()
+    };
+    world.gateways.insert(0, logger);
+    let found = dat(&world, "&action=queryPlantWarning&plantid=1&level=1");
+    assert_eq!(found["warning"][0]["code"], "store_failing");
+    assert_eq!(found["warning"][0]["pn"], "G0916522248153");
+}
+
+#[test]
+fn a_logger_of_two_plants_is_listed_once_and_with_each_of_them() {
+    let mut world = world();
+    let shared = Gateway {
+        pid: 1,
+        ..world.gateways[1].clone()
+    };
+    world.gateways.push(shared);
+    for (tail, expected) in [
+        ("queryCollectors&pagesize=50", 2),
+        ("queryCollectors&plantid=1&pagesize=50", 2),
+        ("queryCollectors&plantid=2&pagesize=50", 1),
+        ("webQueryCollectorsEs", 2),
+        ("webQueryCollectorsEs&pid=1", 2),
+    ] {
+        assert_eq!(
+            dat(&world, &format!("&action={tail}"))["total"],
+            expected,
+            "{tail}"
+        );
+    }
+    assert_eq!(dat(&world, "&action=queryCollectorCount")["count"], 2);
+}
+
+#[test]
 fn warnings_are_filtered() {
     let world = world();
     let codes = |tail: &str| {
@@ -717,6 +754,13 @@ fn only_what_is_passed_of_a_plant_is_changed() {
         ("&install=2020-06-31%2000:00:00", "install"),
         ("&address.timezone=7200", "address.timezone"),
         ("&address.lat=91", "address.lat"),
+        ("&address.lon=-180.1", "address.lon"),
+        ("&nominalPower=1000000.001", "nominalPower"),
+        ("&energyYearEstimate=1000000001", "energyYearEstimate"),
+        ("&profit.coal=1000.001", "profit.coal"),
+        ("&profit.feedProfit=1000001", "profit.feedProfit"),
+        ("&profit.currencyCountry=euro", "profit.currencyCountry"),
+        ("&install=2199-01-01%2000:00:00", "install"),
     ] {
         assert_eq!(edit(&world, rest).unwrap_err(), can_not_find(name), "{rest}");
     }

@@ -586,6 +586,156 @@ fn clocks_that_are_ahead_are_said_and_do_no_harm() {
     assert_eq!(pair.readings(PV)[0].0, Timestamp(1_795_999_990_000));
 }
 
+/// A device of a cloud whose records show the clocks of `shown`, whatever it says of its loggers.
+fn by_clocks(shown: &'static str, offset: Option<i64>) -> Pair {
+    let mut cloud = Cloud::new();
+    for plant in &mut cloud.world.plants {
+        plant.zone = TimeZone::get(shown).unwrap();
+    }
+    cloud.fault = Box::new(move |action, _| {
+        (action == "queryCollectorInfo").then(|| {
+            let logger = serde_json::json!({
+                "pn": "G0916522248153", "datFetch": 300, "timezone": offset, "status": 0, "pid": 1,
+            });
+            Ok(serde_json::json!({"err": 0, "dat": {"collector": [logger]}})
+                .to_string()
+                .into_bytes())
+        })
+    });
+    let mut settings = settings(&[PV]);
+    (settings.zone, settings.past_days) = (None, 2);
+    Pair::new(cloud, settings)
+}
+
+#[test]
+fn whose_clocks_a_cloud_shows_is_learnt_where_it_is_not_as_it_says() {
+    for (shown, offset) in [
+        ("UTC", Some(28_800)),
+        ("UTC", Some(-10_800)),
+        ("Asia/Kolkata", None),
+        ("Europe/Berlin", Some(3_600)),
+        ("Asia/Shanghai", Some(28_800)),
+    ] {
+        let mut pair = by_clocks(shown, offset);
+        let mut told = Vec::new();
+        for _ in 0..6 {
+            told.push(Timestamp(pair.now));
+            pair.run_for(300_000);
+            let now = pair.now;
+            pair.device_tells("pv", now);
+        }
+        let readings = pair.readings(PV);
+        let (at, _) = readings.last().unwrap();
+        assert_eq!(at, told.last().unwrap(), "{shown} {offset:?}: {readings:?}");
+        assert_eq!(
+            pair.links(PV).last(),
+            Some(&&LinkState::Online),
+            "{shown} {offset:?}"
+        );
+        // Nothing of the past was kept under a wrong time.
+        let zone = TimeZone::get(shown).unwrap();
+        let past = pair.past(PV);
+        let of_power = past.iter().filter(|sample| sample.1 == Quantity::Power);
+        let hours: Vec<String> = of_power
+            .map(|sample| super::super::time::text(sample.0, &zone)[11..].to_owned())
+            .collect();
+        assert!(!hours.is_empty(), "{shown} {offset:?}");
+        assert!(
+            hours.iter().all(|hour| hour.starts_with("10:")),
+            "{shown} {offset:?}: {hours:?}"
+        );
+    }
+}
+
+#[test]
+fn a_logger_that_catches_up_teaches_nothing_of_clocks() {
+    let mut pair = by_clocks("Europe/Berlin", Some(7_200));
+    for behind in [60, 50, 45, 40, 35, 30, 25, 20] {
+        let at = pair.now - behind * 60_000;
+        pair.device_tells("pv", at);
+        pair.run_for(300_000);
+    }
+    assert_eq!(pair.readings(PV), []);
+    for _ in 0..2 {
+        let now = pair.now;
+        pair.device_tells("pv", now);
+        pair.run_for(300_000);
+        assert_eq!(pair.readings(PV).last().unwrap().0, Timestamp(now));
+    }
+    assert_eq!(pair.complaints, [""; 0]);
+}
+
+#[test]
+fn a_record_of_unknown_age_is_no_reading() {
+    let mut pair = by_clocks("Europe/Berlin", None);
+    pair.run_for(60_000);
+    assert_eq!(pair.readings(PV), []);
+    assert!(
+        pair.problem(PV).contains("nobody knows how old"),
+        "{}",
+        pair.problem(PV)
+    );
+}
+
+#[test]
+fn the_hour_that_comes_twice_is_told_apart() {
+    // 25 October 2026: at 01:00 UTC the clocks of Berlin go back from three to two.
+    let second = 1_792_890_000_000;
+    let mut cloud = Cloud::new();
+    cloud.world.now = Timestamp(second - 1_500_000);
+    cloud.world.device("pv").last_seen = Some(Timestamp(second - 1_800_000));
+    let mut pair = Pair::new(cloud, settings(&[PV]));
+    let mut expected = vec![Timestamp(second - 1_800_000)];
+    pair.cloud.world.device("pv").last_seen = expected.first().copied();
+    pair.run_for(300_000);
+    for _ in 0..11 {
+        let now = pair.now;
+        pair.device_tells("pv", now);
+        expected.push(Timestamp(now));
+        pair.run_for(300_000);
+    }
+    let found: Vec<Timestamp> = pair.readings(PV).iter().map(|reading| reading.0).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_a_cloud_has_kept_during_an_outage_is_fetched() {
+    let mut settings = settings(&[PV]);
+    settings.past_days = 2;
+    let mut pair = Pair::new(Cloud::new(), settings);
+    pair.run_for(600_000);
+    assert_eq!(pair.cloud.count("queryDeviceDataOneDay"), 2);
+    let before = pair.past(PV).len();
+    // A night, and half of the day after it.
+    pair.cloud.fault = Box::new(|_, _| Some(Err(Failure::Closed)));
+    pair.run_for(86_400_000);
+    pair.cloud.fault = Box::new(|_, _| None);
+    let now = pair.now;
+    pair.device_tells("pv", now);
+    let days = pair.cloud.count("queryDeviceDataOneDay");
+    pair.run_for(900_000);
+    assert_eq!(pair.cloud.count("queryDeviceDataOneDay") - days, 2);
+    // Of today alone: what was there before has been told.
+    let past = pair.past(PV);
+    let more = past.get(before..).unwrap();
+    assert!(!more.is_empty());
+    assert!(
+        more.iter().all(|sample| sample.0.0 > now - 86_400_000),
+        "{more:?}"
+    );
+    // Without an outage nothing is fetched once more.
+    let now = pair.now;
+    pair.device_tells("pv", now);
+    pair.run_for(600_000);
+    let days = pair.cloud.count("queryDeviceDataOneDay");
+    for _ in 0..3 {
+        let now = pair.now;
+        pair.device_tells("pv", now);
+        pair.run_for(300_000);
+    }
+    assert_eq!(pair.cloud.count("queryDeviceDataOneDay"), days);
+}
+
 #[test]
 fn a_device_that_another_app_has_added_is_asked_for_as_that() {
     let mut cloud = Cloud::new();

@@ -317,6 +317,93 @@ fn what_cannot_be_is_not_believed() {
     assert_eq!(pair.readings(METER)[0].1.current.unwrap().l1, MilliAmps(4_500));
 }
 
+/// A device whose records are as `record` makes them, by how often it was asked.
+fn telling(record: impl Fn(usize) -> Value + 'static) -> Pair {
+    pair(move |action, count| {
+        let is_data = action == "queryDeviceLastData";
+        is_data.then(|| Ok(json!({"err": 0, "dat": record(count)}).to_string().into_bytes()))
+    })
+}
+
+fn record(id: &str, at: &str, power: &str) -> Value {
+    json!([
+        {"title": "id", "val": id},
+        {"title": "Timestamp", "val": at},
+        {"title": "Output power", "unit": "W", "val": power},
+    ])
+}
+
+#[test]
+fn a_record_is_news_by_its_time_and_not_by_its_id_alone() {
+    // Ids that never change, and times that do.
+    let minute = |n: usize| format!("2026-06-15 {:02}:{:02}:59", 11 + (57 + n) / 60, (57 + n) % 60);
+    let mut same_id = telling(move |count| record("1", &minute(count * 5 / 2), &count.to_string()));
+    same_id.run_for(900_000);
+    assert!(same_id.readings(PV).len() >= 3, "{:?}", same_id.events);
+    // Ids that always do, of one and the same record.
+    let mut same_time = telling(|count| record(&count.to_string(), "2026-06-15 11:57:59", "5"));
+    same_time.run_for(900_000);
+    assert_eq!(same_time.readings(PV).len(), 1);
+    // The same row told with the time of asking: its device has long been silent.
+    let mut told_again = telling(move |count| record("1", &minute(count * 5 / 2), "5"));
+    told_again.run_for(3_000_000);
+    assert_eq!(told_again.readings(PV).len(), 1);
+    assert!(told_again.problem(PV).contains("the latest that the cloud has"));
+}
+
+#[test]
+fn a_record_that_cannot_be_leaves_no_link_that_seems_to_be_good() {
+    for (at, power) in [("2026-06-15 12:02:59", "9000000000"), ("yesterday", "5")] {
+        let mut pair = telling(move |count| {
+            if count <= 2 {
+                record("1", "2026-06-15 11:57:59", "5")
+            } else {
+                record("2", at, power)
+            }
+        });
+        pair.run_for(400_000);
+        assert_eq!(pair.readings(PV).len(), 1);
+        assert!(pair.problem(PV).contains("; expected"), "{}", pair.problem(PV));
+    }
+}
+
+#[test]
+fn two_nodes_that_send_us_to_each_other_are_left_alone_for_longer_and_longer() {
+    let mut pair = pair(|action, _| (action != "authSource").then(|| said(r#"{"err":261}"#)).flatten());
+    pair.run_for(3_600_000);
+    assert!(pair.cloud.asked.len() < 120, "{}", pair.cloud.asked.len());
+    assert!(pair.problem(PV).contains("error 261"), "{}", pair.problem(PV));
+    // It may be over one day.
+    pair.cloud.fault = Box::new(|_, _| None);
+    let now = pair.now;
+    for id in ["pv", "meter"] {
+        pair.device_tells(id, now);
+    }
+    pair.run_for(700_000);
+    assert_eq!(pair.links(PV).last(), Some(&&LinkState::Online));
+}
+
+#[test]
+fn a_logger_that_does_not_say_how_often_it_tells_is_asked_every_minute_at_most() {
+    let mut cloud = Cloud::new();
+    cloud.fault = Box::new(|action, _| {
+        let about = r#"{"err":0,"dat":{"collector":[{"pn":"G0916522248153","timezone":3600,"status":0}]}}"#;
+        match action {
+            "queryCollectorInfo" => said(about),
+            "queryDeviceLastData" => said(r#"{"err":12}"#),
+            "querySPDeviceLastData" => said(r#"{"err":12}"#),
+            _ => None,
+        }
+    });
+    let mut settings = settings(&[PV]);
+    settings.places[0].1 = Millis(1_000);
+    let mut pair = Pair::new(cloud, settings);
+    pair.run_for(3_600_000);
+    let count = pair.cloud.count("queryDeviceLastData") + pair.cloud.count("querySPDeviceLastData");
+    // In both ways each time.
+    assert!((100..=124).contains(&count), "{count}");
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

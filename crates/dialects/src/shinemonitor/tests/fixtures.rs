@@ -101,6 +101,7 @@ fn device(name: &str, site_id: &str, id: &str, pid: i64, kind: DeviceType) -> De
         name: DeviceName::read(name).unwrap(),
         site: site(site_id),
         id: device_id(id),
+        evse: None,
         pid,
         alias: id.to_uppercase(),
         kind,
@@ -131,6 +132,7 @@ fn field(key: &str, title: &str, unit: &str, val: &str) -> Field {
 fn plant(pid: i64, id: &str, name: &str) -> Plant {
     Plant {
         pid,
+        pn: if pid == 1 { HOME_PN } else { BARN_PN }.to_owned(),
         site: site(id),
         name: name.to_owned(),
         owner: 1,
@@ -388,6 +390,7 @@ pub fn alarms() -> Vec<Alarm> {
 pub fn fetch(want: &Want, world: &World) -> Got {
     let has_history = |series: &Series| match &series.subject {
         Subject::Device(id) => id.as_str() != "storage",
+        Subject::Evse(_) => false,
         Subject::House => true,
     };
     match want {

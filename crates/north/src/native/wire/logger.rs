@@ -7,6 +7,24 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LoggerList {
     pub items: Vec<LoggerView>,
+    /// Gateways of which nobody has said yet which data logger they are, for who may see settings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vacant: Vec<VacantGateway>,
+}
+
+/// A gateway that a data logger can be accepted as.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VacantGateway {
+    pub gateway: String,
+    /// As the configuration calls it.
+    pub name: String,
+}
+
+/// Which gateway a data logger is.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoggerAcceptance {
+    pub gateway: String,
 }
 
 /// A data logger that has dialled us, or that we wait for.

@@ -152,18 +152,12 @@ impl From<&m::PlantSheet> for PlantSheet {
     }
 }
 
-/// Longest text, in characters.
-const TEXT: usize = 64;
-/// A TWh, a TW, a price of a million: beyond it a number is a slip of the pen.
-const MOST: i64 = 1_000_000_000_000;
-
 impl PlantSheet {
     /// In place of what was said before.
     ///
     /// # Errors
     /// Names the first member that makes no sense.
     pub fn over(self, kept: m::PlantSheet) -> Result<m::PlantSheet, ApiError> {
-        self.check()?;
         let Self {
             address,
             prices,
@@ -171,7 +165,7 @@ impl PlantSheet {
             ..
         } = self;
         let price = PerKwh;
-        Ok(m::PlantSheet {
+        let sheet = m::PlantSheet {
             name: self.name,
             position: self.position.map(|position| Position {
                 latitude_udeg: position.latitude_udeg,
@@ -211,74 +205,10 @@ impl PlantSheet {
                 thumbnail: self.thumbnail,
             },
             ..kept
-        })
-    }
-
-    fn check(&self) -> Result<(), ApiError> {
-        let address = &self.address;
-        for (place, text) in [
-            ("name", self.name.as_deref().unwrap_or_default()),
-            ("address.country", &address.country),
-            ("address.province", &address.province),
-            ("address.city", &address.city),
-            ("address.county", &address.county),
-            ("address.town", &address.town),
-            ("address.village", &address.village),
-            ("address.street", &address.street),
-            ("currency.symbol", &self.currency.symbol),
-            ("currency.code", &self.currency.code),
-            ("design_company", &self.design_company),
-            ("picture", &self.picture),
-            ("thumbnail", &self.thumbnail),
-        ] {
-            if text.chars().count() > TEXT || text.chars().any(char::is_control) {
-                let given = format!("{} characters long", text.chars().count());
-                return Err(ApiError::invalid(
-                    place,
-                    given,
-                    "at most 64 characters on one line",
-                ));
-            }
-        }
-        if self.name.as_deref().is_some_and(|name| name.trim().is_empty()) {
-            return Err(ApiError::invalid("name", "empty", "a name, or no name at all"));
-        }
-        let code = self.currency.code.as_str();
-        if !code.is_empty() && code.parse::<model::money::Currency>().is_err() {
-            let expected = "three capital letters of ISO 4217, for example EUR, or nothing";
-            return Err(ApiError::invalid("currency.code", format!("`{code}`"), expected));
-        }
-        let (latitude, longitude) = match &self.position {
-            Some(position) => (position.latitude_udeg, position.longitude_udeg),
-            None => (0, 0),
         };
-        let prices = &self.prices;
-        for (place, value, least, most) in [
-            ("position.latitude_udeg", latitude, -90_000_000, 90_000_000),
-            ("position.longitude_udeg", longitude, -180_000_000, 180_000_000),
-            (
-                "installed_ms",
-                self.installed_ms.unwrap_or(0),
-                -MOST,
-                4_102_444_800_000,
-            ),
-            ("nominal_w", self.nominal_w.unwrap_or(0), 0, 1_000_000_000),
-            ("year_estimate_wh", self.year_estimate_wh, 0, MOST),
-            ("offset_wh", self.offset_wh, -MOST, MOST),
-            ("coal_g_per_kwh", self.coal_g_per_kwh, 0, 1_000_000),
-            ("co2_g_per_kwh", self.co2_g_per_kwh, 0, 1_000_000),
-            ("so2_g_per_kwh", self.so2_g_per_kwh, 0, 1_000_000),
-            ("prices.unit_micros", prices.unit_micros, -MOST, MOST),
-            ("prices.sold_micros", prices.sold_micros, -MOST, MOST),
-            ("prices.own_use_micros", prices.own_use_micros, -MOST, MOST),
-            ("prices.bought_micros", prices.bought_micros, -MOST, MOST),
-            ("prices.consumed_micros", prices.consumed_micros, -MOST, MOST),
-            ("prices.fed_in_micros", prices.fed_in_micros, -MOST, MOST),
-        ] {
-            if !(least..=most).contains(&value) {
-                return Err(ApiError::invalid(place, value, format!("{least} to {most}")));
-            }
+        match sheet.problems().into_iter().next() {
+            Some(wrong) => Err(ApiError::invalid(wrong.place, wrong.came, wrong.expected)),
+            None => Ok(sheet),
         }
-        Ok(())
     }
 }

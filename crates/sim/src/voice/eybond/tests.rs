@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dialects::eybond::{self, Behind, Definition, DeviceSettings};
 use dialects::{Client as _, Event, Failure, Incoming, Outgoing};
 use model::device::LinkState;
-use model::gateway::Unit;
+use model::gateway::{PassOn, Unit};
 use model::id::DeviceId;
 use model::message::Report;
 use model::reading::Measured;
@@ -57,7 +57,11 @@ struct Roof {
 
 impl Roof {
     fn new() -> Self {
-        let settings: WorldSettings = toml::from_str(ROOF).unwrap();
+        Self::of(ROOF)
+    }
+
+    fn of(world: &str) -> Self {
+        let settings: WorldSettings = toml::from_str(world).unwrap();
         let again: WorldSettings = toml::from_str(&toml::to_string(&settings).unwrap()).unwrap();
         assert_eq!(settings, again);
         let devices = UNITS.map(|(unit, definition, name)| DeviceSettings {
@@ -69,6 +73,7 @@ impl Roof {
         let hub = eybond::Client::new(eybond::LoggerSettings {
             pn: PN.to_owned(),
             heartbeat: Millis(60_000),
+            pass_on: PassOn::Nothing,
             devices: devices.into(),
         });
         // Noon in June.
@@ -101,6 +106,15 @@ impl Roof {
             {
                 self.link = Some(link);
                 self.hear(Incoming::Opened);
+                // Whoever says nothing is asked before anybody is its hub.
+                let asks = b"AT+DTUPN?\r\n";
+                let greeting = if greeting.is_empty() {
+                    self.world
+                        .hear(&Self::id(), link, Some(asks), self.now)
+                        .unwrap_or_default()
+                } else {
+                    greeting
+                };
                 for bytes in greeting {
                     self.hear(Incoming::Message(bytes));
                 }
@@ -128,7 +142,8 @@ impl Roof {
                     other @ (Outgoing::Open
                     | Outgoing::Text(_)
                     | Outgoing::Publish { .. }
-                    | Outgoing::Work(_)),
+                    | Outgoing::Work(_)
+                    | Outgoing::Beside(_)),
                     Some(_),
                 ) => panic!("{other:?}"),
             };
@@ -206,6 +221,24 @@ fn a_hub_reads_through_the_logger_what_the_bodies_do() {
         "{soc:?}"
     );
     assert_eq!(roof.hung_up, 0);
+}
+
+#[test]
+fn a_hub_reads_in_lines_what_a_logger_of_that_kind_says() {
+    let mut roof = Roof::of(&ROOF.replace("inverters = [", "in_lines = true\ninverters = ["));
+    roof.run(90);
+    assert_eq!(roof.are_online(), [true; 4]);
+    for (unit, _, id) in UNITS {
+        let (read, is) = (roof.read[unit].power.unwrap().0, roof.body(id).power.unwrap().0);
+        assert!((read - is).abs() <= 60, "{unit}: read {read} W, is {is} W");
+    }
+    roof.set_fault(Some(Fault::Reboot {
+        lasts: Millis(100_000),
+    }));
+    roof.run(200);
+    roof.set_fault(None);
+    roof.run(200);
+    assert_eq!(roof.are_online(), [true; 4]);
 }
 
 #[test]
