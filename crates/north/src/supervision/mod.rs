@@ -48,6 +48,7 @@ pub(crate) const DOOR: Door = Door {
     answers_to: |_, path| first_segment(path) == ROOT,
     refuses: |status, _| Some(sent(server::refused(built_in(), &of_status(status), false))),
     routes,
+    begins: None,
     at_once: None,
     native: Some(native::supervision::routes),
 };

@@ -13,7 +13,6 @@ use dialects::supervision::request::{self, Asked, Context, Headers, List};
 use dialects::supervision::server::{self, Answer};
 use http::{Request, Response, StatusCode};
 use jiff::tz::TimeZone;
-use model::id::ParcelId;
 use model::outbox::{Content, Notice};
 use model::oversight::{
     AddressChange, Callback, ChargeRecord, Code, Entity, EntityKind, FailedState, Operator, OperatorCode,
@@ -24,10 +23,8 @@ use model::settings::SupervisionSettings;
 use model::time::{Clock, Millis, Monotonic, Now, Timestamp};
 use oversight::{Authority, Refused, Rules, Told};
 use sim::fleet::{Call, Fate, FleetSettings, Mischief, Reporter, ReporterSettings};
-use store::Oversight;
 use store::oversight::RecordFilter;
-
-use crate::memory::Memory;
+use store::{Outbox, Oversight, Sqlite};
 
 /// 2026-11-23 06:00 in Hangzhou.
 const MORNING: Timestamp = Timestamp(1_795_384_800_000);
@@ -49,9 +46,7 @@ impl Clock for Moved {
 /// The server half of the dialect in front of an authority's books.
 struct Platform {
     authority: Arc<Authority>,
-    store: Arc<Memory>,
-    /// Parcels that have arrived.
-    brought: BTreeSet<ParcelId>,
+    store: Arc<Sqlite>,
     clock: Arc<Moved>,
     zone: TimeZone,
     secrets: BTreeMap<OperatorCode, Secret>,
@@ -63,7 +58,7 @@ struct Platform {
 
 impl Platform {
     async fn open(clock: &Arc<Moved>) -> Self {
-        let store = Arc::new(Memory::default());
+        let store = Sqlite::in_memory().unwrap();
         let settings = SupervisionSettings::default();
         let rules = Rules::built_in();
         let authority = Authority::open(store.clone(), store.clone(), &settings, rules, clock.clone());
@@ -78,7 +73,6 @@ impl Platform {
         Self {
             authority,
             store,
-            brought: BTreeSet::new(),
             clock: clock.clone(),
             zone: TimeZone::get(&settings.time_zone).unwrap(),
             secrets,
@@ -202,13 +196,12 @@ impl Platform {
         self.authority.catch_up().await.unwrap();
         let now = self.clock.now().wall;
         let mut is_owed = false;
-        for parcel in self.store.parcels() {
+        let mut waiting = self.store.parcels(None, None, 100_000).await.unwrap();
+        waiting.reverse();
+        for (_, parcel) in waiting {
             let Content::Notice { operator, notice } = &parcel.content else {
                 panic!("{parcel:?}");
             };
-            if self.brought.contains(&parcel.id) {
-                continue;
-            }
             let operator = self.authority.operator(operator).unwrap();
             let callback = match notice {
                 Notice::Failed(_) => Callback::ReportFailed,
@@ -220,7 +213,7 @@ impl Platform {
             let is_taken = answer.is_some_and(|answer| callback::taken(built_in(), &answer).is_ok());
             self.authority.called(&operator.id, callback, is_taken);
             if is_taken {
-                self.brought.insert(parcel.id);
+                self.store.delete_parcel(&parcel.id).await.unwrap();
             } else {
                 is_owed = true;
             }

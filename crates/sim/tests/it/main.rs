@@ -9,8 +9,6 @@ mod day;
 mod fleet_authority;
 mod fleet_day;
 mod goe_ways;
-#[path = "../../../oversight/src/tests/memory.rs"]
-mod memory;
 #[allow(dead_code, reason = "shared with the tests of links, which use more of it")]
 #[path = "../../../links/tests/it/mosquitto.rs"]
 mod mosquitto;

@@ -45,6 +45,7 @@ pub(crate) const DOOR: Door = Door {
         )))
     },
     routes: |_| Router::new().route("/reporting/{platform}/{what}", any(answer)),
+    begins: None,
     at_once: None,
     native: Some(crate::native::reporting::routes),
 };
