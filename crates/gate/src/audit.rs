@@ -38,7 +38,7 @@ pub(crate) struct Refusals {
 
 impl Refusals {
     /// How many further ones this note stands for, `None` when it is too early for another.
-    fn due(&mut self, now: Monotonic) -> Option<u64> {
+    pub(crate) fn due(&mut self, now: Monotonic) -> Option<u64> {
         if self.noted.is_some_and(|noted| now - noted < REFUSALS_EVERY) {
             self.since += 1;
             return None;

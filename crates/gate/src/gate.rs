@@ -46,6 +46,8 @@ pub(crate) struct Held {
     pub doors: Doors,
     pub tickets: Tickets,
     pub refusals: Refusals,
+    /// Of calls of ours that came back.
+    pub reflections: Refusals,
 }
 
 impl Held {
@@ -82,6 +84,7 @@ impl Gate {
             doors: Doors::load(&*store, &key, clock.now().wall).await?,
             tickets: Tickets::default(),
             refusals: Refusals::default(),
+            reflections: Refusals::default(),
         };
         Ok(Arc::new(Self {
             store,

@@ -39,7 +39,7 @@ mod users;
 pub use audit::By;
 pub use cards::KnownCard;
 pub use denied::{Denied, GateError};
-pub use doors::{Access, Account, Claim, DoorCaller, DoorSession, Login, Switches, Thing};
+pub use doors::{Access, Account, Claim, DoorCaller, DoorSession, Life, Login, Passing, Switches, Thing};
 pub use gate::Gate;
 pub use may::{Action, Subject, may};
 pub use passwords::PasswordChange;

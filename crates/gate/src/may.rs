@@ -1,9 +1,10 @@
 //! The one place that says who may do what.
 
 use model::id::{EvseId, SiteId};
-use model::user::Role;
+use model::oversight::OperatorCode;
+use model::user::{Role, UserOversight};
 
-use crate::principal::{Grant, Principal, Scope};
+use crate::principal::{Grant, Principal, Roles, Scope};
 
 /// What is asked of the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +36,10 @@ pub enum Subject<'a> {
     Installation,
     Site(&'a SiteId),
     Evse(&'a SiteId, &'a EvseId),
+    /// What all operators report, and who they are.
+    Oversight,
+    /// What one operator reports.
+    Operator(&'a OperatorCode),
 }
 
 impl Action {
@@ -71,17 +76,45 @@ pub fn may(principal: &Principal, action: &Action, subject: &Subject<'_>) -> boo
     match &principal.grant {
         Grant::Roles(roles) => {
             let (least, scope) = action.needs();
-            let role = match subject {
-                Subject::Installation => roles.everywhere,
-                Subject::Site(site) | Subject::Evse(site, _) => roles.on(site),
+            let is_enough = |role: Option<Role>| role.is_some_and(|role| role >= least);
+            let may = match subject {
+                Subject::Installation => is_enough(roles.everywhere),
+                Subject::Site(site) | Subject::Evse(site, _) => is_enough(roles.on(site)),
+                Subject::Oversight => oversees(roles, action, None),
+                Subject::Operator(operator) => oversees(roles, action, Some(operator)),
             };
-            roles.scopes.contains(&scope) && role.is_some_and(|role| role >= least)
+            may && roles.scopes.contains(&scope)
         }
         Grant::Evse(own) => {
             let is_own = matches!(subject, Subject::Evse(_, evse) if *evse == own);
             is_own && matches!(action, Action::Read | Action::Steer)
         }
-        Grant::OpenRead => *action == Action::Read,
+        Grant::OpenRead => {
+            let is_ours = !matches!(subject, Subject::Oversight | Subject::Operator(_));
+            is_ours && *action == Action::Read
+        }
+    }
+}
+
+/// Administrators do all that there is to do. The authority's people look and acknowledge; an operator's own people
+/// do that for their operator, and see to its addresses and its callback token.
+fn oversees(roles: &Roles, action: &Action, operator: Option<&OperatorCode>) -> bool {
+    let (looks, administers) = match action {
+        Action::Read | Action::AcknowledgeAlarms => (true, false),
+        Action::Administer => (false, true),
+        Action::Steer
+        | Action::SeeOwnSessions
+        | Action::SeeAllSessions
+        | Action::SeeSettings
+        | Action::EditVehicles
+        | Action::EditCards
+        | Action::EditPlants => (false, false),
+    };
+    match &roles.oversight {
+        _ if roles.everywhere == Some(Role::Admin) => looks || administers,
+        Some(UserOversight::Authority) => looks,
+        Some(UserOversight::Operator(own)) => operator == Some(own) && (looks || administers),
+        None => false,
     }
 }
 
@@ -146,6 +179,7 @@ mod tests {
                     everywhere,
                     sites: sites.clone(),
                     scopes: Scope::all(),
+                    oversight: None,
                 })
             };
             let row = format!("{everywhere:?} {at_home:?}");
@@ -195,6 +229,87 @@ mod tests {
             (Grant::OpenRead, Subject::Installation, "R........."),
         ] {
             assert_eq!(allowed(grant, &subject), expected, "{subject:?}");
+        }
+    }
+
+    #[test]
+    fn who_oversees_whom() {
+        let (own, other): (OperatorCode, OperatorCode) = ("own".parse().unwrap(), "other".parse().unwrap());
+        let authority = Some(UserOversight::Authority);
+        let operator = Some(UserOversight::Operator(own.clone()));
+        for (role, oversight, on_own, on_other, on_all) in [
+            (None, None, "..........", "..........", ".........."),
+            (
+                Some(Role::Operator),
+                None,
+                "..........",
+                "..........",
+                "..........",
+            ),
+            (Some(Role::Admin), None, "R...k....A", "R...k....A", "R...k....A"),
+            (None, authority.clone(), "R...k.....", "R...k.....", "R...k....."),
+            (None, operator.clone(), "R...k....A", "..........", ".........."),
+            (
+                Some(Role::Operator),
+                operator.clone(),
+                "R...k....A",
+                "..........",
+                "..........",
+            ),
+            (
+                Some(Role::Admin),
+                operator.clone(),
+                "R...k....A",
+                "R...k....A",
+                "R...k....A",
+            ),
+        ] {
+            let roles = || Roles {
+                everywhere: role,
+                sites: BTreeMap::new(),
+                scopes: Scope::all(),
+                oversight: oversight.clone(),
+            };
+            let row = format!("{role:?} {oversight:?}");
+            assert_eq!(
+                allowed(Grant::Roles(roles()), &Subject::Operator(&own)),
+                on_own,
+                "{row}"
+            );
+            assert_eq!(
+                allowed(Grant::Roles(roles()), &Subject::Operator(&other)),
+                on_other,
+                "{row}"
+            );
+            assert_eq!(
+                allowed(Grant::Roles(roles()), &Subject::Oversight),
+                on_all,
+                "{row}"
+            );
+            let site = SiteId::new("home").unwrap();
+            let on_site = allowed(Grant::Roles(roles()), &Subject::Site(&site));
+            let without = Roles {
+                oversight: None,
+                ..roles()
+            };
+            assert_eq!(
+                allowed(Grant::Roles(without), &Subject::Site(&site)),
+                on_site,
+                "{row}"
+            );
+        }
+        let reads = Roles {
+            scopes: [Scope::Read].into(),
+            oversight: operator,
+            ..Roles::everywhere(Role::Viewer)
+        };
+        assert_eq!(
+            allowed(Grant::Roles(reads), &Subject::Operator(&own)),
+            "R........."
+        );
+        for grant in [Grant::OpenRead, Grant::Evse(EvseId::new("left").unwrap())] {
+            assert_eq!(allowed(grant.clone(), &Subject::Oversight), "..........");
+            assert_eq!(allowed(grant, &Subject::Operator(&own)), "..........");
         }
     }
 }

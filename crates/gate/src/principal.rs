@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::id::{EvseId, SiteId, UserId};
-use model::user::{Role, User};
+use model::user::{Role, User, UserOversight};
 use serde::{Deserialize, Serialize};
 
 /// Somebody who has proved who they are.
@@ -35,6 +35,8 @@ pub struct Roles {
     pub sites: BTreeMap<SiteId, Role>,
     /// Groups of actions that are good at all.
     pub scopes: BTreeSet<Scope>,
+    /// Whose stations are seen that report to us; administrators see all.
+    pub oversight: Option<UserOversight>,
 }
 
 /// A group of actions, to keep a token to what its program needs.
@@ -67,6 +69,7 @@ impl Roles {
             everywhere: Some(role),
             sites: BTreeMap::new(),
             scopes: Scope::all(),
+            oversight: None,
         }
     }
 
@@ -75,6 +78,7 @@ impl Roles {
             everywhere: user.role,
             sites: user.sites.clone(),
             scopes: Scope::all(),
+            oversight: user.oversight.clone(),
         }
     }
 
@@ -100,7 +104,16 @@ impl Roles {
             everywhere,
             sites,
             scopes: self.scopes.intersection(&other.scopes).copied().collect(),
+            oversight: lesser(self.oversight.as_ref(), other.oversight.as_ref()).cloned(),
         }
+    }
+}
+
+fn lesser<'a>(one: Option<&'a UserOversight>, other: Option<&'a UserOversight>) -> Option<&'a UserOversight> {
+    use UserOversight::{Authority, Operator};
+    match (one?, other?) {
+        (Authority, lesser) | (lesser, Authority) => Some(lesser),
+        (Operator(own), Operator(others)) => (own == others).then_some(one?),
     }
 }
 
@@ -144,6 +157,7 @@ mod tests {
             everywhere,
             sites: sites.collect(),
             scopes: Scope::all(),
+            oversight: None,
         }
     }
 
@@ -175,6 +189,27 @@ mod tests {
         ] {
             assert_eq!(one.at_most(&other), expected);
             assert_eq!(other.at_most(&one), expected);
+        }
+    }
+
+    #[test]
+    fn the_lesser_of_two_views() {
+        use UserOversight::{Authority, Operator};
+        let of = |code: &str| Operator(code.parse().unwrap());
+        for (one, other, expected) in [
+            (None, Some(Authority), None),
+            (Some(Authority), Some(Authority), Some(Authority)),
+            (Some(Authority), Some(of("a")), Some(of("a"))),
+            (Some(of("a")), Some(of("a")), Some(of("a"))),
+            (Some(of("a")), Some(of("b")), None),
+        ] {
+            let roles = |oversight: &Option<UserOversight>| Roles {
+                oversight: oversight.clone(),
+                ..roles(None, &[])
+            };
+            let (one, other) = (roles(&one), roles(&other));
+            assert_eq!(one.at_most(&other).oversight, expected);
+            assert_eq!(other.at_most(&one).oversight, expected);
         }
     }
 }

@@ -9,10 +9,13 @@ use store::{StoreError, StoredSecret};
 
 use crate::denied::GateError;
 use crate::gate::Gate;
+use crate::secrets::{random_text, random_token};
 
 /// Under the id of the vehicle: the value of a header, or the password of a broker.
 const VEHICLE: &str = "vehicle";
 const MAIL: (&str, &str) = ("mail", "relay");
+/// Makes names of nobody out of names of people.
+const PERSONS: (&str, &str) = ("persons", "key");
 /// What a secret may be long, in bytes.
 const LONGEST: usize = 4_096;
 
@@ -73,6 +76,29 @@ impl Gate {
     /// When the store fails, or it was sealed with another installation key.
     pub async fn mail_password(&self) -> Result<Option<Secret>, GateError> {
         self.sealed(MAIL.0, MAIL.1).await
+    }
+
+    /// The key by which names of people are made names of nobody; one per installation, made when it is first needed.
+    ///
+    /// # Errors
+    /// When the store fails, or it was sealed with another installation key.
+    pub async fn person_key(&self) -> Result<Secret, GateError> {
+        let (kind, name) = PERSONS;
+        let _changing = self.changing.lock().await;
+        if let Some(key) = self.sealed(kind, name).await? {
+            return Ok(key);
+        }
+        let key = random_token()?;
+        self.set_sealed(kind, name, Some(&key)).await?;
+        Ok(Secret::new(key))
+    }
+
+    /// A secret of 40 characters for somebody to sign with.
+    ///
+    /// # Errors
+    /// When there are no random numbers.
+    pub fn made_secret(&self) -> Result<Secret, GateError> {
+        Ok(Secret::new(random_text::<30>()?))
     }
 
     async fn set_sealed(&self, kind: &str, name: &str, clear: Option<&str>) -> Result<(), GateError> {

@@ -79,6 +79,7 @@ impl Token {
             everywhere: self.role,
             sites: self.sites.clone(),
             scopes: self.scopes.clone(),
+            oversight: None,
         }
     }
 

@@ -220,7 +220,11 @@ impl Network {
 /// have loopback, private and shared addresses. The places where clouds keep secrets need an entry of their
 /// own: the single address.
 #[derive(Debug, Default)]
-pub struct Guard(RwLock<Allowed>);
+pub struct Guard {
+    allowed: RwLock<Allowed>,
+    /// What that one lets pass may be dialled too.
+    also: Option<Arc<Guard>>,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Allowed {
@@ -244,13 +248,27 @@ impl Guard {
                 });
             }
         }
-        Ok(Self(RwLock::new(guard)))
+        Ok(Self {
+            allowed: RwLock::new(guard),
+            also: None,
+        })
+    }
+
+    /// Allows what another one does as well, as it does at the time.
+    #[must_use]
+    pub fn or(mut self, other: Arc<Self>) -> Self {
+        self.also = Some(other);
+        self
     }
 
     /// From now on allows what another one does.
     pub fn become_like(&self, other: &Self) {
-        let allowed = other.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = allowed;
+        let allowed = other
+            .allowed
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        *self.allowed.write().unwrap_or_else(PoisonError::into_inner) = allowed;
     }
 
     /// Checks an address as somebody wrote it, as far as that can be done without asking for names.
@@ -301,7 +319,7 @@ impl Guard {
     pub fn check_address(&self, host: &str, address: IpAddr) -> Result<(), Denied> {
         let kind = kind_of(address);
         let plain = unwrapped(address);
-        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
         let mut networks = held.networks.iter().filter(|network| network.contains(plain));
         let allowed = match kind {
             Kind::Public => true,
@@ -312,7 +330,13 @@ impl Guard {
             Kind::Metadata => networks.any(|network| network.is_single()),
             Kind::Multicast | Kind::Broadcast | Kind::Unspecified => false,
         };
-        if allowed {
+        drop(held);
+        let is_also = || {
+            self.also
+                .as_ref()
+                .is_some_and(|also| also.check_address(host, address).is_ok())
+        };
+        if allowed || is_also() {
             Ok(())
         } else {
             Err(Denied::Address {
@@ -607,6 +631,17 @@ mod tests {
         check(&["nas.example"], "nas.example", "169.254.169.254", false);
         check(&["nas.example"], "nas.example", "169.254.1.1", false);
         check(&["nas.example"], "x.nas.example", "192.168.0.9", false);
+    }
+
+    #[test]
+    fn one_may_allow_what_another_does_too() {
+        let other = Arc::new(Guard::new(&["127.0.0.1"]).unwrap());
+        let guard = Guard::new(&["10.0.0.0/8"]).unwrap().or(other.clone());
+        let allows = |address: &str| guard.check_address("x.example", address.parse().unwrap()).is_ok();
+        assert!(allows("10.0.0.1") && allows("127.0.0.1") && !allows("192.168.0.1"));
+        other.become_like(&Guard::new(&["192.168.0.1"]).unwrap());
+        assert!(allows("10.0.0.1") && !allows("127.0.0.1") && allows("192.168.0.1"));
+        assert!(guard.check("http://192.168.0.1/").is_ok());
     }
 
     #[test]

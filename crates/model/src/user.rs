@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::alarm::Severity;
 use crate::id::{CardId, SiteId, TariffId, UserId, VehicleId};
 use crate::noun::noun;
+use crate::oversight::OperatorCode;
 use crate::phases::Phases;
 use crate::time::Timestamp;
 use crate::units::WattHours;
@@ -57,6 +58,19 @@ pub struct User {
     pub rules: Vec<String>,
     #[serde(default, skip_serializing_if = "Notify::is_nothing")]
     pub notify: Notify,
+    /// `None`: nothing of what operators report. Administrators see all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oversight: Option<UserOversight>,
+}
+
+/// Whose stations somebody watches that are no sites of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserOversight {
+    /// Those of all operators, for the authority.
+    Authority,
+    /// Those of one operator, as its own people.
+    Operator(OperatorCode),
 }
 
 /// What somebody wants to hear of.
@@ -159,6 +173,7 @@ impl User {
             tariff: None,
             rules: Vec::new(),
             notify: Notify::default(),
+            oversight: None,
         }
     }
 

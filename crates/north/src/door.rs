@@ -13,12 +13,20 @@ use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::native::error::ApiError;
-use crate::{State, cfos, goe, shinemonitor};
+use crate::{State, cfos, goe, shinemonitor, supervision};
+
+pub use crate::supervision::{Platform, PlatformError};
 
 pub(crate) use crate::supervision::uploads as reporting;
 
 /// All of them.
-pub(crate) const DOORS: [&Door; 4] = [&goe::DOOR, &cfos::DOOR, &shinemonitor::DOOR, &reporting::DOOR];
+pub(crate) const DOORS: [&Door; 5] = [
+    &goe::DOOR,
+    &cfos::DOOR,
+    &shinemonitor::DOOR,
+    &supervision::DOOR,
+    &reporting::DOOR,
+];
 
 /// How others are answered in one dialect.
 pub(crate) struct Door {
@@ -122,6 +130,9 @@ mod tests {
             ("/public/", Some("shinemonitor")),
             ("/public/index.html", Some("shinemonitor")),
             ("/publication", None),
+            ("/platform", Some("supervision")),
+            ("/platform/management/cell", Some("supervision")),
+            ("/platforms", None),
             ("/reporting/city/risk", Some("reporting")),
             ("/reports", None),
             ("/api/status/", None),

@@ -42,6 +42,7 @@ use model::view::LinkCounts;
 use store::Store;
 
 pub use door::reporting::Reporting;
+pub use door::{Platform, PlatformError};
 pub use front::{Connection, Front};
 pub use metrics::Metrics;
 pub use readiness::Readiness;
@@ -80,6 +81,8 @@ pub struct State {
     pub loggers: Arc<dyn Fn() -> LoggerStates + Send + Sync>,
     /// What is remembered between requests.
     memory: Arc<door::Memory>,
+    /// The authority that this installation is, if it is one.
+    platform: Option<Arc<Platform>>,
     /// How the sources of vehicles do.
     sources: tokio::sync::watch::Receiver<SourceStates>,
 }
@@ -111,6 +114,7 @@ impl State {
             data: None,
             backing_up: Arc::new(tokio::sync::Semaphore::new(1)),
             memory: Arc::default(),
+            platform: None,
             // Nobody changes it: nothing is followed.
             links: Arc::new(BTreeMap::new),
             loggers: Arc::new(LoggerStates::new),
@@ -133,6 +137,17 @@ impl State {
     pub fn with_loggers(mut self, loggers: impl Fn() -> LoggerStates + Send + Sync + 'static) -> Self {
         self.loggers = Arc::new(loggers);
         self
+    }
+
+    /// As an authority that operators report to.
+    #[must_use]
+    pub fn with_platform(mut self, platform: Arc<Platform>) -> Self {
+        self.platform = Some(platform);
+        self
+    }
+
+    pub(crate) fn platform(&self) -> Option<&Arc<Platform>> {
+        self.platform.as_ref()
     }
 
     /// Says where to look how the sources of vehicles do.

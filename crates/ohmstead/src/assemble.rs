@@ -21,6 +21,7 @@ use model::secret::Secret;
 use model::settings::{MailSettings, MailTls, PersonalData, Retention, Settings};
 use model::time::{Clock, Timestamp};
 use model::vehicle::SourceStates;
+use north::Platform;
 use north::outbox::notices::Notifier;
 use north::outbox::{LIMITS, Sender, Ways};
 use south::Loggers;
@@ -32,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::RealClock;
 use crate::config::DatabaseUrl;
-use crate::{chosen, listen, nightly, prices, vehicles};
+use crate::{chosen, listen, nightly, oversight, prices, vehicles};
 
 /// Pauses while there are old readings to thin, and when there are none.
 const BETWEEN_BITES: Duration = Duration::from_millis(50);
@@ -104,6 +105,8 @@ pub struct Running {
     pub gate: Arc<Gate>,
     /// Of the engine of each site.
     pub epochs: BTreeMap<SiteId, u64>,
+    /// The authority that this process is, if it is one.
+    pub platform: Option<Arc<Platform>>,
     /// Where data loggers connect, as it was opened.
     pub logger_ports: Vec<SocketAddr>,
     stop: CancellationToken,
@@ -199,7 +202,16 @@ impl Running {
             readiness,
         );
         let (mailer, mailers) = watch::channel(mailer(&settings, &gate).await?);
-        let ways = ways_out(mailers, &gate, state.guard.clone()).await?;
+        let platform = oversight::open((&store, &gate, &clock), &settings, state.guard.clone()).await?;
+        if let Some(platform) = &platform {
+            state = state.with_platform(platform.clone());
+            let (authority, stop) = (platform.authority().clone(), stop.clone());
+            tasks.spawn(async move {
+                authority.run(stop).await;
+                Ok(())
+            });
+        }
+        let ways = ways_out(mailers, &gate, state.guard.clone(), platform.clone()).await?;
         let follower = chosen::Follower {
             store: store.clone(),
             gate: gate.clone(),
@@ -300,6 +312,7 @@ impl Running {
         Ok(Self {
             gate,
             epochs,
+            platform,
             logger_ports,
             stop,
             store,
@@ -334,6 +347,7 @@ async fn ways_out(
     mailer: watch::Receiver<Option<Mailer>>,
     gate: &Gate,
     guard: Arc<Guard>,
+    operators: Option<Arc<Platform>>,
 ) -> anyhow::Result<Ways> {
     Ok(Ways {
         http: links::http::Client::guarded(LIMITS, guard, Arc::new(SystemResolver))?,
@@ -342,6 +356,7 @@ async fn ways_out(
             .signing_key()
             .await
             .context("cannot read the key that signs webhooks")?,
+        operators,
     })
 }
 

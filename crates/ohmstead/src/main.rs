@@ -9,6 +9,7 @@ mod config;
 mod from_file;
 mod listen;
 mod nightly;
+mod oversight;
 mod prices;
 mod vehicles;
 

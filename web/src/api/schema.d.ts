@@ -126,6 +126,371 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/oversight/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists samples that could not be used, the newest first. */
+        get: operations["list_failures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists operators: all for the authority, an operator's own people see theirs. */
+        get: operations["list_operators"];
+        put?: never;
+        /** Makes an operator and its key, which is told this once. Administrators only. */
+        post: operations["create_operator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators/{operator}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one operator. */
+        get: operations["show_operator"];
+        /** Puts what is said of an operator in place of what was known. Administrators only. */
+        put: operations["change_operator"];
+        post?: never;
+        /**
+         * Takes an operator away with its key and all that it has registered; samples and records stay as long as they would.
+         *     Administrators only.
+         */
+        delete: operations["delete_operator"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators/{operator}/addresses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows where an operator wants to be called, and how that changed. */
+        get: operations["show_operator_addresses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators/{operator}/addresses/{callback}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets an address, as an administrator or as the operator's own people. */
+        put: operations["set_operator_address"];
+        post?: never;
+        /** Takes an address away, as an administrator or as the operator's own people. */
+        delete: operations["clear_operator_address"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators/{operator}/callback-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the token by which an operator knows our calls, to administrators and its own people. */
+        get: operations["show_callback_token"];
+        put?: never;
+        /** Makes another callback token; the one before is shown to the operator no more. */
+        post: operations["renew_callback_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators/{operator}/entities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what an operator has registered, as it described it. */
+        get: operations["list_entities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators/{operator}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what was odd lately about what an operator said; a restart forgets it. */
+        get: operations["list_findings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators/{operator}/ports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists ports of an operator as they are now. */
+        get: operations["list_ports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators/{operator}/ports/{port}/past-sample": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks an operator for a sample of the past, and takes what it answers as if it had been reported. For the authority. */
+        post: operations["ask_past_sample"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators/{operator}/ports/{port}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says what the rules of today would have raised at a port. */
+        get: operations["replay_rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators/{operator}/ports/{port}/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists samples of a port by their own time, at most 2000. */
+        get: operations["list_samples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators/{operator}/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists how well an operator reported, day by day. */
+        get: operations["list_quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/operators/{operator}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes another key, which is told this once. The one before holds for the overlap too. Administrators only. */
+        post: operations["rotate_operator_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows all operators that the caller may see at one glance. */
+        get: operations["show_oversight"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists records of charges, the first received first. */
+        get: operations["list_records"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows how a day was, a row for each operator that the caller may see. */
+        get: operations["show_daily_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/report.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Exports the same as CSV. */
+        get: operations["export_daily_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/stations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists stations for a map. */
+        get: operations["list_stations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/warnings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists warnings, the newest first. */
+        get: operations["list_warnings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oversight/warnings/{warning}/acknowledgement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says that somebody has seen a warning: it is neither repeated nor raised any more. */
+        post: operations["acknowledge_warning"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/session": {
         parameters: {
             query?: never;
@@ -998,6 +1363,21 @@ export interface components {
             /** Format: int64 */
             raised_ms: number;
         };
+        AddressBody: {
+            url: string;
+        };
+        /** @description An address was set, replaced or taken away. */
+        AddressChangeView: {
+            /** Format: int64 */
+            at_ms: number;
+            /** @description The operator itself, or somebody in the page. */
+            by: string;
+            callback: components["schemas"]["OperatorCallback"];
+            /** @description The address that the change came from. */
+            from?: string;
+            new?: string;
+            old?: string;
+        };
         /** @enum {string} */
         AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale" | "records_set_aside" | "foreign_writer" | "prices_stale" | "logger_claimed_twice" | "logger_unknown";
         /** @description Alarms of a site, the newest first. */
@@ -1119,6 +1499,10 @@ export interface components {
          * @enum {string}
          */
         BudgetPer: "session" | "day" | "week" | "month" | "year" | "total";
+        /** @description The token by which an operator knows our calls; absent as long as it had no address. */
+        CallbackToken: {
+            token?: string;
+        };
         /** @description What is said of a card; it takes the place of everything said before, but for a number that is left out. */
         CardBody: {
             budget?: components["schemas"]["Budget"] | null;
@@ -1191,6 +1575,33 @@ export interface components {
              */
             last_us: number;
         };
+        DailyReport: {
+            currency: string;
+            day: string;
+            items: components["schemas"]["DailyRowView"][];
+        };
+        /** @description An operator on one day. */
+        DailyRowView: {
+            /**
+             * Format: int64
+             * @description Charges that began on that day.
+             */
+            charges: number;
+            day: string;
+            /** Format: int64 */
+            energy_cost_micros: number;
+            /** Format: int64 */
+            energy_wh: number;
+            name: string;
+            operator: string;
+            /** Format: int64 */
+            ports: number;
+            quality: components["schemas"]["QualityView"];
+            /** Format: int64 */
+            service_cost_micros: number;
+            /** Format: int64 */
+            stations: number;
+        };
         /** @description The devices of a site, in the order of its configuration. */
         DeviceList: {
             items: components["schemas"]["DeviceView"][];
@@ -1245,6 +1656,34 @@ export interface components {
             rows: components["schemas"]["EnergyRow"][];
             /** @description As it was asked for. */
             series: string;
+        };
+        /** @description A page of what an operator has registered. */
+        EntityPage: {
+            items: components["schemas"]["EntityView"][];
+            /**
+             * Format: int64
+             * @description From 1.
+             */
+            page: number;
+            /** Format: int32 */
+            size: number;
+            /**
+             * Format: int64
+             * @description On all pages.
+             */
+            total: number;
+        };
+        /** @description A station, a piece of equipment or a port, as its operator describes it. */
+        EntityView: {
+            /** @description By our names; numbers as they were told. */
+            fields: {
+                [key: string]: string;
+            };
+            id: string;
+            /** @description Of a port its equipment, of equipment its station. */
+            parent?: string;
+            /** Format: int64 */
+            told_ms: number;
         };
         /** @description The body of every error. */
         ErrorAnswer: {
@@ -1325,6 +1764,78 @@ export interface components {
             station: string;
             temporary: components["schemas"]["TemporaryCurrent"] | null;
             wish: components["schemas"]["Wish"];
+        };
+        /** @description The newest first. */
+        FailureList: {
+            items: components["schemas"]["FailureView"][];
+            next?: string;
+        };
+        /**
+         * @description What has become of a sample that failed.
+         * @enum {string}
+         */
+        FailureState: "open" | "repaired" | "lost";
+        /** @description A sample that could not be used. */
+        FailureView: {
+            /** @description As it was sent. */
+            body: string;
+            /**
+             * Format: int32
+             * @description How often it has failed.
+             */
+            count: number;
+            /** Format: int64 */
+            first_ms: number;
+            id: string;
+            /** Format: int64 */
+            last_ms: number;
+            message: string;
+            operator: string;
+            port?: string;
+            state: components["schemas"]["FailureState"];
+            /**
+             * Format: int32
+             * @description What the operator is told.
+             */
+            status: number;
+        };
+        /**
+         * @description What is odd about something that was kept all the same.
+         * @enum {string}
+         */
+        FindingKind: "out_of_table" | "too_precise" | "number_as_text" | "odd_time" | "out_of_order" | "duplicate" | "contradictory" | "implausible" | "energy_backwards" | "missing" | "orphan";
+        /** @description What was odd lately, the newest first. */
+        FindingList: {
+            items: components["schemas"]["FindingView"][];
+        };
+        /** @description Something odd, and where and when it was seen. */
+        FindingView: {
+            /** @description The port, or what else it is about. */
+            about: string;
+            /** Format: int64 */
+            at_ms: number;
+            expected: string;
+            /** @description By our name. */
+            field: string;
+            kind: components["schemas"]["FindingKind"];
+            value: string;
+        };
+        /** @description In the order in which it would have been raised. */
+        FiredList: {
+            items: components["schemas"]["FiredView"][];
+        };
+        /** @description What a rule would have raised. */
+        FiredView: {
+            /** Format: int64 */
+            cleared_ms?: number;
+            level: components["schemas"]["RiskLevel"];
+            /**
+             * Format: int64
+             * @description The time of the sample that fired it, and of the one that no longer did.
+             */
+            raised_ms: number;
+            reason: string;
+            rule: string;
         };
         /**
          * @description The balance of the site: grid = house + EVSEs + battery + PV, all positive into the thing named. A
@@ -1705,6 +2216,17 @@ export interface components {
          * @enum {string}
          */
         MeterRole: "grid" | "production" | "consumption" | "storage" | "display";
+        /** @description An operator just made, with its key, which is told this once. */
+        NewOperator: {
+            operator: components["schemas"]["OperatorView"];
+            secret: string;
+        };
+        /** @description A key just made; it is told this once. */
+        NewOperatorSecret: {
+            /** Format: int64 */
+            earlier_key_until_ms?: number;
+            secret: string;
+        };
         /** @description A token just made; it is told this once. */
         NewToken: {
             token: string;
@@ -1720,6 +2242,119 @@ export interface components {
              * @default null
              */
             webhook: string | null;
+        };
+        /** @description Where an operator wants to be called. */
+        OperatorAddress: {
+            callback: components["schemas"]["OperatorCallback"];
+            /** Format: int64 */
+            since_ms: number;
+            url: string;
+        };
+        /** @description The addresses of an operator, and their changes, the newest first. */
+        OperatorAddresses: {
+            addresses: components["schemas"]["OperatorAddress"][];
+            changes: components["schemas"]["AddressChangeView"][];
+        };
+        /** @description What is said of an operator; it takes the place of everything said before, but for its addresses. */
+        OperatorBody: {
+            always_200?: boolean;
+            cascade?: boolean;
+            delete_missing_fails?: boolean;
+            digest?: components["schemas"]["OperatorDigest"] | null;
+            duplicates?: components["schemas"]["OperatorDuplicates"] | null;
+            field_names?: {
+                [key: string]: string;
+            } | null;
+            /** @description Needed for a new operator; otherwise the one of the path. 1 to 64 visible ASCII characters. */
+            id?: string | null;
+            local?: boolean;
+            name: string;
+            /** @description The key of a new operator; one is made when it is left out. 8 to 128 visible ASCII characters. */
+            secret?: string | null;
+            strict?: boolean;
+            suspended?: boolean;
+        };
+        /**
+         * @description What an operator can have an address for.
+         * @enum {string}
+         */
+        OperatorCallback: "report_failed" | "past_sample" | "risk";
+        /**
+         * @description The hash below the signatures of an operator.
+         * @enum {string}
+         */
+        OperatorDigest: "sha256" | "sha512" | "sha1";
+        /**
+         * @description What becomes of something that is registered again with other content.
+         * @enum {string}
+         */
+        OperatorDuplicates: "refuse" | "replace";
+        /** @description An operator at one glance. */
+        OperatorGlance: {
+            /** Format: int64 */
+            energy_cost_micros: number;
+            /**
+             * Format: int64
+             * @description Of charges that began today.
+             */
+            energy_wh: number;
+            /**
+             * Format: int64
+             * @description When anything of it was taken last.
+             */
+            heard_ms?: number;
+            id: string;
+            name: string;
+            /** @description Of today so far. */
+            quality: components["schemas"]["QualityView"];
+            /** Format: int64 */
+            service_cost_micros: number;
+            suspended: boolean;
+            tally: components["schemas"]["TallyView"];
+            /** @description Open warnings by level. */
+            warnings: {
+                [key: string]: number;
+            };
+        };
+        /** @description Operators, in order of their ids. */
+        OperatorList: {
+            items: components["schemas"]["OperatorView"][];
+        };
+        /** @description An operator, without its secrets. */
+        OperatorView: {
+            /** @description Refusals come with the HTTP status 200, and say what they are in the body alone. */
+            always_200: boolean;
+            /** @description What is deleted takes what is below it with it. */
+            cascade: boolean;
+            /** @description Deleting what is not there is an error. */
+            delete_missing_fails: boolean;
+            digest: components["schemas"]["OperatorDigest"];
+            duplicates: components["schemas"]["OperatorDuplicates"];
+            /**
+             * Format: int64
+             * @description Until then the key before the last one holds too.
+             */
+            earlier_key_until_ms?: number;
+            /** @description Other names of fields that it sends, and what they mean. */
+            field_names: {
+                [key: string]: string;
+            };
+            id: string;
+            last_login_from?: string;
+            /**
+             * Format: int64
+             * @description When it asked for a token last, to the hour, and from where.
+             */
+            last_login_ms?: number;
+            /** @description Its addresses may be plain http and in private networks. */
+            local: boolean;
+            name: string;
+            /** Format: int64 */
+            registered_ms: number;
+            /** @description Values that no table has are refused instead of kept with a finding. */
+            strict: boolean;
+            /** @description Everything it asks is refused until this is taken back. */
+            suspended: boolean;
         };
         /** @description Where energy came from. The parts add up to the energy. */
         Origin: {
@@ -1756,6 +2391,17 @@ export interface components {
              */
             reacted_ms: number;
         };
+        /** @description All operators that the caller may see, at one glance. */
+        OversightOverview: {
+            /** @description Of all costs. */
+            currency: string;
+            /** @description Today by the calendar of the authority. */
+            day: string;
+            operators: components["schemas"]["OperatorGlance"][];
+            /** @description Why what comes in is not worked off, if it is not. */
+            problem?: string;
+            time_zone: string;
+        };
         /** @description Where somebody is signed in, the place last used first. */
         PageSessionList: {
             items: components["schemas"]["PageSessionView"][];
@@ -1773,7 +2419,7 @@ export interface components {
             last_used_ms: number;
         };
         /** @enum {string} */
-        ParcelKind: "webhook" | "email";
+        ParcelKind: "webhook" | "email" | "notice";
         /** @description The newest first. */
         ParcelList: {
             items: components["schemas"]["ParcelView"][];
@@ -1808,6 +2454,21 @@ export interface components {
             /** @description The one in use; needed for oneself. */
             current?: string | null;
             password: string;
+        };
+        /** @description What an operator answered when it was asked for a sample of the past. */
+        PastSampleAnswer: {
+            /** @description Absent: it has none, or did not answer. */
+            sample?: components["schemas"]["PortSample"];
+            /** @description In words, why there is none. */
+            why?: string;
+        };
+        /** @description Which sample of the past an operator is asked for. */
+        PastSampleBody: {
+            /**
+             * Format: int64
+             * @description By the clock of the hardware, to the second.
+             */
+            at_ms: number;
         };
         /** @description What changed in a site: whole elements, replaced by their id. An absent member did not change. */
         Patch: {
@@ -1933,6 +2594,99 @@ export interface components {
             sheet: components["schemas"]["PlantSheet"];
             site_position: components["schemas"]["PlantPosition"] | null;
         };
+        /**
+         * @description What a port looks like from here.
+         * @enum {string}
+         */
+        PortLook: "idle" | "occupied" | "charging" | "reserved" | "complete" | "fault" | "other" | "offline" | "never";
+        /** @description A page of ports. */
+        PortPage: {
+            items: components["schemas"]["PortView"][];
+            /**
+             * Format: int64
+             * @description From 1.
+             */
+            page: number;
+            /** Format: int32 */
+            size: number;
+            /**
+             * Format: int64
+             * @description On all pages.
+             */
+            total: number;
+        };
+        /** @description A port at one moment, as its hardware said. */
+        PortSample: {
+            /** Format: int64 */
+            at_ms: number;
+            charge?: string;
+            /** Format: int64 */
+            current_ma?: number;
+            /**
+             * Format: int64
+             * @description 10 closed, 50 open.
+             */
+            door?: number;
+            /**
+             * Format: int64
+             * @description Of the running charge.
+             */
+            duration_s?: number;
+            /**
+             * Format: int64
+             * @description Of the running charge.
+             */
+            energy_wh?: number;
+            /**
+             * Format: int64
+             * @description What the operator's table calls the fault.
+             */
+            error?: number;
+            /** @description Everything else that was sent, as JSON. */
+            more?: {
+                [key: string]: string;
+            };
+            /** Format: int64 */
+            power_w?: number;
+            /**
+             * Format: int64
+             * @description 1 smoke, 2 none, 3 unknown.
+             */
+            smoke?: number;
+            /** Format: int64 */
+            soc_permille?: number;
+            state: components["schemas"]["PortLook"];
+            /**
+             * Format: int64
+             * @description The number of a state that no table has.
+             */
+            state_number?: number;
+            /**
+             * Format: int64
+             * @description Thousandths of a degree Celsius.
+             */
+            temperature_mdegc?: number;
+            /** Format: int64 */
+            voltage_mv?: number;
+        };
+        /** @description A port as it is now. */
+        PortView: {
+            equipment: string;
+            look: components["schemas"]["PortLook"];
+            port: string;
+            /** @description The highest of its open warnings. */
+            risk?: components["schemas"]["RiskLevel"];
+            /** @description The newest by its own time. */
+            sample?: components["schemas"]["PortSample"];
+            /**
+             * Format: int64
+             * @description When that came.
+             */
+            seen_ms?: number;
+            /** @description No fresh sample, and not offline yet. */
+            stale: boolean;
+            station: string;
+        };
         /** @description Prices with VAT in order of time; where no contract is in force there is none. */
         PriceList: {
             items: components["schemas"]["PriceSpan"][];
@@ -1970,6 +2724,48 @@ export interface components {
          * @enum {string}
          */
         Quality: "measured" | "derived" | "estimated";
+        /** @description How an operator reported on one day. */
+        QualityDay: {
+            day: string;
+            quality: components["schemas"]["QualityView"];
+        };
+        QualityDays: {
+            items: components["schemas"]["QualityDay"][];
+        };
+        /** @description How well an operator reported on one day. */
+        QualityView: {
+            /** Format: int64 */
+            failed: number;
+            /** @description By kind; kinds that there were none of are missing. */
+            findings: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Samples that were kept, and those that were not.
+             */
+            kept: number;
+            /**
+             * Format: int64
+             * @description Samples that came later than a quarter of an hour after their time.
+             */
+            late: number;
+            /** Format: int64 */
+            lost: number;
+            /** Format: int64 */
+            not_told: number;
+            /** Format: int64 */
+            records: number;
+            /** Format: int64 */
+            repaired: number;
+            /**
+             * Format: int64
+             * @description Calls to the operator that were answered, and those that were not.
+             */
+            told: number;
+            /** Format: int64 */
+            warnings: number;
+        };
         /**
          * @description Why an EVSE gets what it gets: a code for the page's catalogue, what fills it in, and the same in plain
          *     English.
@@ -1985,6 +2781,48 @@ export interface components {
              */
             since_ms: number;
             text: string;
+        };
+        /** @description A page of records. */
+        RecordPage: {
+            items: components["schemas"]["RecordView"][];
+            /**
+             * Format: int64
+             * @description From 1.
+             */
+            page: number;
+            /** Format: int32 */
+            size: number;
+            /**
+             * Format: int64
+             * @description On all pages.
+             */
+            total: number;
+        };
+        /** @description A charge that has ended, as its operator recorded it. */
+        RecordView: {
+            /** Format: int64 */
+            average_power_w?: number;
+            charge: string;
+            /** Format: int64 */
+            end_ms: number;
+            /** Format: int64 */
+            energy_cost_micros: number;
+            /** Format: int64 */
+            energy_wh: number;
+            operator: string;
+            /** @description Its port was not known when it came. */
+            orphan: boolean;
+            port: string;
+            /** Format: int64 */
+            received_ms: number;
+            /** Format: int64 */
+            service_cost_micros: number;
+            /** Format: int64 */
+            start_kind: number;
+            /** Format: int64 */
+            start_ms: number;
+            /** Format: int64 */
+            stop_reason: number;
         };
         /** @enum {string} */
         RetentionSource: "file" | "store";
@@ -2004,10 +2842,29 @@ export interface components {
             source?: components["schemas"]["RetentionSource"];
         };
         /**
+         * @description How dangerous.
+         * @enum {string}
+         */
+        RiskLevel: "low" | "medium" | "high";
+        /**
          * @description What somebody may do, from least to most.
          * @enum {string}
          */
         Role: "viewer" | "user" | "operator" | "admin";
+        /** @description How long the key before the last one holds too. */
+        RotationBody: {
+            /**
+             * Format: int64
+             * @description 0 to 2592000 (30 days); 0: it is over at once, and all its tokens.
+             */
+            overlap_s: number;
+        };
+        /** @description Samples of a port, the oldest first. */
+        SampleList: {
+            items: components["schemas"]["PortSample"][];
+            /** @description There are more; ask again from the time of the last. */
+            more: boolean;
+        };
         /**
          * @description A group of actions a token is good for.
          * @enum {string}
@@ -2089,6 +2946,8 @@ export interface components {
         };
         /** @description Who the caller is. */
         SessionView: {
+            /** @description Whose stations are seen that report to us; administrators see all. */
+            oversight?: components["schemas"]["Watches"];
             /** @description On every site that `sites` does not name; absent: nothing there. */
             role?: components["schemas"]["Role"];
             /** @description Nobody can sign in yet: the page asks for the set-up link. Only when not signed in. */
@@ -2436,6 +3295,31 @@ export interface components {
             /** Format: int64 */
             soc_permille: number;
         };
+        /** @description Stations of the operators that the caller may see. */
+        StationMap: {
+            /** @description In which coordinates are told. It is not that of satellites, and lies up to some hundred metres beside it. */
+            datum: string;
+            items: components["schemas"]["StationPin"][];
+        };
+        /** @description A station for a map. */
+        StationPin: {
+            /** Format: int64 */
+            latitude_udeg?: number;
+            /**
+             * Format: int64
+             * @description In the datum in which it was told; absent when it was not.
+             */
+            longitude_udeg?: number;
+            /** @description Its ports by what they look like. */
+            looks: {
+                [key: string]: number;
+            };
+            name: string;
+            operator: string;
+            /** @description The highest of its open warnings. */
+            risk?: components["schemas"]["RiskLevel"];
+            station: string;
+        };
         /**
          * @description Why a transaction ended. `asked`: the same card again, or the page; `withdrawn`: user or card were
          *     disabled; `replaced`: another user was authorised; `lost`: the car had gone when we came back.
@@ -2466,6 +3350,24 @@ export interface components {
             retention: components["schemas"]["RetentionView"];
             /** @description How many series there are. */
             series: number;
+        };
+        /** @description How many there are of what. */
+        TallyView: {
+            /** Format: int64 */
+            equipment: number;
+            /** @description Every port once, by what it looks like. */
+            looks: {
+                [key: string]: number;
+            };
+            /** Format: int64 */
+            ports: number;
+            /**
+             * Format: int64
+             * @description Of the ports that are not offline, those without a fresh sample.
+             */
+            stale: number;
+            /** Format: int64 */
+            stations: number;
         };
         /** @description What energy costs, from one day to another. Amounts are without VAT. */
         Tariff: {
@@ -2665,6 +3567,7 @@ export interface components {
             id?: string | null;
             name: string;
             notify?: components["schemas"]["Notify"] | null;
+            oversight?: components["schemas"]["Watches"] | null;
             phases?: components["schemas"]["Phases"] | null;
             role?: components["schemas"]["Role"] | null;
             rules?: string[] | null;
@@ -2691,6 +3594,8 @@ export interface components {
             id: string;
             name: string;
             notify: components["schemas"]["Notify"];
+            /** @description Absent: nothing of what operators report, but to administrators. */
+            oversight?: components["schemas"]["Watches"];
             phases?: components["schemas"]["Phases"];
             /** @description On every site that `sites` does not name; absent: nothing there. */
             role?: components["schemas"]["Role"];
@@ -2752,6 +3657,44 @@ export interface components {
         /** @description Ordered by id. */
         VehicleList: {
             items: components["schemas"]["Vehicle"][];
+        };
+        /** @description The newest first. */
+        WarningList: {
+            items: components["schemas"]["WarningView"][];
+            next?: string;
+        };
+        /** @description A danger at one port. */
+        WarningView: {
+            acknowledged_by?: string;
+            /** Format: int64 */
+            acknowledged_ms?: number;
+            /** Format: int64 */
+            cleared_ms?: number;
+            /** @description It was not acknowledged in time, so its level was raised. */
+            escalated: boolean;
+            id: string;
+            level: components["schemas"]["RiskLevel"];
+            operator: string;
+            port: string;
+            /** Format: int64 */
+            raised_ms: number;
+            reason: string;
+            /** @description The name of the rule that fired. */
+            rule: string;
+            /** @description The samples that fired it, the oldest first. */
+            samples: components["schemas"]["PortSample"][];
+            /**
+             * Format: int64
+             * @description When the operator was told last.
+             */
+            told_ms?: number;
+        };
+        /** @description Whose stations somebody watches that are no sites of ours. */
+        Watches: {
+            /** @description Those of all operators, for the authority; false with `operator`. */
+            all?: boolean;
+            /** @description Those of this operator alone, as its own people. */
+            operator?: string;
         };
         /** @description What somebody wants of an EVSE; limits stand above all of it. */
         Wish: {
@@ -3153,6 +4096,1589 @@ export interface operations {
             };
             /** @description It has been delivered. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_failures: {
+        parameters: {
+            query?: {
+                /** @description Of this operator; of all that the caller may see when absent. */
+                operator?: string;
+                state?: "open" | "repaired" | "lost";
+                /** @description At most so many, 1 to 500; 50 when absent. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailureList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_operators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Nobody is watched over here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    create_operator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OperatorBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewOperator"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Nobody is watched over here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The id is taken. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_operator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    change_operator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OperatorBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_operator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Users belong to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_operator_addresses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorAddresses"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    set_operator_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operator: string;
+                callback: components["schemas"]["OperatorCallback"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddressBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorAddresses"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The address may not be dialled. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    clear_operator_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operator: string;
+                callback: components["schemas"]["OperatorCallback"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorAddresses"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_callback_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallbackToken"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    renew_callback_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallbackToken"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_entities: {
+        parameters: {
+            query: {
+                kind: "station" | "equipment" | "port";
+                /** @description From 1, which it is when absent. */
+                page?: number;
+                /** @description 50 when absent, at most 500. */
+                size?: number;
+            };
+            header?: never;
+            path: {
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntityPage"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_findings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_ports: {
+        parameters: {
+            query?: {
+                /** @description Only those that look like this. */
+                look?: "idle" | "occupied" | "charging" | "reserved" | "complete" | "fault" | "other" | "offline" | "never";
+                /** @description Only those of this station. */
+                station?: string;
+                /** @description Only those with this in their id. */
+                text?: string;
+                /** @description Only those with an open warning. */
+                warned?: boolean;
+                /** @description From 1, which it is when absent. */
+                page?: number;
+                /** @description 50 when absent, at most 500. */
+                size?: number;
+            };
+            header?: never;
+            path: {
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PortPage"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    ask_past_sample: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operator: string;
+                port: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PastSampleBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PastSampleAnswer"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The operator has no address for that. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    replay_rules: {
+        parameters: {
+            query: {
+                /** @description By the clock of the hardware. */
+                from_ms: number;
+                to_ms: number;
+            };
+            header?: never;
+            path: {
+                operator: string;
+                port: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FiredList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_samples: {
+        parameters: {
+            query: {
+                /** @description By the clock of the hardware. */
+                from_ms: number;
+                to_ms: number;
+            };
+            header?: never;
+            path: {
+                operator: string;
+                port: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SampleList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_quality: {
+        parameters: {
+            query: {
+                /** @description A day of the authority's calendar, `2026-07-01`; both are included. */
+                from: string;
+                to: string;
+            };
+            header?: never;
+            path: {
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QualityDays"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    rotate_operator_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotationBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewOperatorSecret"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_oversight: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OversightOverview"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Nobody is watched over here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_records: {
+        parameters: {
+            query?: {
+                /** @description Of this operator; of all that the caller may see when absent. */
+                operator?: string;
+                port?: string;
+                /** @description Started at that time or later. */
+                from_ms?: number;
+                /** @description Started before that time. */
+                to_ms?: number;
+                /** @description Only those of ports that nobody has registered. */
+                orphans?: boolean;
+                /** @description From 1, which it is when absent. */
+                page?: number;
+                /** @description 50 when absent, at most 500. */
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordPage"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_daily_report: {
+        parameters: {
+            query: {
+                /** @description A day of the authority's calendar, `2026-07-01`. */
+                day: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DailyReport"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    export_daily_report: {
+        parameters: {
+            query: {
+                /** @description A day of the authority's calendar, `2026-07-01`. */
+                day: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One row per operator, with a header. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_stations: {
+        parameters: {
+            query?: {
+                /** @description Of this operator; of all that the caller may see when absent. */
+                operator?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StationMap"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_warnings: {
+        parameters: {
+            query?: {
+                /** @description Of this operator; of all that the caller may see when absent. */
+                operator?: string;
+                /** @description Only those that last. */
+                open?: boolean;
+                /** @description At most so many, 1 to 500; 50 when absent. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarningList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    acknowledge_warning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                warning: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarningView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

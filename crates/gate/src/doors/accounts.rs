@@ -161,11 +161,12 @@ impl Account {
                 everywhere: self.role,
                 sites: self.sites.clone(),
                 scopes: Scope::all(),
+                oversight: None,
             }),
         }
     }
 
-    fn thing(&self) -> Thing {
+    pub(super) fn thing(&self) -> Thing {
         Thing::Account(self.number)
     }
 }
@@ -184,6 +185,13 @@ impl Gate {
     pub fn account(&self, dialect: &Dialect, number: u32) -> Option<Account> {
         let held = self.held();
         held.doors.of(dialect)?.accounts.get(number).cloned()
+    }
+
+    #[must_use]
+    pub fn account_named(&self, dialect: &Dialect, name: &str) -> Option<Account> {
+        let held = self.held();
+        let accounts = &held.doors.of(dialect)?.accounts;
+        accounts.get(accounts.by_name(name)?).cloned()
     }
 
     /// Makes an account and says its number. What is said of number and times counts for nothing.
@@ -292,6 +300,8 @@ impl Gate {
                 .delete_secret(dialect.name, &thing.secret_name())
                 .await?;
             self.held().doors.of_mut(dialect).credentials.forget(&thing);
+            self.forget_earlier(dialect, &thing).await?;
+            self.forget_outward(dialect, &thing).await?;
             self.store.delete::<Kept>(&id_of(dialect, number)).await?;
             self.held().doors.of_mut(dialect).accounts.forget(number);
             Ok(())
@@ -322,7 +332,7 @@ impl Gate {
             .await;
     }
 
-    fn known_account(&self, dialect: &Dialect, number: u32) -> Result<Account, Denied> {
+    pub(super) fn known_account(&self, dialect: &Dialect, number: u32) -> Result<Account, Denied> {
         let account = self.account(dialect, number);
         account.ok_or_else(|| Denied::unknown("account", &number.to_string()))
     }
@@ -361,7 +371,7 @@ impl Gate {
         Ok(())
     }
 
-    async fn keep_password_of(
+    pub(super) async fn keep_password_of(
         &self,
         dialect: &Dialect,
         account: &Account,
@@ -418,7 +428,7 @@ fn check(account: &Account) -> Result<(), Denied> {
     Ok(())
 }
 
-fn check_password(password: &Secret) -> Result<(), Denied> {
+pub(super) fn check_password(password: &Secret) -> Result<(), Denied> {
     if (1..=LONGEST_PASSWORD).contains(&password.expose().len()) {
         return Ok(());
     }

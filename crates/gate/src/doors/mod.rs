@@ -3,7 +3,9 @@
 //! A dialect has a name of its own for an EVSE, a site or an account: a serial number, the number of a plant.
 //! Such names are assigned once and never mean anything else ([`names`]). A thing may have a credential, sealed
 //! rather than hashed because the protocol needs it in clear ([`credentials`]): clients send it as a token, or
-//! sign with it ([`proof`]). Whoever signs in so may open sessions, many at a time ([`sessions`]). What
+//! sign with it ([`proof`]), and after a change the one before holds for a while ([`rotation`]). Whoever signs in so
+//! may open sessions, many at a time ([`sessions`]), or get a pass, with which calls are signed with the credential
+//! itself ([`passes`]). Where we call a thing we show it a token that opens nothing here ([`outward`]). What
 //! administrators decide about one name is a switch ([`switches`]), who comes in by a name and a password that
 //! one dialect alone knows is an [`accounts`] entry, and a number that somebody may register has a one-time
 //! code ([`codes`]).
@@ -16,6 +18,9 @@
 //! | secret of kind `<dialect>`, by thing | its credential, sealed; the owner is the name in force |
 //! | secret of kind `<dialect>-named`, by thing | the credential that the configuration named last, sealed |
 //! | secret of kind `<dialect>-session`, by digest | the secret of a session, sealed; the owner is the thing |
+//! | secret of kind `<dialect>-earlier`, by thing | the credential before, sealed, as long as it holds as well |
+//! | secret of kind `<dialect>-pass`, by digest | how long a pass may be prolonged; the owner is the thing |
+//! | secret of kind `<dialect>-outward`, by thing | the token that we show when we call, sealed |
 //! | secret of kind `<dialect>-code`, by name | the digest of a one-time code; the owner is the thing |
 //! | noun `door`, `<dialect>:<name>` | switches |
 //! | noun `door-account`, `<dialect>:<number>` | an account |
@@ -24,7 +29,10 @@ mod accounts;
 mod codes;
 mod credentials;
 mod names;
+mod outward;
+mod passes;
 mod proof;
+mod rotation;
 mod sessions;
 mod switches;
 #[cfg(test)]
@@ -41,6 +49,7 @@ use model::time::Timestamp;
 use store::Store;
 
 pub use self::accounts::{Account, Login};
+pub use self::passes::{Life, Passing};
 pub use self::proof::{Claim, DoorCaller};
 pub use self::sessions::DoorSession;
 pub use self::switches::Switches;
@@ -48,6 +57,9 @@ pub use self::switches::Switches;
 use self::accounts::Accounts;
 use self::credentials::Credentials;
 use self::names::Names;
+use self::outward::Outward;
+use self::passes::Passes;
+use self::rotation::Earlier;
 use self::sessions::Sessions;
 use crate::denied::GateError;
 use crate::principal::{Grant, Principal};
@@ -157,7 +169,10 @@ pub(crate) struct Doors {
 struct Door {
     names: Names,
     credentials: Credentials,
+    earlier: Earlier,
     sessions: Sessions,
+    passes: Passes,
+    outward: Outward,
     switches: BTreeMap<String, Switches>,
     accounts: Accounts,
 }
@@ -181,7 +196,10 @@ impl Doors {
         }
         for (dialect, door) in &mut by_dialect {
             door.credentials = Credentials::load(store, key, dialect).await?;
+            door.earlier = Earlier::load(store, dialect, now).await?;
             door.sessions = sessions::load(store, key, dialect, now).await?;
+            door.passes = Passes::load(store, dialect, now).await?;
+            door.outward = Outward::load(store, key, dialect).await?;
         }
         let dummy = key.seal(DUMMY.0, DUMMY.1, random_hex::<20>()?.as_bytes())?;
         let mut doors = Self {

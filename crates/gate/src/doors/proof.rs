@@ -51,6 +51,13 @@ pub(super) enum Proved {
     Session(TokenDigest),
 }
 
+/// A credential as it is kept.
+pub(super) struct SealedKey {
+    pub bytes: Arc<[u8]>,
+    /// The kind and the name that it is sealed for.
+    pub place: (String, String),
+}
+
 impl DoorCaller {
     /// The secret they know: what they send encrypted is encrypted with it.
     #[must_use]
@@ -59,17 +66,16 @@ impl DoorCaller {
     }
 }
 
-/// What a claim leads to: the credential to compute with, and whose it is.
+/// What a claim leads to: the credentials to compute with, and whose they are.
 struct Candidate {
-    sealed: Arc<[u8]>,
-    /// The kind and the name that it is sealed for.
-    place: (String, String),
+    keys: Vec<SealedKey>,
     access: Option<Access>,
 }
 
 impl Gate {
     /// Who knows the credential of what they claim to be. `holds` says whether what was sent goes with a secret;
-    /// it runs once for each claim, whatever is known of them, and must take as long for every secret. A caller
+    /// it runs once for each claim, whatever is known of them, and must take as long for every secret. While a
+    /// credential before the last one holds in this dialect, it runs twice for each. A caller
     /// whose text can be read in two ways claims both, and the same one twice where there is but one: then all
     /// take the same time.
     ///
@@ -87,13 +93,13 @@ impl Gate {
     ) -> Result<DoorCaller, Denied> {
         let mut proved = None;
         for claim in claims {
-            let candidate = self.candidate(dialect, claim);
-            let (kind, name) = &candidate.place;
-            let clear = self.key.unseal(kind, name, &candidate.sealed)?;
-            let secret = Secret::new(String::from_utf8_lossy(&clear));
-            let is_right = holds(&secret);
-            if let Some(access) = candidate.access.filter(|_| is_right) {
-                proved.get_or_insert((access, secret));
+            let Candidate { keys, access } = self.candidate(dialect, claim);
+            for key in keys {
+                let secret = self.unsealed(&key)?;
+                let is_right = holds(&secret);
+                if let Some(access) = access.as_ref().filter(|_| is_right) {
+                    proved.get_or_insert_with(|| (access.clone(), secret));
+                }
             }
         }
         let Some((access, secret)) = proved else {
@@ -112,26 +118,30 @@ impl Gate {
         })
     }
 
+    pub(super) fn unsealed(&self, key: &SealedKey) -> Result<Secret, GateError> {
+        let (kind, name) = &key.place;
+        let clear = self.key.unseal(kind, name, &key.bytes)?;
+        Ok(Secret::new(String::from_utf8_lossy(&clear)))
+    }
+
     fn candidate(&self, dialect: &Dialect, claim: &Claim<'_>) -> Candidate {
+        let now = self.clock.now().wall;
         let held = self.held();
-        let known = held.doors.of(dialect).and_then(|door| {
+        let door = held.doors.of(dialect);
+        let known = door.and_then(|door| {
             let thing = door.thing_of(claim)?;
-            let sealed = door.credentials.sealed(&thing)?;
             let name = door.name_of(&thing)?;
-            Some((sealed, Access::new(*dialect, name, thing)))
+            let key = door.key_of(dialect, &thing)?;
+            Some((key, Access::new(*dialect, name, thing)))
         });
-        match known {
-            Some((sealed, access)) => Candidate {
-                sealed,
-                place: (dialect.name.to_owned(), access.thing.secret_name()),
-                access: Some(access),
-            },
-            None => Candidate {
-                sealed: held.doors.dummy(),
-                place: (DUMMY.0.to_owned(), DUMMY.1.to_owned()),
-                access: None,
-            },
+        let (key, access) = known.unzip();
+        let mut keys = vec![key.unwrap_or_else(|| held.doors.dummy())];
+        if let Some(door) = door.filter(|door| door.earlier.is_any(now)) {
+            let thing = access.as_ref().map(|access| &access.thing);
+            let earlier = thing.and_then(|thing| door.earlier.of(dialect, thing, now));
+            keys.push(earlier.unwrap_or_else(|| held.doors.dummy()));
         }
+        Candidate { keys, access }
     }
 
     async fn unproved(&self, dialect: &Dialect, claims: &[Claim<'_>], source: IpAddr) -> Denied {
@@ -153,11 +163,14 @@ impl Gate {
     /// Whether a caller could still prove who they are as they did.
     pub(super) fn still_holds(&self, caller: &DoorCaller) -> Result<bool, GateError> {
         let DoorCaller { access, .. } = caller;
-        let secret = match caller.proved {
-            Proved::Credential(_) => self.credential(&access.dialect, &access.thing)?,
-            Proved::Session(digest) => self.session_secret(&access.dialect, &digest),
+        let secrets = match caller.proved {
+            Proved::Credential(_) => self.credentials_of(&access.dialect, &access.thing)?,
+            Proved::Session(digest) => self
+                .session_secret(&access.dialect, &digest)
+                .into_iter()
+                .collect(),
         };
-        let is_same = secret.is_some_and(|secret| is_same(&secret, &caller.secret));
+        let is_same = secrets.iter().any(|secret| is_same(secret, &caller.secret));
         let held = self.held();
         let door = held.doors.of(&access.dialect);
         let principal = door.and_then(|door| door.principal(&access.dialect, &access.name, &access.thing));
@@ -166,6 +179,13 @@ impl Gate {
 }
 
 impl super::Door {
+    pub(super) fn key_of(&self, dialect: &Dialect, thing: &Thing) -> Option<SealedKey> {
+        Some(SealedKey {
+            bytes: self.credentials.sealed(thing)?,
+            place: (dialect.name.to_owned(), thing.secret_name()),
+        })
+    }
+
     fn thing_of(&self, claim: &Claim<'_>) -> Option<Thing> {
         let number = match claim {
             Claim::Name(name) => self.accounts.by_name(name),
@@ -180,7 +200,10 @@ impl super::Door {
 }
 
 impl super::Doors {
-    fn dummy(&self) -> Arc<[u8]> {
-        Arc::clone(&self.dummy)
+    fn dummy(&self) -> SealedKey {
+        SealedKey {
+            bytes: Arc::clone(&self.dummy),
+            place: (DUMMY.0.to_owned(), DUMMY.1.to_owned()),
+        }
     }
 }

@@ -190,7 +190,7 @@ impl Gate {
         self.drop_door_session(&caller.access.dialect, &digest).await
     }
 
-    /// Ends the sessions of a thing, but for that of `keep`. To be called while something is changed.
+    /// Ends the sessions and passes of a thing, but for that of `keep`. To be called while something is changed.
     pub(super) async fn end_door_sessions_of(
         &self,
         dialect: &Dialect,
@@ -209,7 +209,7 @@ impl Gate {
         for digest in own {
             self.drop_door_session(dialect, &digest).await?;
         }
-        Ok(())
+        self.end_passes_of(dialect, thing).await
     }
 
     async fn keep_door_session(

@@ -10,7 +10,7 @@ use model::time::{Millis, Timestamp};
 use model::user::Role;
 use store::{Audit, Nouns, Secrets, StoredSecret};
 
-use super::{Access, Account, Claim, DoorCaller, DoorSession, Login, Switches, Thing};
+use super::{Access, Account, Claim, DoorCaller, DoorSession, Life, Login, Passing, Switches, Thing};
 use crate::tests::{House, home};
 use crate::{Action, By, Denied, Gate, Grant, Principal, Subject, may};
 
@@ -1005,4 +1005,240 @@ async fn a_code_is_redeemed_once_by_who_has_the_number_too() {
         "{audit}"
     );
     assert!(!audit.contains(code.expose()), "{audit}");
+}
+
+const PASS: Life = Life {
+    idle: Millis(12 * 3_600_000),
+    longest: Millis(7 * 24 * 3_600_000),
+};
+
+async fn pass(house: &House, name: &str, secret: &str) -> Secret {
+    let caller = proved(house, name, secret).await.unwrap();
+    house.gate.open_pass(&caller, PASS).await.unwrap()
+}
+
+async fn passes(house: &House, name: &str, token: &str, secret: &str) -> Result<Access, Denied> {
+    let passing = Passing {
+        dialect: &SUN,
+        name,
+        token,
+        source: home(),
+    };
+    house.gate.by_pass(passing, PASS.idle, signed(secret)).await
+}
+
+#[tokio::test]
+async fn a_pass_is_good_with_the_credential_and_name_of_its_thing() {
+    let mut house = House::new().await;
+    let number = made(&house, "vplant", "bd19f1").await;
+    made(&house, "other", "0000ff").await;
+    let own = pass(&house, "vplant", "bd19f1").await;
+    let second = pass(&house, "vplant", "bd19f1").await;
+    let others = pass(&house, "other", "0000ff").await;
+    assert_eq!(own.expose().len(), 43);
+    for _ in 0..2 {
+        for (name, token, secret, expected) in [
+            ("vplant", &own, "bd19f1", "done"),
+            ("vplant", &second, "bd19f1", "done"),
+            ("vplant", &own, "0000ff", "wrong"),
+            ("vplant", &own, "", "wrong"),
+            ("other", &own, "0000ff", "ended"),
+            ("other", &own, "bd19f1", "ended"),
+            ("other", &others, "0000ff", "done"),
+            ("nobody", &own, "bd19f1", "ended"),
+            ("vplant", &Secret::new(""), "bd19f1", "ended"),
+        ] {
+            let got = match passes(&house, name, token.expose(), secret).await {
+                Ok(access) => {
+                    assert_eq!(access.name, name);
+                    "done"
+                }
+                Err(Denied::Wrong) => "wrong",
+                Err(Denied::Ended) => "ended",
+                Err(other) => panic!("{other:?}"),
+            };
+            assert_eq!(got, expected, "{name} {secret}");
+        }
+        house.restart().await;
+    }
+    let mut account = house.gate.account(&SUN, number).unwrap();
+    account.enabled = false;
+    let console = Principal::console();
+    let by = By::new(&console, "console");
+    house.gate.change_account(&by, &SUN, account).await.unwrap();
+    let ended = passes(&house, "vplant", own.expose(), "bd19f1").await;
+    assert!(matches!(ended, Err(Denied::Ended)), "{ended:?}");
+}
+
+#[tokio::test]
+async fn use_prolongs_a_pass_up_to_its_end() {
+    let mut house = House::new().await;
+    made(&house, "vplant", "bd19f1").await;
+    let (used, idle) = (
+        pass(&house, "vplant", "bd19f1").await,
+        pass(&house, "vplant", "bd19f1").await,
+    );
+    let lives =
+        async |house: &House, token: &Secret| passes(house, "vplant", token.expose(), "bd19f1").await.is_ok();
+    let hour = Millis(3_600_000);
+    // Two days of a call every eleven hours, with a restart in between.
+    for call in 0..4 {
+        house.pass(Millis(11 * hour.0));
+        assert!(lives(&house, &used).await, "call {call}");
+        house.restart().await;
+    }
+    assert!(!lives(&house, &idle).await);
+    // The store is behind by less than an hour.
+    house.pass(Millis(hour.0 / 2));
+    assert!(lives(&house, &used).await);
+    house.pass(Millis(12 * hour.0 - 1));
+    assert!(lives(&house, &used).await);
+    house.pass(PASS.idle);
+    assert!(!lives(&house, &used).await);
+
+    let longest = pass(&house, "vplant", "bd19f1").await;
+    for _ in 0..15 {
+        house.pass(Millis(11 * hour.0));
+        assert!(lives(&house, &longest).await);
+    }
+    // 165 hours of 168 are over.
+    house.pass(Millis(3 * hour.0 - 1));
+    assert!(lives(&house, &longest).await);
+    house.pass(Millis(1));
+    assert!(!lives(&house, &longest).await);
+}
+
+#[tokio::test]
+async fn a_right_pass_is_never_delayed_and_many_of_one_thing_are_bounded() {
+    let house = House::new().await;
+    made(&house, "vplant", "bd19f1").await;
+    let first = pass(&house, "vplant", "bd19f1").await;
+    for _ in 0..30 {
+        let wrong = passes(&house, "vplant", first.expose(), "0000ff").await;
+        assert!(matches!(wrong, Err(Denied::Wrong)), "{wrong:?}");
+    }
+    // The next wrong one would wait; nobody waits here, or the clock would have to move.
+    assert!(passes(&house, "vplant", first.expose(), "bd19f1").await.is_ok());
+    house.pass(Millis(1));
+    for _ in 0..1_000 {
+        pass(&house, "vplant", "bd19f1").await;
+    }
+    let kept = house.store.secrets("sun-pass").await.unwrap();
+    assert_eq!(kept.len(), 1_000);
+    let gone = house.gate.by_pass(
+        Passing {
+            dialect: &SUN,
+            name: "vplant",
+            token: first.expose(),
+            source: "10.9.9.9".parse().unwrap(),
+        },
+        PASS.idle,
+        signed("bd19f1"),
+    );
+    let gone = gone.await;
+    assert!(matches!(gone, Err(Denied::Ended)), "{gone:?}");
+}
+
+#[tokio::test]
+async fn the_credential_before_holds_for_an_overlap() {
+    let mut house = House::new().await;
+    let number = made(&house, "vplant", "bd19f1").await;
+    made(&house, "other", "0000ff").await;
+    let token = pass(&house, "vplant", "bd19f1").await;
+    let console = Principal::console();
+    let by = By::new(&console, "console");
+    let hour = Millis(3_600_000);
+    let rotated = house.gate.rotate_credential(&by, &SUN, number, None, hour).await;
+    let new = rotated.unwrap();
+    assert_eq!(new.expose().len(), 40);
+    let account = Thing::Account(number);
+    for _ in 0..2 {
+        assert!(house.gate.earlier_until(&SUN, &account).is_some());
+        for secret in ["bd19f1", new.expose()] {
+            assert!(
+                passes(&house, "vplant", token.expose(), secret).await.is_ok(),
+                "{secret}"
+            );
+            let again = pass(&house, "vplant", secret).await;
+            assert!(
+                passes(&house, "vplant", again.expose(), secret).await.is_ok(),
+                "{secret}"
+            );
+        }
+        // Every claim is computed with twice meanwhile, known or not.
+        for name in ["vplant", "other", "nobody"] {
+            let seen = Mutex::new(0);
+            let holds = |_: &Secret| {
+                *seen.lock().unwrap() += 1;
+                false
+            };
+            let source = "10.0.0.9".parse().unwrap();
+            let caller = house.gate.prove(&SUN, &[Claim::Name(name)], source, &holds).await;
+            assert!(caller.is_err());
+            assert_eq!(seen.into_inner().unwrap(), 2, "{name}");
+        }
+        assert!(proved(&house, "other", "bd19f1").await.is_err());
+        house.restart().await;
+    }
+    house.pass(hour);
+    assert_eq!(house.gate.earlier_until(&SUN, &account), None);
+    assert!(proved(&house, "vplant", "bd19f1").await.is_err());
+    assert!(passes(&house, "vplant", token.expose(), "bd19f1").await.is_err());
+    assert!(
+        passes(&house, "vplant", token.expose(), new.expose())
+            .await
+            .is_ok()
+    );
+
+    let given = Secret::new("c0ffee");
+    let rotated = house
+        .gate
+        .rotate_credential(&by, &SUN, number, Some(&given), Millis::ZERO);
+    assert_eq!(rotated.await.unwrap().expose(), "c0ffee");
+    assert!(passes(&house, "vplant", token.expose(), "c0ffee").await.is_err());
+    assert!(proved(&house, "vplant", new.expose()).await.is_err());
+    assert!(proved(&house, "vplant", "c0ffee").await.is_ok());
+    let nobody = house.gate.rotate_credential(&by, &SUN, 9, None, hour).await;
+    assert!(matches!(nobody, Err(Denied::Unknown { .. })), "{nobody:?}");
+    house.gate.delete_account(&by, &SUN, number).await.unwrap();
+    let left = [
+        house.store.secrets("sun-earlier").await.unwrap(),
+        house.store.secrets("sun-pass").await.unwrap(),
+    ];
+    assert_eq!(left, [[], []]);
+    let lines = house.audit().await;
+    assert!(
+        lines.contains(&format!("console new Sun secret of account {number} done")),
+        "{lines:#?}"
+    );
+}
+
+#[tokio::test]
+async fn the_token_that_we_show_opens_nothing_here_and_that_is_noted() {
+    let mut house = House::new().await;
+    let number = made(&house, "vplant", "bd19f1").await;
+    let thing = Thing::Account(number);
+    assert_eq!(house.gate.outward_token(&SUN, &thing).unwrap(), None);
+    let shown = house.gate.settle_outward_token(&SUN, &thing).await.unwrap();
+    for _ in 0..2 {
+        let settled = house.gate.settle_outward_token(&SUN, &thing).await.unwrap();
+        assert_eq!(settled.expose(), shown.expose());
+        let kept = house.gate.outward_token(&SUN, &thing).unwrap().unwrap();
+        assert_eq!(kept.expose(), shown.expose());
+        house.restart().await;
+    }
+    let before = house.audit().await.len();
+    let reflected = passes(&house, "vplant", shown.expose(), "bd19f1").await;
+    assert!(matches!(reflected, Err(Denied::Ended)), "{reflected:?}");
+    let unknown = passes(&house, "vplant", "unknown", "bd19f1").await;
+    assert!(matches!(unknown, Err(Denied::Ended)), "{unknown:?}");
+    let line = format!("sun:{number} call with the token that only we show refused");
+    assert_eq!(house.audit().await.split_off(before), [line]);
+
+    let console = Principal::console();
+    let by = By::new(&console, "console");
+    let renewed = house.gate.renew_outward_token(&by, &SUN, &thing).await.unwrap();
+    assert_ne!(renewed.expose(), shown.expose());
+    house.gate.delete_account(&by, &SUN, number).await.unwrap();
+    assert_eq!(house.store.secrets("sun-outward").await.unwrap(), []);
 }

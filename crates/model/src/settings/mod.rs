@@ -61,6 +61,14 @@ pub struct Settings {
     pub given: Given,
 }
 
+impl Settings {
+    /// What an authority asks of its operators, if this is one.
+    #[must_use]
+    pub fn oversight(&self) -> Option<&SupervisionSettings> {
+        Some(&self.supervision).filter(|settings| settings.enabled)
+    }
+}
+
 /// Places of the settings that can be chosen at run time and stand in the file, and so cannot: `backup`,
 /// `sites.home.name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

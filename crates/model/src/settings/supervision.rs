@@ -11,6 +11,9 @@ use crate::time::Millis;
 pub struct SupervisionSettings {
     /// Whether operators are answered at all.
     pub enabled: bool,
+    /// Whether they are answered over plain http from other machines too, where something before us speaks TLS.
+    #[serde(default)]
+    pub plain_http: bool,
     /// Whose clocks operators write times by, and whose days reports are made of.
     pub time_zone: String,
     /// So far from our time a call may be.
@@ -42,6 +45,7 @@ impl Default for SupervisionSettings {
         const DAY: i64 = 24 * 60 * MINUTE;
         Self {
             enabled: false,
+            plain_http: false,
             time_zone: "Asia/Shanghai".to_owned(),
             most_skew: Millis(5 * MINUTE),
             token_idle: Millis(DAY / 2),

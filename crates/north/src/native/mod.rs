@@ -31,6 +31,7 @@ pub mod shinemonitor;
 pub mod sites;
 pub mod solar;
 pub mod storage;
+pub mod supervision;
 pub mod tariffs;
 pub mod tokens;
 pub mod users;

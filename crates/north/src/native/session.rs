@@ -14,7 +14,7 @@ use super::auth::{COOKIE, principal_of, session_cookie};
 use super::body::JsonBody;
 use super::error::{ApiError, ErrorAnswer};
 use super::users::DOOR;
-use super::wire::{PageSessionList, Role, SessionView, SetUp, SignIn, TicketSignIn};
+use super::wire::{PageSessionList, Role, SessionView, SetUp, SignIn, TicketSignIn, Watches};
 use crate::{State, Transport};
 
 /// As long as browsers keep one. The gate ends a session that is not used much earlier, and a browser does not
@@ -34,6 +34,7 @@ pub async fn show(Shared(state): Shared<State>, headers: HeaderMap) -> Json<Sess
                 user: Some(principal.name),
                 role,
                 sites,
+                oversight: watches(&principal.grant),
                 setup_needed: None,
             }
         }
@@ -42,6 +43,7 @@ pub async fn show(Shared(state): Shared<State>, headers: HeaderMap) -> Json<Sess
             user: None,
             role: None,
             sites: BTreeMap::new(),
+            oversight: None,
             setup_needed: Some(!state.gate.has_admin()),
         },
     })
@@ -57,6 +59,13 @@ fn roles_of(grant: &Grant) -> (Option<Role>, BTreeMap<String, Role>) {
             (roles.everywhere.map(Into::into), sites.collect())
         }
         Grant::Evse(_) | Grant::OpenRead => (None, BTreeMap::new()),
+    }
+}
+
+fn watches(grant: &Grant) -> Option<Watches> {
+    match grant {
+        Grant::Roles(roles) => roles.oversight.as_ref().map(Into::into),
+        Grant::Evse(_) | Grant::OpenRead => None,
     }
 }
 

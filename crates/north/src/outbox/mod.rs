@@ -24,12 +24,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::Platform;
 use plan::Failed;
 
 /// Attempts under way at once; more wait for the next look.
 const AT_ONCE: usize = 32;
+/// So many more when somebody may be in danger.
+const AT_ONCE_URGENT: usize = AT_ONCE + 16;
 /// So many due ones are looked at that those under way do not hide the others.
-const LOOKED_AT: u32 = 64;
+const LOOKED_AT: u32 = 256;
 /// How often the store is asked what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What was delivered is forgotten after a week.
@@ -51,6 +54,8 @@ pub struct Ways {
     /// `None`: no relay is configured.
     pub mailer: watch::Receiver<Option<Mailer>>,
     pub key: SigningKey,
+    /// `None`: no operators are watched over.
+    pub operators: Option<Arc<Platform>>,
 }
 
 /// The task that sends.
@@ -89,6 +94,7 @@ impl Sender {
             is_failing = looked.is_err();
             tokio::select! {
                 () = stop.cancelled() => break,
+                () = woken(self.ways.operators.as_deref()) => {}
                 Some(ended) = self.under_way.join_next() => self.note_ended(ended.ok()),
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
@@ -109,8 +115,15 @@ impl Sender {
         while let Some(ended) = self.under_way.try_join_next() {
             self.note_ended(ended.ok());
         }
-        for parcel in self.store.due_parcels(now, LOOKED_AT).await? {
-            if self.under_way.len() >= AT_ONCE {
+        let mut due = self.store.due_parcels(now, LOOKED_AT).await?;
+        due.sort_by_key(|parcel| !plan::is_urgent(parcel));
+        for parcel in due {
+            let most = if plan::is_urgent(&parcel) {
+                AT_ONCE_URGENT
+            } else {
+                AT_ONCE
+            };
+            if self.under_way.len() >= most {
                 break;
             }
             if self.busy.contains(&parcel.target) {
@@ -150,6 +163,14 @@ impl Sender {
     }
 }
 
+/// As soon as there is something to tell an operator.
+async fn woken(operators: Option<&Platform>) {
+    match operators {
+        Some(platform) => platform.authority().wake().notified().await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn note(store: &dyn Store, parcel: Parcel) {
     if let Some(why) = &parcel.last_error {
         tracing::info!(parcel.id = %parcel.id, attempts = parcel.attempts, "a parcel was not delivered: {why}");
@@ -164,11 +185,16 @@ impl Ways {
         match &parcel.content {
             Content::Webhook { url, body } => self.post(parcel, url, body, now).await,
             Content::Email { to, subject, body } => self.mail(parcel, to, subject, body).await,
-            Content::Notice { operator, .. } => Err(Failed {
-                why: format!("operator {operator} cannot be told yet"),
-                for_good: false,
-                retry_after: None,
-            }),
+            Content::Notice { operator, notice } => match &self.operators {
+                Some(platform) => platform.tell(operator, notice).await,
+                None => Err(Failed {
+                    why:
+                        "no operators are watched over; an administrator enables it in the configuration file"
+                            .to_owned(),
+                    for_good: false,
+                    retry_after: None,
+                }),
+            },
         }
     }
 

@@ -1,6 +1,6 @@
 //! When to try again, and when to give up. Pure: the same parcel and time give the same answer.
 
-use model::outbox::{Parcel, ParcelState};
+use model::outbox::{Content, Notice, Parcel, ParcelState};
 use model::time::{Millis, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -10,6 +10,18 @@ const LONGEST: Millis = Millis(3_600_000);
 const MOST_ATTEMPTS: u32 = 32;
 /// What is older has become useless; it is given up after its next attempt.
 const OLDEST: Millis = Millis(3 * 24 * 3_600_000);
+
+/// Operators wait for what they are told: a failed report, and a danger; hourly after that.
+const TOLD_AGAIN: [Millis; 4] = [Millis(5_000), Millis(30_000), Millis(120_000), Millis(600_000)];
+const WARNED_AGAIN: [Millis; 6] = [
+    Millis(1_000),
+    Millis(5_000),
+    Millis(15_000),
+    Millis(30_000),
+    Millis(120_000),
+    Millis(600_000),
+];
+const OLDEST_NOTICE: Millis = Millis(24 * 3_600_000);
 
 /// Why an attempt brought nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +54,7 @@ pub fn ended(parcel: &Parcel, result: Result<(), Failed>, now: Timestamp) -> Par
         Ok(()) => (ParcelState::Delivered { at: now }, None),
         Err(failed) => {
             let is_over =
-                failed.for_good || parcel.attempts >= MOST_ATTEMPTS || now - parcel.created >= OLDEST;
+                failed.for_good || parcel.attempts >= MOST_ATTEMPTS || now - parcel.created >= oldest(parcel);
             let wanted = failed.retry_after.unwrap_or(Millis::ZERO).min(LONGEST);
             let state = if is_over {
                 ParcelState::Dead { since: now }
@@ -71,20 +83,56 @@ pub fn again(parcel: &Parcel, now: Timestamp) -> Parcel {
     }
 }
 
-/// Doubles up to an hour, shortened by up to a half; how much hangs on the parcel and the attempt, so that
-/// parcels that failed together do not come back together.
+/// Whether others wait for it: somebody may be in danger.
+#[must_use]
+pub const fn is_urgent(parcel: &Parcel) -> bool {
+    matches!(
+        &parcel.content,
+        Content::Notice {
+            notice: Notice::Risk(_),
+            ..
+        }
+    )
+}
+
+const fn oldest(parcel: &Parcel) -> Millis {
+    match &parcel.content {
+        Content::Notice { .. } => OLDEST_NOTICE,
+        Content::Webhook { .. } | Content::Email { .. } => OLDEST,
+    }
+}
+
+/// How much it is spread hangs on the parcel and the attempt, so that parcels that failed together do not come back
+/// together.
 fn pause(parcel: &Parcel, attempts: u32) -> Millis {
-    let doubled = FIRST.0.saturating_mul(1 << attempts.saturating_sub(1).min(16));
-    let longest = doubled.min(LONGEST.0);
     let digest = Sha256::digest(format!("{}#{attempts}", parcel.id));
     let spread = i64::from(u16::from_be_bytes([digest[0], digest[1]]));
+    match &parcel.content {
+        Content::Webhook { .. } | Content::Email { .. } => doubled(attempts, spread),
+        Content::Notice { notice, .. } => {
+            let pauses: &[Millis] = match notice {
+                Notice::Failed(_) => &TOLD_AGAIN,
+                Notice::Risk(_) => &WARNED_AGAIN,
+            };
+            let which = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+            let pause = pauses.get(which).copied().unwrap_or(LONGEST);
+            // A fifth more or less.
+            Millis(pause.0 * 4 / 5 + pause.0 * 2 * spread / (5 * 65_536))
+        }
+    }
+}
+
+/// Doubles up to an hour, shortened by up to a half.
+fn doubled(attempts: u32, spread: i64) -> Millis {
+    let doubled = FIRST.0.saturating_mul(1 << attempts.saturating_sub(1).min(16));
+    let longest = doubled.min(LONGEST.0);
     Millis(longest - longest * spread / (2 * 65_536))
 }
 
 #[cfg(test)]
 mod tests {
     use model::id::ParcelId;
-    use model::outbox::Content;
+    use model::oversight::{OperatorCode, RiskLevel, Warning};
 
     use super::*;
 
@@ -147,6 +195,76 @@ mod tests {
         assert!((12..36).contains(&(now.0 / 3_600_000)), "{} h", now.0 / 3_600_000);
         let again = again(&parcel, now);
         assert_eq!((again.attempts, waits(&again)), (0, Some(now.0)));
+    }
+
+    fn notice(is_risk: bool) -> Parcel {
+        let operator: OperatorCode = "MA005DBW1".parse().unwrap();
+        let notice = if is_risk {
+            Notice::Risk(Box::new(Warning {
+                id: "w-1".parse().unwrap(),
+                operator: operator.clone(),
+                port: "95".parse().unwrap(),
+                rule: "smoke".to_owned(),
+                level: RiskLevel::High,
+                reason: "smoke".to_owned(),
+                raised: Timestamp(0),
+                told: None,
+                cleared: None,
+                acknowledged: None,
+                escalated: false,
+                samples: Vec::new(),
+            }))
+        } else {
+            Notice::Failed(Box::new(model::oversight::Failed {
+                id: "f-1".parse().unwrap(),
+                operator: operator.clone(),
+                port: None,
+                body: "{}".to_owned(),
+                path: String::new(),
+                first: Timestamp(0),
+                last: Timestamp(0),
+                count: 1,
+                state: model::oversight::FailedState::Open,
+                status: 404,
+                message: String::new(),
+            }))
+        };
+        Parcel {
+            content: Content::Notice { operator, notice },
+            ..parcel()
+        }
+    }
+
+    #[test]
+    fn operators_are_told_again_by_a_table_of_their_own() {
+        for (is_risk, seconds) in [
+            (false, &[5, 30, 120, 600, 3_600, 3_600][..]),
+            (true, &[1, 5, 15, 30, 120, 600, 3_600, 3_600]),
+        ] {
+            let mut parcel = notice(is_risk);
+            assert_eq!(is_urgent(&parcel), is_risk);
+            let mut now = Timestamp(0);
+            for (attempt, seconds) in seconds.iter().enumerate() {
+                parcel = begun(&parcel, now);
+                parcel = ended(&parcel, Err(failed(false, None)), now);
+                let pause = waits(&parcel).unwrap() - now.0;
+                assert!(
+                    (seconds * 800..=seconds * 1_200).contains(&pause),
+                    "{attempt}: {pause}"
+                );
+                now = Timestamp(waits(&parcel).unwrap());
+            }
+            // A day after it was made there is an end.
+            let mut attempts = 0;
+            while let Some(next) = waits(&parcel) {
+                now = Timestamp(next);
+                parcel = begun(&parcel, now);
+                parcel = ended(&parcel, Err(failed(false, None)), now);
+                attempts += 1;
+            }
+            assert!((24..=26).contains(&(now.0 / 3_600_000)), "{now:?}");
+            assert!(attempts < MOST_ATTEMPTS, "{attempts}");
+        }
     }
 
     #[test]

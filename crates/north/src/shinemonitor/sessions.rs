@@ -68,6 +68,7 @@ impl Shell {
                 everywhere: None,
                 sites: BTreeMap::new(),
                 scopes: Scope::all(),
+                oversight: None,
             }),
         };
         let by = By::new(&nobody, DIALECT.name);

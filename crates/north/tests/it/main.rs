@@ -21,6 +21,8 @@ mod sessions;
 mod settings;
 mod shinemonitor;
 mod solar;
+mod supervision;
+mod supervision_pages;
 mod tariffs;
 mod users;
 mod vehicles;

@@ -105,6 +105,7 @@ async fn sender(world: &World, allow: &[&str]) -> Sender {
         http: Client::guarded(limits, guard, Arc::new(SystemResolver)).unwrap(),
         mailer: tokio::sync::watch::channel(None).1,
         key: world.state.gate.signing_key().await.unwrap(),
+        operators: None,
     };
     Sender::new(world.store.clone(), world.clock.clone(), ways)
 }

@@ -62,6 +62,7 @@ async fn child() {
         http: Client::guarded(limits, guard, Arc::new(SystemResolver)).unwrap(),
         mailer: tokio::sync::watch::channel(None).1,
         key: gate.signing_key().await.unwrap(),
+        operators: None,
     };
     Sender::new(store, clock, ways)
         .run(CancellationToken::new())

@@ -14,6 +14,7 @@ mod problems;
 mod section;
 mod shinemonitor;
 mod site;
+mod supervision;
 mod tariff;
 mod tls;
 mod vehicle;
@@ -199,6 +200,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
     let loggers = told.take(eybond::read(root, &gateways));
     let goe = told.take(goe::read(root, &sites));
     let shinemonitor = told.take(shinemonitor::read(root, &sites));
+    let supervision = told.take(supervision::read(root));
     let price_providers = tariff::read_providers(root);
     let tariffs = tariff::read_all(root, &sites, &price_providers);
     let vehicles = told.take(vehicle::read_all(root, &sites));
@@ -212,7 +214,7 @@ fn read(root: &Section<'_, '_>) -> Option<Config> {
             control,
             goe,
             shinemonitor,
-            supervision: model::settings::SupervisionSettings::default(),
+            supervision,
             backup,
             tariffs,
             vehicles,

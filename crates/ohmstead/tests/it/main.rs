@@ -22,4 +22,5 @@ mod process;
 mod serve;
 mod shinemonitor_cloud;
 mod shinemonitor_doors;
+mod supervision_doors;
 mod wire;

@@ -201,7 +201,7 @@ fn word(value: &impl serde::Serialize) -> String {
 }
 
 /// A text that stays a text.
-fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     let text = if is_formula {
         format!("'{text}")

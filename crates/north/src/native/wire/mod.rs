@@ -47,6 +47,7 @@ pub mod shinemonitor;
 mod site;
 pub mod solar;
 mod storage;
+pub mod supervision;
 mod tariff;
 mod user;
 mod vehicle;
@@ -77,7 +78,7 @@ pub use storage::{BackupView, RetentionSource, RetentionView, StorageView};
 pub use tariff::{Band, Contract, Direction, PriceList, PriceSpan, Prices, Tariff, TariffList};
 pub use user::{
     AuditItem, AuditList, Budget, BudgetPer, CardBody, CardKind, CardView, NewToken, Notify, PasswordBody,
-    Role, Scope, TokenBody, TokenList, TokenView, UserBody, UserList, UserView,
+    Role, Scope, TokenBody, TokenList, TokenView, UserBody, UserList, UserView, Watches,
 };
 pub use vehicle::{Soc, SocRequest, SocSource, Vehicle, VehicleList};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Role;
+use super::{Role, Watches};
 
 /// Who the caller is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,6 +21,10 @@ pub struct SessionView {
     /// Roles on single sites, by site id; they stand above `role`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sites: BTreeMap<String, Role>,
+    /// Whose stations are seen that report to us; administrators see all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub oversight: Option<Watches>,
     /// Nobody can sign in yet: the page asks for the set-up link. Only when not signed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

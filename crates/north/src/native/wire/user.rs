@@ -128,6 +128,60 @@ impl From<Notify> for model::user::Notify {
     }
 }
 
+/// Whose stations somebody watches that are no sites of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Watches {
+    /// Those of all operators, for the authority; false with `operator`.
+    #[serde(default)]
+    pub all: bool,
+    /// Those of this operator alone, as its own people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub operator: Option<String>,
+}
+
+impl From<&model::user::UserOversight> for Watches {
+    fn from(oversight: &model::user::UserOversight) -> Self {
+        use model::user::UserOversight;
+        match oversight {
+            UserOversight::Authority => Self {
+                all: true,
+                operator: None,
+            },
+            UserOversight::Operator(code) => Self {
+                all: false,
+                operator: Some(code.to_string()),
+            },
+        }
+    }
+}
+
+impl Watches {
+    fn read(self) -> Result<Option<model::user::UserOversight>, ApiError> {
+        use model::user::UserOversight;
+        match (self.all, self.operator) {
+            (true, None) => Ok(Some(UserOversight::Authority)),
+            (false, None) => Ok(None),
+            (false, Some(code)) => {
+                let code = code.parse().map_err(|error: model::oversight::CodeError| {
+                    ApiError::invalid(
+                        "oversight.operator",
+                        format!("`{}`", error.text),
+                        "the id of an operator",
+                    )
+                })?;
+                Ok(Some(UserOversight::Operator(code)))
+            }
+            (true, Some(_)) => Err(ApiError::invalid(
+                "oversight",
+                "both all and operator",
+                "one of the two",
+            )),
+        }
+    }
+}
+
 /// Users, in order of their ids.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct UserList {
@@ -166,6 +220,10 @@ pub struct UserView {
     /// Kept in order; without effect on charging yet.
     pub rules: Vec<String>,
     pub notify: Notify,
+    /// Absent: nothing of what operators report, but to administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub oversight: Option<Watches>,
     pub has_password: bool,
     pub cards: Vec<CardView>,
 }
@@ -185,6 +243,7 @@ impl UserView {
             tariff: user.tariff.as_ref().map(ToString::to_string),
             rules: user.rules.clone(),
             notify: (&user.notify).into(),
+            oversight: user.oversight.as_ref().map(Into::into),
             has_password,
             cards: cards.iter().map(Into::into).collect(),
         }
@@ -217,6 +276,8 @@ pub struct UserBody {
     pub rules: Option<Vec<String>>,
     #[serde(default)]
     pub notify: Option<Notify>,
+    #[serde(default)]
+    pub oversight: Option<Watches>,
 }
 
 pub(super) const fn yes() -> bool {
@@ -254,6 +315,7 @@ impl UserBody {
             tariff: optional_id("tariff", self.tariff.as_ref())?,
             rules: self.rules.unwrap_or_default(),
             notify: self.notify.unwrap_or_default().into(),
+            oversight: self.oversight.map(Watches::read).transpose()?.flatten(),
         })
     }
 }

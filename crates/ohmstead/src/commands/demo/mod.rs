@@ -9,6 +9,7 @@ mod native;
 mod people;
 mod roof;
 mod shinemonitor;
+mod supervision;
 mod tariffs;
 mod tell;
 mod tls;
@@ -90,6 +91,9 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     let (store, readiness) = (house.store.clone(), house.readiness.clone());
     let tls = (secure, listen::certificate(&settings, &data)?);
     let running = Running::start(house, settings.clone(), listener, Some(tls), vec![for_loggers]).await?;
+    if let Some(platform) = &running.platform {
+        supervision::open(platform, &running.gate, started.wall).await?;
+    }
     let stop = CancellationToken::new();
     let making = past.map(|past| {
         let stop = stop.clone();
@@ -116,6 +120,7 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
         native::tell(gate, &base, &token, &settings.sites[0].id)?,
         goe::tell(gate, &base)?,
         shinemonitor::tell(&base),
+        supervision::tell(&base),
         tls::tell(&data, secure_at),
         cfos::tell(&base),
     ];
@@ -143,7 +148,7 @@ fn settings(listen: SocketAddr, secure: SocketAddr, sites: Vec<Site>) -> anyhow:
         control: ControlSettings::default(),
         goe: goe::settings()?,
         shinemonitor: shinemonitor::settings(&sites[0].id),
-        supervision: model::settings::SupervisionSettings::default(),
+        supervision: supervision::settings(),
         // The demo's directory is made anew at will.
         personal_data: PersonalData::default(),
         backup: BackupSettings {

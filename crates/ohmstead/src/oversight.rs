@@ -1,0 +1,40 @@
+//! The authority of this process, if it is one.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use gate::Gate;
+use links::outbound_guard::{Guard, SystemResolver};
+use model::settings::Settings;
+use model::time::Clock;
+use north::Platform;
+use oversight::{Authority, Rules};
+use store::Store;
+
+/// Opens the books and what is in front of them. `None`: nobody is watched over.
+///
+/// # Errors
+/// When the store cannot say what is known, or the rules make no sense.
+pub async fn open(
+    (store, gate, clock): (&Arc<dyn Store>, &Arc<Gate>, &Arc<dyn Clock>),
+    settings: &Settings,
+    allowed: Arc<Guard>,
+) -> anyhow::Result<Option<Arc<Platform>>> {
+    let Some(settings) = settings.oversight() else {
+        return Ok(None);
+    };
+    let rules = match &settings.rules {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the rules that warn, {}", path.display()))?;
+            Rules::parse(&text).with_context(|| format!("the rules in {} make no sense", path.display()))?
+        }
+        None => Rules::built_in(),
+    };
+    let authority = Authority::open(store.clone(), store.clone(), settings, rules, clock.clone())
+        .await
+        .context("cannot read what operators have reported")?;
+    let ways = (allowed, Arc::new(SystemResolver) as _);
+    let platform = Platform::open(authority, gate.clone(), clock.clone(), settings, ways).await;
+    Ok(Some(platform.context("cannot open the door of operators")?))
+}
