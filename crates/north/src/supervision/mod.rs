@@ -5,6 +5,8 @@
 //! signature was found right.
 //!
 //! Neither host nor origin is looked at: nothing is let in by what a browser adds on its own.
+//!
+//! The other way round, our own sites as an operator reports them, is [`uploads`].
 
 mod answer;
 mod callbacks;
