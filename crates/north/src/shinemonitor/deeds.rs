@@ -10,7 +10,7 @@ use dialects::shinemonitor::error::{Code, Refusal};
 use dialects::shinemonitor::rc4;
 use dialects::shinemonitor::scene::{Role, Sheet};
 use dialects::shinemonitor::want::{Deed, Done};
-use gate::{Account, Action, By, Denied, DoorCaller, Subject, Thing};
+use gate::{Account, Action, By, DoorCaller, Subject, Thing};
 use model::id::SiteId;
 use model::intent::{Intent, Wanted};
 use model::message::Message;
@@ -156,15 +156,7 @@ impl Shell {
         if open().is_none() || parameters::number(pn.as_bytes()) != Some(pn) {
             return Err(Code::BadPn.into());
         }
-        let thing = state.gate.redeem_code(&DIALECT, pn, code, from).await;
-        let thing = thing.map_err(|denied| {
-            if matches!(denied, Denied::Wrong) {
-                Code::BadPn.into()
-            } else {
-                refusal(denied)
-            }
-        })?;
-        if thing != Thing::Site(id.clone()) {
+        if self.redeem(pn, code, from).await? != *id {
             return Err(Code::BadPn.into());
         }
         let _changing = state.changing.lock().await;

@@ -47,6 +47,11 @@ pub struct PlantName {
     pub pn: String,
 }
 
+/// Of a charging station the EVSEs that are devices of their own: the first is the station itself.
+pub fn further_evses(device: &Device) -> impl Iterator<Item = &Evse> {
+    device.evses().iter().skip(1)
+}
+
 /// What is shown as a device.
 enum Part<'s> {
     Device(&'s Device),
@@ -82,10 +87,7 @@ impl Names {
             devices.map(move |device| (site, pn, Part::Device(device)))
         });
         let evses = of_sites().flat_map(|(site, pn)| {
-            let further = site
-                .devices
-                .iter()
-                .flat_map(|device| device.evses().iter().skip(1));
+            let further = site.devices.iter().flat_map(further_evses);
             further.map(move |evse| (site, pn, Part::Evse(evse)))
         });
         let parts: Vec<(&Site, &String, Part<'_>)> = devices.chain(evses).collect();

@@ -24,7 +24,7 @@ use model::view::{DeviceView, EvseView, SiteView};
 use serde_json::Value;
 use store::calendar::{self, TimeZone};
 
-use super::names::{Names, PlantName, logger_of, type_of};
+use super::names::{Names, PlantName, further_evses, logger_of, type_of};
 use super::{Shell, accounts, failed};
 
 /// A site whose last view is older is not running.
@@ -171,7 +171,7 @@ impl Seen<'_> {
             let Some(shown) = self.device(device, names, name.pid) else {
                 continue;
             };
-            let further = device.evses().iter().skip(1);
+            let further = further_evses(device);
             let further = further.filter_map(|evse| self.further_evse(evse, &shown, names));
             let further: Vec<Device> = further.collect();
             stage.devices.push(shown);

@@ -11,6 +11,7 @@ use dialects::shinemonitor::scene::Role;
 use dialects::shinemonitor::want::Session;
 use dialects::shinemonitor::wire::Dat;
 use gate::{Account, By, Claim, Denied, DoorCaller, Grant, Principal, Roles, Scope, Thing};
+use model::id::SiteId;
 use model::secret::Secret;
 use model::user::Role as Rights;
 
@@ -46,17 +47,7 @@ impl Shell {
         };
         // Before the code is used up.
         gate.check_new_account(&DIALECT, &wanted).map_err(refusal)?;
-        let thing = gate.redeem_code(&DIALECT, &new.pn, &new.code, from).await;
-        let thing = thing.map_err(|denied| {
-            if matches!(denied, Denied::Wrong) {
-                Code::BadPn.into()
-            } else {
-                refusal(denied)
-            }
-        })?;
-        let Thing::Site(site) = thing else {
-            return Err(Code::BadPn.into());
-        };
+        let site = self.redeem(&new.pn, &new.code, from).await?;
         let wanted = Account {
             sites: [(site, Rights::Operator)].into(),
             ..wanted
@@ -125,6 +116,15 @@ impl Shell {
             Thing::Evse(_) | Thing::Device(_) | Thing::Site(_) => None,
         };
         account.ok_or_else(|| Code::NotAuthenticated.into())
+    }
+
+    /// The site that the one-time code of a number was made for; the code is used up.
+    pub(super) async fn redeem(&self, pn: &str, code: &str, from: IpAddr) -> Result<SiteId, Refusal> {
+        match self.state.gate.redeem_code(&DIALECT, pn, code, from).await {
+            Ok(Thing::Site(site)) => Ok(site),
+            Ok(_) | Err(Denied::Wrong) => Err(Code::BadPn.into()),
+            Err(denied) => Err(refusal(denied)),
+        }
     }
 }
 
