@@ -91,7 +91,7 @@ async fn a_database_belongs_to_one_process_and_one_schema() {
             known,
         }) => {
             assert!(file.starts_with("database postgres on"), "{file}");
-            assert_eq!(known.to_string(), "4");
+            assert_eq!(known.to_string(), "5");
         }
         other => panic!("{other:?}"),
     }
