@@ -161,9 +161,11 @@ impl Platform {
         let agent = HeaderValue::from_static(concat!("Ohmstead/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(header::USER_AGENT, agent);
         let answer = self.way(operator).http.send(request).await;
-        answer.map_err(|failure| match failure {
-            Failure::TooLarge { limit } => format!("answered with more than {limit} bytes"),
-            other => other.to_string(),
+        answer.map_err(|failure| {
+            if let Failure::TooLarge { limit } = failure {
+                return format!("answered with more than {limit} bytes");
+            }
+            failure.to_string()
         })
     }
 

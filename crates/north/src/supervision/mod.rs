@@ -125,10 +125,11 @@ fn endpoint(definition: &Definition, method: &Method, path: &str) -> Result<Endp
     if *method != Method::HEAD {
         return definition.endpoint(method, path);
     }
-    match definition.endpoint(&Method::GET, path)? {
-        Endpoint::Token => definition.endpoint(method, path),
-        endpoint => Ok(endpoint),
+    let endpoint = definition.endpoint(&Method::GET, path)?;
+    if endpoint == Endpoint::Token {
+        return definition.endpoint(method, path);
     }
+    Ok(endpoint)
 }
 
 fn allowing(definition: &Definition, path: &str, mut response: Response) -> Response {

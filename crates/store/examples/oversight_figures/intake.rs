@@ -28,13 +28,9 @@ pub async fn figures<S: Oversight + 'static>(store: Arc<S>) {
     let reported: Arc<Vec<AtomicU64>> = Arc::new((0..OPERATORS).map(|_| AtomicU64::new(0)).collect());
     let stop = Arc::new(AtomicBool::new(false));
     let settled = Arc::new(AtomicU64::new(0));
-    let mut behind = Vec::new();
-    behind.push(tokio::spawn(settle(
-        Arc::clone(&store),
-        Arc::clone(&stop),
-        Arc::clone(&settled),
-    )));
-    behind.push(tokio::spawn(condense(Arc::clone(&store), Arc::clone(&stop))));
+    let settling = settle(Arc::clone(&store), Arc::clone(&stop), Arc::clone(&settled));
+    let condensing = condense(Arc::clone(&store), Arc::clone(&stop));
+    let behind = [tokio::spawn(settling), tokio::spawn(condensing)];
     for (name, count) in [("twelve", IN_A_CALL), ("one", 1)] {
         let (begun, cpu) = (Instant::now(), cpu_s());
         let before = settled.load(Ordering::Relaxed);

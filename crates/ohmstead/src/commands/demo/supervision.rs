@@ -226,12 +226,12 @@ async fn report(platform: &Platform, code: &OperatorCode, now: Timestamp) -> any
 }
 
 fn sample(nth: u32, (equipment, port): (&str, u32), at: Timestamp, step: i64) -> anyhow::Result<Sample> {
-    let charges = nth % 3 == 0;
+    let charges = nth.is_multiple_of(3);
     let is_warm = nth == 6;
     let state = match nth {
         11 => PortState::Fault,
         _ if charges => PortState::Charging,
-        _ if nth % 5 == 0 => PortState::Complete,
+        _ if nth.is_multiple_of(5) => PortState::Complete,
         _ => PortState::Idle,
     };
     let while_charging = |millionths: i64| Some(Decimal(if charges { millionths } else { 0 }));
