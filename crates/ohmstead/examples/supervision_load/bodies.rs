@@ -82,13 +82,13 @@ fn sample(operator: &str, port: usize) -> String {
     let mut text = format!(
         "{{\"cellId\":\"P{port:08}\",\"equipmentId\":\"E{equipment:07}\",\"operatorId\":\"{operator}\",\
          \"updateDatetime\":\"{NO_TIME}\",\"cellStatus\":{},\"voltage\":22{}.{},\"temperature\":2{}.{},\"smokeAlarm\":2",
-        if port % 2 == 0 { 3 } else { 1 },
+        if port.is_multiple_of(2) { 3 } else { 1 },
         wobble % 10,
         wobble / 10,
         wobble % 7,
         wobble / 10
     );
-    if port % 2 == 0 {
+    if port.is_multiple_of(2) {
         write!(
             text,
             ",\"current\":1.{wobble:02},\"power\":0.2{wobble:02},\"consumption\":0.{wobble:02},\"chargeDuration\":{},\
