@@ -29,17 +29,21 @@ pub struct RulesError {
 pub struct Problem {
     /// From 1.
     pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
     pub text: String,
 }
 
 impl fmt::Display for RulesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<_> = self
-            .problems
-            .iter()
-            .map(|problem| format!("line {}: {}", problem.line, problem.text))
-            .collect();
+        let lines: Vec<_> = self.problems.iter().map(Problem::to_string).collect();
         f.write_str(&lines.join("\n"))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.text)
     }
 }
 
@@ -66,7 +70,7 @@ struct RawRule {
 
 impl Rules {
     /// # Errors
-    /// With the line of each mistake and what was expected there.
+    /// With the place of each mistake and what was expected there.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
         let mut check = Check {
             text,
@@ -116,12 +120,17 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn say(&mut self, at: usize, text: String) {
-        let line = self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
-        self.problems.push(Problem { line, text });
+        let before = self.text.get(..at).unwrap_or(self.text);
+        self.problems.push(Problem {
+            line: before.matches('\n').count() + 1,
+            column: before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1,
+            text,
+        });
     }
 
     fn failed(mut self) -> RulesError {
-        self.problems.sort_by_key(|problem| problem.line);
+        self.problems
+            .sort_by_key(|problem| (problem.line, problem.column));
         RulesError {
             problems: self.problems,
         }
@@ -250,63 +259,67 @@ mod tests {
     #[test]
     fn a_mistake_says_where_and_what_was_expected() {
         let rule = |text: &str| format!("offline = [1]\n\n[[rule]]\n{text}");
-        let check = |text: &str, line: usize, said: &str| {
+        let check = |text: &str, (line, column): (usize, usize), said: &str| {
             let error = Rules::parse(&rule(text)).unwrap_err();
             let problem = &error.problems[0];
             assert!(
-                problem.line == line && problem.text.contains(said),
+                (problem.line, problem.column) == (line, column) && problem.text.contains(said),
                 "{text}: {error}"
             );
         };
         const END: &str = "level = \"low\"\nreason = \"x\"\n";
         check(
             &format!("name = \"Hot!\"\nwhen = \"soc > 1\"\n{END}"),
-            4,
+            (4, 8),
             "expected 1 to 24 characters",
         );
         check(
             &format!("name = \"hot\"\n{END}"),
-            3,
+            (3, 1),
             "neither `errors` nor `when`",
         );
         check(
             &format!("name = \"hot\"\nwhen = \"heat > 1\"\n{END}"),
-            5,
+            (5, 8),
             "values are idle",
         );
-        check(&format!("name = \"hot\"\nwhen = \"soc +\"\n{END}"), 5, "column");
+        check(
+            &format!("name = \"hot\"\nwhen = \"soc +\"\n{END}"),
+            (5, 8),
+            "column",
+        );
         check(
             &format!("name = \"hot\"\nwhen = \"soc + 1\"\n{END}"),
-            5,
+            (5, 8),
             "expected true or false",
         );
         check(
             &format!("name = \"hot\"\nerrors = [1]\nfor_s = -1\n{END}"),
-            6,
+            (6, 9),
             "expected 0 to",
         );
         check(
             &format!("name = \"hot\"\nerror = [1]\n{END}"),
-            5,
+            (5, 1),
             "unknown field `error`",
         );
         check(
             "name = \"hot\"\nerrors = [1]\nlevel = \"huge\"\nreason = \"x\"\n",
-            6,
+            (6, 9),
             "expected one of",
         );
         check(
             "name = \"hot\"\nerrors = [1]\nlevel = \"low\"\nreason = \"{heat}\"\n",
-            7,
+            (7, 10),
             "expected one of idle",
         );
         check(
             "name = \"hot\"\nerrors = [1]\nlevel = \"low\"\nreason = \"{soc\"\n",
-            7,
+            (7, 10),
             "without `}`",
         );
         let twice =
             format!("name = \"hot\"\nerrors = [1]\n{END}[[rule]]\nname = \"hot\"\nerrors = [1]\n{END}");
-        check(&twice, 9, "is there already");
+        check(&twice, (9, 8), "is there already");
     }
 }

@@ -6,7 +6,7 @@ use model::oversight::{Callback, Code, Decimal, EntityKind, FindingKind, Operato
 use model::time::Timestamp;
 use serde_json::{Value as Json, json};
 
-use super::super::definition::{Definition, built_in};
+use super::super::definition::{Definition, Form, built_in};
 use super::super::error::Refusal;
 use super::super::request::{Asked, Endpoint, Refused, Slice};
 use super::super::server::{self, Page};
@@ -32,6 +32,34 @@ fn record() -> Json {
         "totalPower": 0.5, "totalElecMoney": 0.31, "totalServiceMoney": 0.2,
         "startType": 1, "stopReason": 9, "averagePower": 250.5, "phoneNum": "13800000000", "userId": "u1"
     })
+}
+
+/// All that is told in a body, with an example of it.
+fn forms() -> [(Endpoint, &'static Form, Json); 5] {
+    let definition = built_in();
+    let station = json!({
+        "stationId": "S1", "operatorId": "99", "equipmentOwnerId": "99", "stationName": "Gate 1",
+        "address": "1 River Road", "stationType": 4, "stationStatus": 50, "stationLng": 120.15, "stationLat": 30.28,
+    });
+    let equipment = json!({
+        "equipmentId": "37", "stationId": "S1", "operatorId": "99", "equipmentName": "Cabinet",
+        "equipmentType": 1, "equipmentCategory": 2,
+    });
+    [
+        (
+            Endpoint::Register(EntityKind::Station),
+            &definition.station,
+            station,
+        ),
+        (
+            Endpoint::Register(EntityKind::Equipment),
+            &definition.equipment,
+            equipment,
+        ),
+        (PORT, &definition.port, serde_json::from_str(SEED).unwrap()),
+        (Endpoint::Report, &definition.sample, sample()),
+        (Endpoint::Record, &definition.record, record()),
+    ]
 }
 
 /// The same object with a member changed.
@@ -95,17 +123,7 @@ fn the_printed_example_is_refused_when_told_to_be_strict() {
 
 #[test]
 fn every_member_that_is_needed_is_missed() {
-    let definition = built_in();
-    let forms = [
-        (
-            PORT,
-            &definition.port,
-            serde_json::from_str::<Json>(SEED).unwrap(),
-        ),
-        (Endpoint::Report, &definition.sample, sample()),
-        (Endpoint::Record, &definition.record, record()),
-    ];
-    for (endpoint, form, whole) in forms {
+    for (endpoint, form, whole) in forms() {
         assert!(read(&operator("99"), endpoint, "", &whole.to_string()).is_ok());
         for field in &form.fields {
             let name = field.name.as_str();
@@ -121,19 +139,20 @@ fn every_member_that_is_needed_is_missed() {
                     assert_eq!(found.0, 200, "{name}: {}", found.1);
                 }
             }
+            let body = changed(whole.clone(), name, json!(""));
+            let (status, message) = refused(&operator("99"), endpoint, "", &body);
+            if field.required {
+                let expected = if field.is == "operator" { 403 } else { 400 };
+                assert_eq!(status, expected, "{name}: {message}");
+                assert!(message.starts_with(&format!("{name}: ")), "{message}");
+            }
         }
     }
 }
 
 #[test]
 fn mistyped_members_are_refused_by_name() {
-    let definition = built_in();
-    let port = serde_json::from_str::<Json>(SEED).unwrap();
-    for (endpoint, form, whole) in [
-        (PORT, &definition.port, port),
-        (Endpoint::Report, &definition.sample, sample()),
-        (Endpoint::Record, &definition.record, record()),
-    ] {
+    for (endpoint, form, whole) in forms() {
         for field in &form.fields {
             let long = "x".repeat(field.most + 1);
             let is_text = !matches!(
