@@ -86,14 +86,15 @@ impl Authority {
             .await?
             .filter(|known| known.operator == *code);
         let known = known.ok_or_else(|| Refused::unknown(What::Sample, failed))?;
-        match known.state {
-            FailedState::Lost => return Err(Refused::GivenUp { id: failed.clone() }),
-            FailedState::Repaired => return Ok(()),
-            FailedState::Open => {}
+        if known.state == FailedState::Lost {
+            return Err(Refused::GivenUp { id: failed.clone() });
         }
-        // It is in the journal already.
-        if desk.read().repairing.contains(failed) {
-            return Ok(());
+        if known.state == FailedState::Repaired || desk.read().repairing.contains(failed) {
+            // What mends nothing any more is a sample like others: the same once more, or another one.
+            return match self.fault(&desk, &told.what, now) {
+                None => self.accept(&desk, code, vec![told], None, now).await,
+                Some(fault) => fault.refused.map_or(Ok(()), Err),
+            };
         }
         match self.fault(&desk, &told.what, now) {
             None => {

@@ -113,14 +113,14 @@ mod tests {
                     token_idle_s = 604801\nstale_after_s = 1801\nkeep_samples_days = 0\nhash = \"sha1\"\n";
         let problems = list(&parse(&format!("{text}{SITE}")).unwrap_err());
         for expected in [
-            "2: enabled in [supervision]",
-            "3: time_zone in [supervision] is \"Peking\", expected an IANA name",
-            "4: currency in [supervision] is \"yuan\", expected an ISO 4217 code",
-            "5: most_skew_s in [supervision] is 0, expected seconds, 1 to 3600",
-            "6: token_idle_s is more than token_longest_s",
-            "7: stale_after_s is more than offline_after_s",
-            "8: keep_samples_days in [supervision] is 0, expected days",
-            "9: [supervision] has no key `hash`",
+            "2, column 11: enabled in [supervision]",
+            "3, column 13: time_zone in [supervision] is \"Peking\", expected an IANA name",
+            "4, column 12: currency in [supervision] is \"yuan\", expected an ISO 4217 code",
+            "5, column 15: most_skew_s in [supervision] is 0, expected seconds, 1 to 3600",
+            "6, column 16: token_idle_s is more than token_longest_s",
+            "7, column 17: stale_after_s is more than offline_after_s",
+            "8, column 21: keep_samples_days in [supervision] is 0, expected days",
+            "9, column 1: [supervision] has no key `hash`",
         ] {
             assert!(problems.contains(expected), "{expected}\n{problems}");
         }

@@ -146,15 +146,17 @@ async fn an_unknown_port_is_registered_and_the_sample_repaired() {
         Again(("p3", 0, "idle"), unknown),
         Port("p3"),
         Again(("p3", 0, "charging"), "ok"),
+        // An answer that was lost, and one that mends nothing any more.
         Again(("p3", 0, "charging"), "ok"),
+        Again(("p9", 0, "charging"), "port: there is none `p9`"),
     ];
     story(
         "repair",
         &steps,
         "p1 idle: Idle at 0, 1 kept
         p2 never: nothing, 0 kept
-        p3 charging: Charging at 0, 1 kept
-        counted: kept 2, failed 2, repaired 1
+        p3 charging: Charging at 0, 2 kept
+        counted: kept 2, failed 2, repaired 1, Duplicate 1
         failed p3: Repaired 2, 404 unknown port `p3`
         energy 0 cost 0
         owed: {\"operator op failed\": 2}",

@@ -78,7 +78,7 @@ async fn a_database_belongs_to_one_process_and_one_schema() {
     }
     let seen = inspect::inspect(&cluster.url()).unwrap();
     assert!(seen.is_in_use && !seen.is_encrypted, "{seen:?}");
-    assert_eq!((seen.schema, seen.known), (Some(4), 4));
+    assert_eq!((seen.schema, seen.known), (Some(5), 5));
     assert!(seen.records_bytes > 0 && seen.history_bytes > 0, "{seen:?}");
     drop(store);
     assert!(!inspect::inspect(&cluster.url()).unwrap().is_in_use);
@@ -91,7 +91,7 @@ async fn a_database_belongs_to_one_process_and_one_schema() {
             known,
         }) => {
             assert!(file.starts_with("database postgres on"), "{file}");
-            assert_eq!(known.to_string(), "4");
+            assert_eq!(known.to_string(), "5");
         }
         other => panic!("{other:?}"),
     }

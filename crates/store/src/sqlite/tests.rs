@@ -198,7 +198,7 @@ fn a_directory_belongs_to_one_process_and_its_owner() {
 
 #[test]
 fn a_newer_schema_is_refused_and_left_alone() {
-    for (file, known) in [("records.db", 3), ("history.db", 4)] {
+    for (file, known) in [("records.db", 4), ("history.db", 4)] {
         let directory = directory();
         drop(Sqlite::open(directory.path()).unwrap());
         let path = directory.path().join(file);
