@@ -1040,7 +1040,7 @@ export const en = {
   "reporting.energy_fee": "Price of energy, in words",
   "reporting.service_fee": "Price of the service, in words",
   "reporting.fee_hint": "As drivers read it, such as 0.6 yuan/kWh.",
-  "reporting.energy_fee_hint": "As drivers read it, such as 0.6 yuan/kWh. Platforms want it of each port.",
+  "reporting.service_fee_hint": "As drivers read it; “none” if there is none.",
   "reporting.extinguisher": "Fire extinguisher",
   "reporting.smoke": "Smoke detector",
   "reporting.answer.1": "Yes",

@@ -112,6 +112,7 @@ test("what makes no sense of a site is said there, unless it is not reported", (
   const rows: [Partial<SiteDraft>, string, string | undefined][] = [
     [{ owner: " " }, "0.owner", "form.required"],
     [{ address: "" }, "0.address", "form.required"],
+    [{ standard: "", energy_fee: "", service_fee: "" }, "0.service_fee", undefined],
     [{ latitude: "90.1" }, "0.latitude", "form.range"],
     [{ longitude: "" }, "0.longitude", "form.required"],
     [{ longitude: "", datum: "" }, "0.longitude", undefined],
@@ -124,6 +125,8 @@ test("what makes no sense of a site is said there, unless it is not reported", (
     const sites = good.sites.map((site) => ({ ...site, ...change }));
     expect(platformProblems({ ...good, sites }, known, [])[field], JSON.stringify(change)).toBe(problem);
   }
+  const plain = { ...good, mapping: "", sites: good.sites.map((site) => ({ ...site, standard: "", energy_fee: " ", service_fee: "" })) };
+  expect(platformProblems(plain, known, [])).toMatchObject({ "0.standard": "form.required", "0.energy_fee": "form.required", "0.service_fee": "form.required" });
   const without = { ...good, sites: good.sites.map((site) => ({ ...site, datum: "" as const })) };
   expect(isFine(platformProblems(without, known, []))).toBe(true);
   expect(platformBody(without).sites[0]).not.toHaveProperty("place");

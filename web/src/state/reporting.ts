@@ -134,7 +134,12 @@ export function platformProblems(draft: PlatformDraft, before: Reporting | null,
   draft.sites.forEach((site, place) => {
     if (!site.is_reported) return;
     const codes = (text: string) => (Object.values(pairs(text) ?? { wrong: "" }).every(isCode) ? undefined : "reporting.codes_wrong");
+    // The documentation wants these of each port; a mapping may do without.
+    const told = (text: string) => (draft.mapping.trim() === "" ? required(text) : undefined);
     Object.assign(problems, {
+      [`${place}.standard`]: told(site.standard),
+      [`${place}.energy_fee`]: told(site.energy_fee),
+      [`${place}.service_fee`]: told(site.service_fee),
       [`${place}.station`]: site.station.trim() === "" || isCode(site.station) ? undefined : "oversight.id_wrong",
       [`${place}.equipment`]: codes(site.equipment),
       [`${place}.ports`]: codes(site.ports),
