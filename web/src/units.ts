@@ -13,7 +13,7 @@ export interface Quantity {
 export const UNKNOWN = "–";
 
 /** Units alone, for what is typed in. */
-export const UNITS = { energy: "kWh", current: "A", share: "%", time: "s" } as const;
+export const UNITS = { energy: "kWh", current: "A", share: "%", time: "s", angle: "°" } as const;
 
 const locale = "en-GB";
 const decimals = new Map<number, Intl.NumberFormat>();

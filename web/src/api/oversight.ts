@@ -21,6 +21,8 @@ export type FindingView = Schemas["FindingView"];
 export type FailureView = Schemas["FailureView"];
 export type WarningView = Schemas["WarningView"];
 export type FiredView = Schemas["FiredView"];
+export type EntityView = Schemas["EntityView"];
+export type EntityKind = "station" | "equipment" | "port";
 export type RecordView = Schemas["RecordView"];
 export type OperatorAddresses = Schemas["OperatorAddresses"];
 export type DailyRow = Schemas["DailyRowView"];
@@ -100,6 +102,11 @@ export interface PortFilter {
 
 export function ports(id: string, { warned, ...filter }: PortFilter, page: number): Promise<NumberedPage<PortView>> {
   return json(call("GET", one(id, `/ports${query({ ...filter, warned: warned ? "true" : null, page })}`)));
+}
+
+/** What an operator has registered, as it described it. */
+export function entities(id: string, kind: EntityKind, page: number): Promise<NumberedPage<EntityView>> {
+  return json(call("GET", one(id, `/entities${query({ kind, page })}`)));
 }
 
 /** The oldest first; the newest of a long time may be cut off. */

@@ -531,6 +531,80 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/reporting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the platforms that we report to, without their secrets, and how they do. Administrators only. */
+        get: operations["list_reporting"];
+        put?: never;
+        /** Adds a platform. Charges that end from now on are told it. Administrators only. */
+        post: operations["create_reporting"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reporting-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says what would be sent to a platform as it is described here, word for word, without sending anything. It need
+         *     not be there yet. Administrators only.
+         */
+        post: operations["preview_reporting"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reporting/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one platform. Administrators only. */
+        get: operations["show_reporting"];
+        /** Changes a platform. What waits for it stays. Administrators only. */
+        put: operations["replace_reporting"];
+        post?: never;
+        /** Deletes a platform and all that waits for it. What it was told stays there. Administrators only. */
+        delete: operations["delete_reporting"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reporting/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets records that the platform refused wait once more. Administrators only. */
+        post: operations["retry_reporting"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/session": {
         parameters: {
             query?: never;
@@ -1419,7 +1493,7 @@ export interface components {
             old?: string;
         };
         /** @enum {string} */
-        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale" | "records_set_aside" | "foreign_writer" | "prices_stale" | "logger_claimed_twice" | "logger_unknown";
+        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale" | "records_set_aside" | "foreign_writer" | "prices_stale" | "logger_claimed_twice" | "logger_unknown" | "risk_seen";
         /** @description Alarms of a site, the newest first. */
         AlarmList: {
             items: components["schemas"]["AlarmView"][];
@@ -1642,6 +1716,11 @@ export interface components {
             /** Format: int64 */
             stations: number;
         };
+        /**
+         * @description On which maps a place is right.
+         * @enum {string}
+         */
+        Datum: "wgs84" | "gcj02";
         /** @description The devices of a site, in the order of its configuration. */
         DeviceList: {
             items: components["schemas"]["DeviceView"][];
@@ -2733,6 +2812,12 @@ export interface components {
             stale: boolean;
             station: string;
         };
+        PreviewEntity: {
+            /** @description JSON */
+            body: string;
+            /** @description `station`, `equipment` or `port`. */
+            kind: string;
+        };
         /** @description Prices with VAT in order of time; where no contract is in force there is none. */
         PriceList: {
             items: components["schemas"]["PriceSpan"][];
@@ -2870,6 +2955,159 @@ export interface components {
             /** Format: int64 */
             stop_reason: number;
         };
+        /**
+         * @description The hash below a signature.
+         * @enum {string}
+         */
+        ReportDigest: "sha256" | "sha512" | "sha1";
+        /** @description What would be sent, word for word. */
+        ReportPreview: {
+            entities: components["schemas"]["PreviewEntity"][];
+            /** @description What a platform that follows the documentation would find wrong with it. */
+            problems: string[];
+            /** @description JSON; of the last charges that have ended, the last first. */
+            records: string[];
+            /** @description JSON, one for each port. */
+            samples: string[];
+        };
+        /** @description A platform that we report to as an operator. */
+        ReportToBody: {
+            /** @description Our address as the platform sees it; it is told where below it may call. */
+            callback?: string | null;
+            /** @description By which calls of the platform are known, as its page shows it. Never shown; left out, it stays; empty, it goes. */
+            callback_token?: string;
+            /** @description Costs in others are not told. */
+            currency: string;
+            digest: components["schemas"]["ReportDigest"];
+            enabled: boolean;
+            /** @description Documented names of fields, and what this platform calls them. */
+            field_names?: {
+                [key: string]: string;
+            };
+            id: string;
+            /**
+             * Format: int64
+             * @description A port is told so often when nothing changes; 300 to 600.
+             */
+            interval_s: number;
+            /** @description What we sign with there. Never shown; left out, it stays, unless the address or the operator changes. */
+            key?: string;
+            /** @description It is in a network of ours: plain http and private addresses are fine. */
+            local?: boolean;
+            /** @description What else differs from the documentation: the text of a mapping file. */
+            mapping?: string | null;
+            name: string;
+            /** @description Who we are there. */
+            operator: string;
+            sites: components["schemas"]["ReportedSite"][];
+            /** @description Whose clocks it writes times by. */
+            time_zone: string;
+            /** @description Scheme, host and port. */
+            url: string;
+        };
+        /** @description Ordered by id. */
+        ReportToList: {
+            items: components["schemas"]["ReportToView"][];
+        };
+        /** @description How the reporting to a platform does. */
+        ReportToState: {
+            /** @description The last exchange was a good one. */
+            connected: boolean;
+            /**
+             * Format: int64
+             * @description Samples that went because too many waited.
+             */
+            dropped_samples: number;
+            last_error: string | null;
+            /** Format: int64 */
+            last_error_ms: number | null;
+            /** Format: int64 */
+            last_success_ms: number | null;
+            /** @description What the platform will not have of what we registered. */
+            problems: string[];
+            /**
+             * Format: int64
+             * @description Samples that the platform refused.
+             */
+            refused_samples: number;
+            stuck: components["schemas"]["StuckRecord"][];
+            /**
+             * Format: int64
+             * @description Records that the platform refused. They wait for somebody, the newest first; at most 20 are shown.
+             */
+            stuck_records: number;
+            /** Format: int64 */
+            waiting_records: number;
+            /**
+             * Format: int64
+             * @description Samples that mend others.
+             */
+            waiting_repairs: number;
+            /** Format: int64 */
+            waiting_samples: number;
+            /**
+             * Format: int64
+             * @description Of what moment the oldest of what waits tells.
+             */
+            waiting_since_ms: number | null;
+        };
+        /** @description A platform, and how the reporting to it does. */
+        ReportToView: {
+            /** @description Where the platform may call us; empty without a callback address. */
+            addresses: string[];
+            has_callback_token: boolean;
+            has_key: boolean;
+            /** @description Without secrets. */
+            settings: components["schemas"]["ReportToBody"];
+            state: components["schemas"]["ReportToState"];
+        };
+        ReportedPlace: {
+            datum: components["schemas"]["Datum"];
+            /**
+             * Format: int64
+             * @description Millionths of a degree, north positive.
+             */
+            latitude_udeg: number;
+            /**
+             * Format: int64
+             * @description Millionths of a degree, east positive.
+             */
+            longitude_udeg: number;
+        };
+        /** @description A site, and how it appears at a platform. What has no code of its own appears under our id. */
+        ReportedSite: {
+            address: string;
+            energy_fee: string;
+            /** @description Codes of charging stations, by our ids. */
+            equipment?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description 1 yes, 2 no, 3 unknown.
+             */
+            fire_extinguisher: number;
+            /** @description Who owns the equipment, by the code of the organisation. */
+            owner: string;
+            phone?: string | null;
+            place?: components["schemas"]["ReportedPlace"] | null;
+            /** @description Codes of charging points, by our ids. */
+            ports?: {
+                [key: string]: string;
+            };
+            service_fee: string;
+            site: string;
+            /** Format: int64 */
+            smoke_detector: number;
+            /** @description Number of the standard that the ports follow. */
+            standard: string;
+            station?: string | null;
+            /**
+             * Format: int64
+             * @description By the platform's table.
+             */
+            station_type: number;
+        };
         /** @enum {string} */
         RetentionSource: "file" | "store";
         /** @description How long readings are kept, and how finely; quarter-hours and days stay for ever. */
@@ -2886,6 +3124,11 @@ export interface components {
             raw_days: number;
             /** @description Who says so. In a request it is not looked at. */
             source?: components["schemas"]["RetentionSource"];
+        };
+        /** @description What waits once more. */
+        Retried: {
+            /** Format: int64 */
+            records: number;
         };
         /**
          * @description How dangerous.
@@ -3396,6 +3639,15 @@ export interface components {
             retention: components["schemas"]["RetentionView"];
             /** @description How many series there are. */
             series: number;
+        };
+        /** @description A record that a platform refused. */
+        StuckRecord: {
+            charge: string;
+            /** Format: int64 */
+            ended_ms: number;
+            port: string;
+            /** @description What the platform said. */
+            problem: string;
         };
         /** @description How many there are of what. */
         TallyView: {
@@ -5848,6 +6100,414 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WarningView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_reporting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportToList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    create_reporting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportToBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportToView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is one with this id. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    preview_reporting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportToBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportPreview"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_reporting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportToView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    replace_reporting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportToBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportToView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_reporting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    retry_reporting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retried"];
                 };
             };
             401: {

@@ -31,7 +31,7 @@ export function isFine(problems: Problems): boolean {
   return Object.values(problems).every((problem) => problem === undefined);
 }
 
-const ID = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+export const ID = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
 /** An id made of a name: `Second car` is `second-car`. */
 export function idOf(name: string): string {
