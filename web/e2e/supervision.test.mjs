@@ -87,7 +87,7 @@ test("ports are filtered, one is seen in full, and rules are tried on its sample
   const dialog = page.getByRole("dialog");
   await dialog.locator("tbody tr").first().waitFor();
   await dialog.getByRole("button", { name: "Replay" }).click();
-  await dialog.locator("ul[role=status] li").first().waitFor();
+  await dialog.locator("[role=status] li").first().waitFor();
   // What cannot be is said beside its field, and the operator is not asked.
   await dialog.getByRole("button", { name: "Ask for the sample" }).click();
   await dialog.getByText("A day and a time, please.").waitFor();
