@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ParcelId, UserId};
-use crate::oversight::{Failed, OperatorCode, Warning};
+use crate::oversight::{Code, Failed, OperatorCode, Warning};
 use crate::time::Timestamp;
 
 /// Something to be brought to somebody, as often as it takes.
@@ -34,6 +34,12 @@ pub enum Content {
     },
     /// Told to an operator that is watched over, in its dialect, at the address that it has by then.
     Notice { operator: OperatorCode, notice: Notice },
+    /// An operator is asked how a port was at a moment, because what it told of that was lost.
+    PastSample {
+        operator: OperatorCode,
+        port: Code,
+        at: Timestamp,
+    },
 }
 
 /// What an operator is told.

@@ -180,6 +180,9 @@ pub struct SessionView {
     /// How the last transaction was authorised; `None`: nobody has been yet.
     pub kind: Option<AuthorisationKind>,
     pub state: TransactionState,
+    /// The transaction that runs.
+    #[serde(default)]
+    pub running: Option<RunningTransaction>,
     /// Of all its transactions.
     pub energy: WattHours,
     pub origin: Origin,
@@ -190,6 +193,13 @@ pub struct SessionView {
     /// Energy of the last transaction that is in no cost.
     pub unpriced: WattHours,
     pub estimated: bool,
+}
+
+/// What tells a transaction from others of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningTransaction {
+    pub number: u32,
+    pub started: Timestamp,
 }
 
 /// Where the last transaction of a session stands.

@@ -5,11 +5,32 @@ use std::sync::Arc;
 use anyhow::Context;
 use gate::Gate;
 use links::outbound_guard::{Guard, SystemResolver};
-use model::settings::Settings;
+use model::settings::{Settings, SupervisionSettings};
 use model::time::Clock;
 use north::Platform;
 use oversight::{Authority, Rules};
 use store::Store;
+
+/// The rules that warn.
+///
+/// # Errors
+/// When the file that is named cannot be read, with the place of each mistake in it.
+pub fn rules(settings: &SupervisionSettings) -> anyhow::Result<Rules> {
+    let Some(path) = &settings.rules else {
+        return Ok(Rules::built_in());
+    };
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the rules that warn, {}", path.display()))?;
+    Rules::parse(&text).map_err(|error| {
+        let problems = error.problems.iter();
+        let lines: Vec<_> = problems.map(|problem| format!("  {problem}")).collect();
+        anyhow::anyhow!(
+            "the rules that warn make no sense, {}:\n{}",
+            path.display(),
+            lines.join("\n")
+        )
+    })
+}
 
 /// Opens the books and what is in front of them. `None`: nobody is watched over.
 ///
@@ -23,14 +44,7 @@ pub async fn open(
     let Some(settings) = settings.oversight() else {
         return Ok(None);
     };
-    let rules = match &settings.rules {
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the rules that warn, {}", path.display()))?;
-            Rules::parse(&text).with_context(|| format!("the rules in {} make no sense", path.display()))?
-        }
-        None => Rules::built_in(),
-    };
+    let rules = rules(settings)?;
     let authority = Authority::open(store.clone(), store.clone(), settings, rules, clock.clone())
         .await
         .context("cannot read what operators have reported")?;

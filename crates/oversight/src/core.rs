@@ -5,7 +5,7 @@
 
 use model::id::ParcelId;
 use model::outbox::{Content, Notice, Parcel, ParcelState};
-use model::oversight::{Callback, Failed, FailedState, FindingKind, Operator, Sample, Warning};
+use model::oversight::{Callback, Code, Failed, FailedState, FindingKind, Operator, Sample, Warning};
 use model::time::{Millis, Timestamp};
 use sha2::{Digest, Sha256};
 use store::oversight::{Accepted, Round};
@@ -95,7 +95,7 @@ pub(crate) fn take(
     }
     if let Some(id) = &entry.repairs {
         book.repairing.remove(id);
-        if let Some(failed) = repaired.filter(|failed| failed.state == FailedState::Open) {
+        if let Some(failed) = repaired.filter(|failed| failed.state != FailedState::Repaired) {
             book.ledger.day(&day).repaired += 1;
             out.failed.push(Failed {
                 state: FailedState::Repaired,
@@ -244,8 +244,12 @@ fn give(
 fn put(operator: &Operator, warning: Warning, now: Timestamp, out: &mut Round) {
     if warning.cleared.is_none() && warning.told == Some(now) {
         let about = format!("risk {} {}", warning.id, now.0);
-        let notice = Notice::Risk(Box::new(warning.clone()));
-        out.parcels.extend(parcel(operator, "risk", &about, notice, now));
+        let content = Content::Notice {
+            operator: operator.id.clone(),
+            notice: Notice::Risk(Box::new(warning.clone())),
+        };
+        out.parcels
+            .extend(parcel(operator, ("risk", &warning.port), &about, content, now));
     }
     out.warnings.push(warning);
 }
@@ -255,27 +259,32 @@ pub(crate) fn wants(operator: &Operator, callback: Callback) -> bool {
     !operator.suspended && operator.addresses.contains_key(&callback)
 }
 
-/// What is owed to an operator; the same thing has the same id.
+/// What is owed to an operator; the same thing has the same id. What is about one port leaves in order.
 pub(crate) fn parcel(
     operator: &Operator,
-    kind: &str,
+    (kind, port): (&str, &Code),
     about: &str,
-    notice: Notice,
+    content: Content,
     now: Timestamp,
 ) -> Option<Parcel> {
     Some(Parcel {
         id: ParcelId::new(&format!("told-{}", digest(&[operator.id.as_str(), about]))).ok()?,
-        target: format!("operator {} {kind}", operator.id),
-        content: Content::Notice {
-            operator: operator.id.clone(),
-            notice,
-        },
+        target: format!("operator {} {kind} {}", operator.id, lane(port)),
+        content,
         author: None,
         created: now,
         attempts: 0,
         state: ParcelState::Waiting { next_attempt: now },
         last_error: None,
     })
+}
+
+/// So many calls to one operator about the same kind of thing are under way at once.
+const LANES: u8 = 4;
+
+fn lane(port: &Code) -> u8 {
+    let hash = Sha256::digest(port.as_str());
+    hash.first().map_or(0, |byte| byte % LANES)
 }
 
 /// 128 bits of a hash, in 32 digits.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use model::outbox::Notice;
+use model::outbox::{Content, Notice, Parcel};
 use model::oversight::{
-    Callback, ChargeRecord, Code, Failed, FailedState, FindingKind, OperatorCode, Sample, StoredRecord,
+    Callback, ChargeRecord, Code, Failed, FailedState, FindingKind, Operator, OperatorCode, Sample,
+    StoredRecord,
 };
 use model::time::Timestamp;
 use store::oversight::{Accepted, RecordFilter, RecordOutcome, Round};
@@ -22,6 +23,16 @@ struct Fault {
     message: String,
     /// How the call is answered; `None`: as if it were to be worked off, which the notice then is.
     refused: Option<Refused>,
+}
+
+/// Whether a sample of a port at a time could be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usable {
+    Now,
+    /// Its port is not registered, or its time has not come.
+    Later,
+    /// It is too old.
+    Never,
 }
 
 impl Authority {
@@ -110,9 +121,51 @@ impl Authority {
             Some(fault) => {
                 let path = known.path.clone();
                 let again = next(code, failed.clone(), Some(&known), &told, &fault, &path, now);
-                self.store_failed(&desk, vec![again], now).await?;
+                self.store_failed(&desk, vec![(again, told.what.at)], now).await?;
                 fault.refused.map_or(Ok(()), Err)
             }
+        }
+    }
+
+    /// Takes a sample that an operator was asked for. One that failed before, and may be lost, is repaired by it.
+    ///
+    /// # Errors
+    /// When it cannot be used, there is no such operator, or the store fails.
+    pub async fn answered(&self, code: &OperatorCode, told: Told<Sample>, path: &str) -> Result<(), Refused> {
+        let desk = self.desk(code)?;
+        let now = self.clock.now().wall;
+        if self.fault(&desk, &told.what, now).is_none() {
+            let _order = desk.order.lock().await;
+            let id = failure_id(code, &told.what)?;
+            let known = self.store.failed(&id).await?;
+            if known.is_some_and(|known| known.state != FailedState::Repaired)
+                && desk.write().repairing.insert(id.clone())
+            {
+                let accepted = self.accept(&desk, code, vec![told], Some(id.clone()), now).await;
+                if accepted.is_err() {
+                    desk.write().repairing.remove(&id);
+                }
+                return accepted;
+            }
+        }
+        let outcomes = self.report(code, vec![told], path).await?;
+        outcomes.into_iter().next().unwrap_or(Ok(()))
+    }
+
+    /// Whether a sample of a port at a time could be used by now.
+    #[must_use]
+    pub fn usable(&self, code: &OperatorCode, port: &Code, at: Timestamp) -> Usable {
+        let now = self.clock.now().wall;
+        let terms = &self.ground.terms;
+        let is_known = self
+            .desk(code)
+            .is_ok_and(|desk| desk.read().ports.find(port).is_some());
+        if now - at > terms.oldest_sample {
+            Usable::Never
+        } else if !is_known || at - now > terms.most_ahead {
+            Usable::Later
+        } else {
+            Usable::Now
         }
     }
 
@@ -201,7 +254,7 @@ impl Authority {
             } else {
                 let next = next(code, id.clone(), known.as_ref(), &told, &fault, path, now);
                 newest.insert(id, next.clone());
-                failed.push(next);
+                failed.push((next, told.what.at));
                 fault.refused.map_or(Ok(()), Err)
             };
             if let Some(place) = outcomes.get_mut(index) {
@@ -211,7 +264,13 @@ impl Authority {
         self.store_failed(desk, failed, now).await
     }
 
-    async fn store_failed(&self, desk: &Desk, failed: Vec<Failed>, now: Timestamp) -> Result<(), Refused> {
+    /// Each with the time of the sample.
+    async fn store_failed(
+        &self,
+        desk: &Desk,
+        failed: Vec<(Failed, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
         if failed.is_empty() {
             return Ok(());
         }
@@ -219,7 +278,7 @@ impl Authority {
         let count = failed.len() as u64;
         let lost = failed
             .iter()
-            .filter(|failed| failed.state == FailedState::Lost)
+            .filter(|(failed, _)| failed.state == FailedState::Lost)
             .count() as u64;
         let mut settler = self.settler.lock().await;
         let (operator, mut quality) = {
@@ -232,14 +291,22 @@ impl Authority {
             quality: vec![(operator.id.clone(), day.clone(), quality)],
             ..Round::default()
         };
-        for failed in failed {
-            if wants(&operator, Callback::ReportFailed) {
+        for (failed, at) in failed {
+            if let Some(port) = failed
+                .port
+                .as_ref()
+                .filter(|_| wants(&operator, Callback::ReportFailed))
+            {
                 let about = format!("failed {} {}", failed.id, failed.count);
-                let notice = Notice::Failed(Box::new(failed.clone()));
+                let content = Content::Notice {
+                    operator: operator.id.clone(),
+                    notice: Notice::Failed(Box::new(failed.clone())),
+                };
                 round
                     .parcels
-                    .extend(parcel(&operator, "failed", &about, notice, now));
+                    .extend(parcel(&operator, ("failed", port), &about, content, now));
             }
+            round.parcels.extend(self.asked_for(&operator, &failed, at, now));
             round.failed.push(failed);
         }
         self.settle(&mut settler, &round).await?;
@@ -248,6 +315,27 @@ impl Authority {
         quality.failed += count;
         quality.lost += lost;
         Ok(())
+    }
+
+    /// A sample that is lost is asked for once, if it could be of use yet.
+    fn asked_for(
+        &self,
+        operator: &Operator,
+        failed: &Failed,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Option<Parcel> {
+        let is_asked = failed.state == FailedState::Lost
+            && wants(operator, Callback::PastSample)
+            && now - at <= self.ground.terms.oldest_sample;
+        let port = failed.port.as_ref().filter(|_| is_asked)?;
+        let content = Content::PastSample {
+            operator: operator.id.clone(),
+            port: port.clone(),
+            at,
+        };
+        let about = format!("past {}", failed.id);
+        parcel(operator, ("past", port), &about, content, now)
     }
 
     /// Takes records of charges and says of each what became of it.

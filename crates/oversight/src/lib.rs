@@ -27,6 +27,7 @@ mod told;
 mod views;
 
 pub use authority::Authority;
+pub use intake::Usable;
 pub use overview::{
     DailyRow, Look, Noted, OperatorOverview, Overview, PortFilter, PortNow, StationOnMap, Tally,
 };

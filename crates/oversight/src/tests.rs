@@ -287,7 +287,9 @@ impl World {
         writeln!(text, "energy {} cost {}", overview.energy, overview.energy_cost).unwrap();
         let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
         for parcel in self.parcels().await {
-            *kinds.entry(parcel.target).or_default() += 1;
+            // Without its lane.
+            let (kind, _) = parcel.target.rsplit_once(' ').unwrap();
+            *kinds.entry(kind.to_owned()).or_default() += 1;
         }
         writeln!(text, "owed: {kinds:?}").unwrap();
         text

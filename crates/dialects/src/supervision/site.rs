@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::device::{Device, Evse, LinkState};
+use model::id::SessionId;
 use model::money::Currency;
 use model::oversight::{
     ChargeRecord, Code, Decimal, Entity, EntityKind, OperatorCode, PortState, Sample, Value,
@@ -187,8 +188,19 @@ fn port_of(site: &Site, evse: &Evse, equipment: &Code, profile: &Profile) -> Opt
 
 /// How every port of a site is now. One that does not answer is a fault, since there is no state for it.
 #[must_use]
-pub fn samples(view: &SiteView) -> Vec<Sample> {
-    view.evses.iter().filter_map(|evse| sample(view, evse)).collect()
+pub fn samples(view: &SiteView, operator: &OperatorCode, zone: &jiff::tz::TimeZone) -> Vec<Sample> {
+    let charge = |evse: &EvseView| {
+        let session = evse.session.as_ref()?;
+        let running = session.running?;
+        charge((&session.id, running.number, running.started), operator, zone)
+    };
+    let sample = |evse: &EvseView| {
+        Some(Sample {
+            charge: charge(evse),
+            ..sample(view, evse)?
+        })
+    };
+    view.evses.iter().filter_map(sample).collect()
 }
 
 fn sample(view: &SiteView, evse: &EvseView) -> Option<Sample> {
@@ -281,7 +293,11 @@ fn record(
     let charging = transaction.charging.as_seconds();
     let average = transaction.energy.0.saturating_mul(3_600).checked_div(charging);
     Some(ChargeRecord {
-        charge: charge(session, transaction, operator, zone)?,
+        charge: charge(
+            (&session.id, transaction.number, transaction.started),
+            operator,
+            zone,
+        )?,
         port: code(session.evse.as_str())?,
         start: transaction.started,
         end: Timestamp(transaction.started.0 + seconds * 1_000),
@@ -308,19 +324,19 @@ fn record(
     })
 }
 
-/// The operator, the time of the start and four digits that are always the same for it.
+/// The operator, the time of the start and four digits that are always the same for it. Samples of a transaction that
+/// runs and its record have the same.
 fn charge(
-    session: &Session,
-    transaction: &Transaction,
+    (session, number, started): (&SessionId, u32, Timestamp),
     operator: &OperatorCode,
     zone: &jiff::tz::TimeZone,
 ) -> Option<Code> {
-    let text = format!("{}/{}", session.id, transaction.number);
+    let text = format!("{session}/{number}");
     // FNV-1a: digits that differ are all that is asked for.
     let digits = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });
-    let start = time::digits(transaction.started, zone);
+    let start = time::digits(started, zone);
     let operator = operator.as_str();
     // An id has at most 64 characters.
     let operator = operator.get(..operator.len().min(46))?;

@@ -9,7 +9,7 @@ use model::session::{Authorisation, Sample, Session, StopReason, Transaction};
 use model::time::{Now, Timestamp};
 use model::units::WattHours;
 use model::vehicle::{SocSource, StateOfCharge, VehicleCharge};
-use model::view::{SessionView, TransactionState};
+use model::view::{RunningTransaction, SessionView, TransactionState};
 
 use super::{Directory, KEEP_EVERY};
 use crate::budgets;
@@ -360,6 +360,12 @@ impl Core {
                 Some(None) => TransactionState::Running,
                 Some(Some(stop)) => TransactionState::Stopped(stop.reason),
             },
+            running: last
+                .filter(|last| last.stopped.is_none())
+                .map(|last| RunningTransaction {
+                    number: last.number,
+                    started: last.started,
+                }),
             energy: session.energy(),
             origin: session.origin(),
             cost: last.and_then(|last| last.cost),

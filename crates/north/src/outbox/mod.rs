@@ -1,7 +1,8 @@
 //! Sends what we owe the outside.
 //!
 //! Every parcel is a row in the store, written before anything leaves, so a restart goes on where it was.
-//! Parcels of one target leave one after the other; targets do not wait for each other. An attempt is counted
+//! Parcels of one target leave one after the other; targets do not wait for each other. What is about ports of an
+//! operator has four targets for each kind, and what fails until it is tried hourly steps aside. An attempt is counted
 //! before it leaves: should the process end in between, the parcel leaves again under the same id, which a
 //! receiver finds in `Idempotency-Key` or `Message-ID`. What cannot be delivered is given up ([`plan`]) and
 //! stays where an administrator sees it.
@@ -185,17 +186,20 @@ impl Ways {
         match &parcel.content {
             Content::Webhook { url, body } => self.post(parcel, url, body, now).await,
             Content::Email { to, subject, body } => self.mail(parcel, to, subject, body).await,
-            Content::Notice { operator, notice } => match &self.operators {
-                Some(platform) => platform.tell(operator, notice).await,
-                None => Err(Failed {
-                    why:
-                        "no operators are watched over; an administrator enables it in the configuration file"
-                            .to_owned(),
-                    for_good: false,
-                    retry_after: None,
-                }),
-            },
+            Content::Notice { operator, notice } => self.platform()?.tell(operator, notice).await,
+            Content::PastSample { operator, port, at } => {
+                self.platform()?.ask_for_lost(operator, port, *at).await
+            }
         }
+    }
+
+    fn platform(&self) -> Result<&Platform, Failed> {
+        self.operators.as_deref().ok_or_else(|| Failed {
+            why: "no operators are watched over; an administrator enables it in the configuration file"
+                .to_owned(),
+            for_good: false,
+            retry_after: None,
+        })
     }
 
     async fn post(&self, parcel: &Parcel, url: &str, body: &str, now: Timestamp) -> Result<(), Failed> {

@@ -1,6 +1,7 @@
 //! When to try again, and when to give up. Pure: the same parcel and time give the same answer.
 
 use model::outbox::{Content, Notice, Parcel, ParcelState};
+use model::oversight::OperatorCode;
 use model::time::{Millis, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -50,6 +51,7 @@ pub fn begun(parcel: &Parcel, now: Timestamp) -> Parcel {
 /// The parcel after an attempt that had [`begun`].
 #[must_use]
 pub fn ended(parcel: &Parcel, result: Result<(), Failed>, now: Timestamp) -> Parcel {
+    let mut target = None;
     let (state, last_error) = match result {
         Ok(()) => (ParcelState::Delivered { at: now }, None),
         Err(failed) => {
@@ -59,6 +61,7 @@ pub fn ended(parcel: &Parcel, result: Result<(), Failed>, now: Timestamp) -> Par
             let state = if is_over {
                 ParcelState::Dead { since: now }
             } else {
+                target = aside(parcel);
                 ParcelState::Waiting {
                     next_attempt: now + pause(parcel, parcel.attempts).max(wanted),
                 }
@@ -66,10 +69,40 @@ pub fn ended(parcel: &Parcel, result: Result<(), Failed>, now: Timestamp) -> Par
             (state, Some(failed.why))
         }
     };
+    let target = target.unwrap_or_else(|| parcel.target.clone());
     Parcel {
+        target,
         state,
         last_error,
         ..parcel.clone()
+    }
+}
+
+/// Where what an operator does not take goes when it is tried hourly only: it no longer holds back what is behind it.
+fn aside(parcel: &Parcel) -> Option<String> {
+    let (operator, pauses) = table(&parcel.content)?;
+    let kind = match &parcel.content {
+        Content::PastSample { .. } => "past",
+        _ if is_urgent(parcel) => "risk",
+        _ => "failed",
+    };
+    let is_hourly = usize::try_from(parcel.attempts).unwrap_or(usize::MAX) > pauses.len();
+    is_hourly.then(|| format!("operator {operator} {kind} late"))
+}
+
+/// Whom something is for that is tried again by a table of its own.
+const fn table(content: &Content) -> Option<(&OperatorCode, &'static [Millis])> {
+    match content {
+        Content::Notice {
+            operator,
+            notice: Notice::Risk(_),
+        } => Some((operator, &WARNED_AGAIN)),
+        Content::Notice {
+            operator,
+            notice: Notice::Failed(_),
+        }
+        | Content::PastSample { operator, .. } => Some((operator, &TOLD_AGAIN)),
+        Content::Webhook { .. } | Content::Email { .. } => None,
     }
 }
 
@@ -97,7 +130,7 @@ pub const fn is_urgent(parcel: &Parcel) -> bool {
 
 const fn oldest(parcel: &Parcel) -> Millis {
     match &parcel.content {
-        Content::Notice { .. } => OLDEST_NOTICE,
+        Content::Notice { .. } | Content::PastSample { .. } => OLDEST_NOTICE,
         Content::Webhook { .. } | Content::Email { .. } => OLDEST,
     }
 }
@@ -107,19 +140,17 @@ const fn oldest(parcel: &Parcel) -> Millis {
 fn pause(parcel: &Parcel, attempts: u32) -> Millis {
     let digest = Sha256::digest(format!("{}#{attempts}", parcel.id));
     let spread = i64::from(u16::from_be_bytes([digest[0], digest[1]]));
-    match &parcel.content {
-        Content::Webhook { .. } | Content::Email { .. } => doubled(attempts, spread),
-        Content::Notice { notice, .. } => {
-            let pauses: &[Millis] = match notice {
-                Notice::Failed(_) => &TOLD_AGAIN,
-                Notice::Risk(_) => &WARNED_AGAIN,
-            };
-            let which = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
-            let pause = pauses.get(which).copied().unwrap_or(LONGEST);
-            // A fifth more or less.
-            Millis(pause.0 * 4 / 5 + pause.0 * 2 * spread / (5 * 65_536))
-        }
+    match table(&parcel.content) {
+        Some((_, pauses)) => by_table(pauses, attempts, spread),
+        None => doubled(attempts, spread),
     }
+}
+
+/// A fifth more or less.
+fn by_table(pauses: &[Millis], attempts: u32, spread: i64) -> Millis {
+    let which = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+    let pause = pauses.get(which).copied().unwrap_or(LONGEST);
+    Millis(pause.0 * 4 / 5 + pause.0 * 2 * spread / (5 * 65_536))
 }
 
 /// Doubles up to an hour, shortened by up to a half.
@@ -132,7 +163,7 @@ fn doubled(attempts: u32, spread: i64) -> Millis {
 #[cfg(test)]
 mod tests {
     use model::id::ParcelId;
-    use model::oversight::{OperatorCode, RiskLevel, Warning};
+    use model::oversight::{RiskLevel, Warning};
 
     use super::*;
 
@@ -253,6 +284,9 @@ mod tests {
                     "{attempt}: {pause}"
                 );
                 now = Timestamp(waits(&parcel).unwrap());
+                // What is tried hourly no longer holds back the others.
+                let is_aside = parcel.target.ends_with(" late");
+                assert_eq!(is_aside, *seconds == 3_600, "{attempt}: {}", parcel.target);
             }
             // A day after it was made there is an end.
             let mut attempts = 0;

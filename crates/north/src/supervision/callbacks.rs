@@ -15,7 +15,7 @@ use model::outbox::Notice;
 use model::oversight::{Callback, Code, Operator, OperatorCode, Sample};
 use model::secret::Secret;
 use model::time::Timestamp;
-use oversight::{Refused, Told};
+use oversight::{Refused, Told, Usable};
 
 use super::{Platform, PlatformError};
 use crate::outbox::plan::Failed;
@@ -86,6 +86,38 @@ impl Platform {
         })
     }
 
+    /// Asks an operator for a sample that was lost, as soon as it could be used.
+    pub(crate) async fn ask_for_lost(
+        &self,
+        code: &OperatorCode,
+        port: &Code,
+        at: Timestamp,
+    ) -> Result<(), Failed> {
+        let failed = |why: String, for_good| Failed {
+            why,
+            for_good,
+            retry_after: None,
+        };
+        let operator = self.authority().operator(code);
+        let operator =
+            operator.ok_or_else(|| failed(format!("there is no operator {code} any more"), true))?;
+        match self.authority().usable(code, port, at) {
+            Usable::Now => {}
+            Usable::Later => {
+                let why = "the operator is asked once its port is registered and the time has come";
+                return Err(failed(why.to_owned(), false));
+            }
+            Usable::Never => return Err(failed("it is too old by now".to_owned(), true)),
+        }
+        match self.past_sample(&operator, port, at).await {
+            Ok(_) => Ok(()),
+            Err(why) => {
+                let for_good = !matches!(why, NoSample::NotTold(_));
+                Err(failed(why.to_string(), for_good))
+            }
+        }
+    }
+
     /// Asks an operator for a sample of the past, and takes what it answers as if it had been reported.
     ///
     /// # Errors
@@ -129,9 +161,8 @@ impl Platform {
             findings: said.findings,
             body: said.body,
         };
-        let outcomes = self.authority().report(&operator.id, vec![told], ANSWERED).await;
-        let outcome = outcomes.map(|all| all.into_iter().next().unwrap_or(Ok(())));
-        outcome.and_then(|one| one).map_err(NoSample::Refused)?;
+        let taken = self.authority().answered(&operator.id, told, ANSWERED).await;
+        taken.map_err(NoSample::Refused)?;
         Ok(sample)
     }
 

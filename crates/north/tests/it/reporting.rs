@@ -1,5 +1,7 @@
 //! Our sites report themselves: to a platform on loopback that is the dialect's own server half, with faults.
 
+mod week;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -62,8 +64,12 @@ struct Books {
     samples: Vec<Sample>,
     repaired: Vec<(String, Sample)>,
     records: BTreeMap<String, usize>,
+    /// When they began, as they came.
+    starts: Vec<Timestamp>,
     addresses: BTreeMap<Callback, String>,
     faults: VecDeque<Fault>,
+    /// Nobody answers.
+    away: bool,
 }
 
 /// The platform.
@@ -120,6 +126,9 @@ fn answer(
     request: &http::Request<Vec<u8>>,
     now: Timestamp,
 ) -> Option<http::Response<Vec<u8>>> {
+    if books.away {
+        return None;
+    }
     let fault = books.faults.front().copied();
     let is_list = request.uri().path().ends_with("List");
     let fault = fault.filter(|fault| *fault != Fault::FirstRefused || is_list);
@@ -236,6 +245,7 @@ fn done(
                     refused.push(first());
                 } else {
                     *books.records.entry(told.what.charge.to_string()).or_default() += 1;
+                    books.starts.push(told.what.start);
                 }
             }
             return Ok(server::list(definition, list.len(), &refused, false));

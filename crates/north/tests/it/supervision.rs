@@ -1,5 +1,8 @@
 //! The door of operators: who is believed, what is answered, and what operators are told.
 
+mod lanes;
+mod past;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 

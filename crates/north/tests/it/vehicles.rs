@@ -319,6 +319,7 @@ async fn the_estimate_of_a_car_that_is_plugged_in_is_shown_and_old_values_are_ma
                 card: None,
                 kind: None,
                 state: model::view::TransactionState::Waiting,
+                running: None,
                 energy: model::units::WattHours(0),
                 origin: model::session::Origin::default(),
                 cost: None,

@@ -51,6 +51,12 @@ pub const HOUR: i64 = 3_600_000;
 /// A clock that stands until somebody moves it.
 pub struct SteppedClock(Mutex<Now>);
 
+impl SteppedClock {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(BEGIN)))
+    }
+}
+
 impl Clock for SteppedClock {
     fn now(&self) -> Now {
         *self.0.lock().unwrap()
@@ -104,8 +110,12 @@ impl World {
     }
 
     pub async fn before_the_first_cycle() -> Self {
-        let clock = Arc::new(SteppedClock(Mutex::new(BEGIN)));
-        let (bus, store) = (InProcess::new(), Sqlite::in_memory().unwrap());
+        Self::on(Sqlite::in_memory().unwrap(), SteppedClock::new()).await
+    }
+
+    /// As a process that has just started on a store. Nothing has been shown yet.
+    pub async fn on(store: Arc<Sqlite>, clock: Arc<SteppedClock>) -> Self {
+        let bus = InProcess::new();
         let key = InstallationKey::from_bytes([7; 32]);
         let gate = Gate::open(store.clone(), key, clock.clone()).await.unwrap();
         gate.set_token("owner", Role::Admin, TOKEN).await.unwrap();

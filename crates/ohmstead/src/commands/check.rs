@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use super::print;
-use crate::config;
+use crate::{config, oversight};
 
 pub fn run(file: &Path) -> anyhow::Result<()> {
     let config = config::load(file)?;
+    // Also while nobody is watched over: it will be read then.
+    oversight::rules(&config.settings.supervision)?;
     let sites = config.settings.sites.len();
     let devices: usize = config.settings.sites.iter().map(|site| site.devices.len()).sum();
     print(&format!(

@@ -18,6 +18,28 @@ async fn a_wrong_file_lists_all_its_problems() {
 }
 
 #[tokio::test]
+async fn mistakes_in_the_rules_that_warn_are_named_with_their_places() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, rules) = (dir.path().join("site.toml"), dir.path().join("risks.toml"));
+    let site = "[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n";
+    let text = format!("[supervision]\nrules = \"{}\"\n{site}", rules.display());
+    std::fs::write(&file, text).unwrap();
+    let check = async || run(&["config", "check", file.to_str().unwrap()]).await;
+    let (ok, said) = check().await;
+    assert!(!ok && said.contains("cannot read the rules that warn"), "{said}");
+    let rule = "[[rule]]\nname = \"hot\"\nlevel = \"high\"\nreason = \"it is hot\"\n";
+    std::fs::write(&rules, format!("{rule}when = \"heat > 1\"\nfor_s = -1\n")).unwrap();
+    let (ok, said) = check().await;
+    assert!(!ok, "{said}");
+    for expected in ["line 5, column 8: when:", "line 6, column 9: for_s is -1"] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    std::fs::write(&rules, format!("{rule}when = \"temperature > 60\"\n")).unwrap();
+    let (ok, said) = check().await;
+    assert!(ok && said.contains("is right"), "{said}");
+}
+
+#[tokio::test]
 async fn the_demo_refuses_every_address_but_loopback() {
     let dir = tempfile::tempdir().unwrap();
     let (ok, said) = run(&[

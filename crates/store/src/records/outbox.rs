@@ -43,8 +43,8 @@ impl<G: Send + Sync> Outbox for Database<G> {
         let update = move |sql: &dyn Sql| {
             let (state, at) = state(&parcel);
             let changed = sql.execute(
-                "UPDATE parcel SET state = ?2, at = ?3, body = ?4 WHERE id = ?1",
-                params![parcel.id.as_str(), state, at, &to_json(&parcel)?],
+                "UPDATE parcel SET target = ?2, state = ?3, at = ?4, body = ?5 WHERE id = ?1",
+                params![parcel.id.as_str(), &parcel.target, state, at, &to_json(&parcel)?],
             )?;
             Ok(changed > 0)
         };

@@ -206,6 +206,7 @@ fn days_of_another_make() -> Vec<(&'static str, EvseView)> {
         card: Some("b".parse().unwrap()),
         kind: Some(AuthorisationKind::Rfid),
         state: TransactionState::Running,
+        running: None,
         energy: WattHours(0),
         origin: Origin::default(),
         cost: None,

@@ -6,7 +6,7 @@ use model::device::{
 };
 use model::id::{CircuitId, DeviceId, EvseId, SessionId, SiteId};
 use model::money::{Currency, Micros};
-use model::oversight::{Decimal, EntityKind, PortState};
+use model::oversight::{Decimal, EntityKind, PortState, Sample};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
 use model::reading::{EvseStatus, Measured, PilotState};
 use model::reason::{Cause, Reason};
@@ -18,7 +18,10 @@ use model::site::{Keeper, Position, Site};
 use model::time::{Millis, Now, Timestamp};
 use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
 use model::vendor::Keys;
-use model::view::{CycleView, DeviceView, EvseView, Flow, Overdraft, SiteView};
+use model::view::{
+    CycleView, DeviceView, EvseView, Flow, Overdraft, RunningTransaction, SessionView, SiteView,
+    TransactionState,
+};
 
 use super::super::definition::built_in;
 use super::super::map;
@@ -213,6 +216,53 @@ fn view(status: EvseStatus, current: i64, link: LinkState) -> SiteView {
     }
 }
 
+fn samples(view: &SiteView) -> Vec<Sample> {
+    site::samples(view, &operator("MA005DBW1").id, &shanghai())
+}
+
+#[test]
+fn a_sample_names_the_charge_that_its_record_will_have() {
+    let ended = session(Some(Stop {
+        at: NOW + Millis::from_seconds(7_500),
+        reason: StopReason::Asked,
+    }));
+    let mut view = view(EvseStatus::default(), 10_000, LinkState::Online);
+    let mut shown = SessionView {
+        id: ended.id.clone(),
+        since: ended.plugged,
+        vehicle: None,
+        soc: None,
+        user: None,
+        card: None,
+        kind: None,
+        state: TransactionState::Running,
+        running: Some(RunningTransaction {
+            number: ended.transactions[0].number,
+            started: ended.transactions[0].started,
+        }),
+        energy: WattHours(1),
+        origin: Origin::default(),
+        cost: None,
+        other_costs: Vec::new(),
+        unpriced: WattHours(0),
+        estimated: false,
+    };
+    view.evses[0].session = Some(shown.clone());
+    let own = operator("MA005DBW1").id;
+    let records = site::records(&ended, &own, &shanghai(), "CNY".parse().unwrap());
+    let told = samples(&view).remove(0);
+    assert_eq!(told.charge.as_ref(), Some(&records[0].charge));
+    let json = map::sample_json(built_in(), &own, &told, None, &shanghai());
+    assert!(
+        json.contains(&format!("\"startChargeSeq\":\"{}\"", records[0].charge)),
+        "{json}"
+    );
+    // Between two transactions there is none.
+    shown.running = None;
+    view.evses[0].session = Some(shown);
+    assert_eq!(samples(&view)[0].charge, None);
+}
+
 #[test]
 fn a_port_is_what_its_pilot_says() {
     let check = |pilot: PilotState, complete: bool, current: i64, expected: (PortState, Option<i64>)| {
@@ -221,7 +271,7 @@ fn a_port_is_what_its_pilot_says() {
             complete,
             ..EvseStatus::default()
         };
-        let samples = site::samples(&view(status, current, LinkState::Online));
+        let samples = samples(&view(status, current, LinkState::Online));
         assert_eq!(samples.len(), 1);
         let sample = &samples[0];
         assert_eq!((sample.state, sample.error), expected, "{pilot:?}");
@@ -242,7 +292,7 @@ fn a_port_is_what_its_pilot_says() {
     let silent = LinkState::Offline {
         problem: "no answer".to_owned(),
     };
-    let samples = site::samples(&view(EvseStatus::default(), 10_000, silent));
+    let samples = samples(&view(EvseStatus::default(), 10_000, silent));
     assert_eq!(
         (samples[0].state, samples[0].error),
         (PortState::Fault, Some(1_017))
@@ -258,7 +308,7 @@ fn what_changes_is_told_at_once_and_the_rest_by_the_clock() {
             pilot,
             ..EvseStatus::default()
         };
-        let mut sample = site::samples(&view(status, 0, LinkState::Online)).remove(0);
+        let mut sample = samples(&view(status, 0, LinkState::Online)).remove(0);
         sample.at = NOW + Millis::from_seconds(after_s);
         sample
     };

@@ -78,7 +78,9 @@ impl From<&Parcel> for ParcelView {
         let (kind, target, subject) = match &parcel.content {
             Content::Webhook { url, .. } => (ParcelKind::Webhook, host_of(url), None),
             Content::Email { to, subject, .. } => (ParcelKind::Email, to.clone(), Some(subject.clone())),
-            Content::Notice { operator, .. } => (ParcelKind::Notice, operator.to_string(), None),
+            Content::Notice { operator, .. } | Content::PastSample { operator, .. } => {
+                (ParcelKind::Notice, operator.to_string(), None)
+            }
         };
         let (state, at) = match parcel.state {
             ParcelState::Waiting { next_attempt } => (ParcelStateName::Waiting, next_attempt),

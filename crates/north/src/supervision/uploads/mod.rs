@@ -266,7 +266,7 @@ impl Reporting {
                     has_ended = true;
                 }
             }
-            let samples = names::samples(reported, view);
+            let samples = names::samples(&source.platform, reported, view);
             let due = source.watch.due(samples, now.monotonic, source.platform.interval);
             if due.is_empty() {
                 continue;

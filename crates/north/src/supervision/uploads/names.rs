@@ -133,8 +133,8 @@ fn given(named: Option<&Code>, own: &Code) -> Code {
 }
 
 /// How every port of a site is now.
-pub fn samples(reported: &ReportedSite, view: &SiteView) -> Vec<Sample> {
-    let mut all = site::samples(view);
+pub fn samples(platform: &ReportTo, reported: &ReportedSite, view: &SiteView) -> Vec<Sample> {
+    let mut all = site::samples(view, &platform.operator, &zone(platform));
     for sample in &mut all {
         sample.port = given(reported.ports.get(sample.port.as_str()), &sample.port);
         sample.equipment = given(

@@ -60,7 +60,7 @@ pub async fn preview(state: &State, platform: &ReportTo) -> Result<Preview, Stor
                 .push(format!("site {}: has not been heard of yet", reported.site));
             continue;
         };
-        for sample in names::samples(reported, &view) {
+        for sample in names::samples(platform, reported, &view) {
             let json = sample_json(&definition, code, &sample, None, &zone);
             let what = format!("the sample of port {}", sample.port);
             preview.check(platform, &definition, Endpoint::Report, &what, &json, now);
