@@ -308,7 +308,9 @@ async fn mails(world: &World) -> Vec<(String, String)> {
     parcels.reverse();
     let mail = |parcel: Parcel| match parcel.content {
         Content::Email { to, subject, .. } => (to, subject),
-        Content::Notice { operator, .. } => (operator.to_string(), String::new()),
+        Content::Notice { operator, .. } | Content::PastSample { operator, .. } => {
+            (operator.to_string(), String::new())
+        }
         Content::Webhook { url, .. } => (url, String::new()),
     };
     parcels.into_iter().map(|(_, parcel)| mail(parcel)).collect()

@@ -9,9 +9,10 @@ use super::super::names::take_names;
 use super::super::parts::{
     self, CHARGE, DURATION, EARLY, ENERGY, MASKS, MORE, NUMBERS, OTHER, has, take_bytes,
 };
-use super::{FORM, Foresight, LARGEST, PAIR, TEXT_MOST};
+use super::{FORM, Foresight, LARGEST, PAIR, TEXT_MOST, text_of};
 use crate::history::column::Unpacker;
 use crate::history::varint::take;
+
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
     unpacker: Unpacker,
