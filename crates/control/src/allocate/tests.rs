@@ -6,11 +6,14 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
+use crate::tree::Shape;
 
 /// A tree with little room and the EVSEs in it, in the order of service.
 #[derive(Clone, Debug)]
 struct Site {
     parents: Vec<(Option<usize>, bool)>,
+    /// The circuit of each EVSE.
+    leaves: Vec<usize>,
     room: Vec<i64>,
     lanes: Vec<Lane>,
 }
@@ -19,8 +22,12 @@ impl Site {
     fn tree(&self) -> Tree {
         let mut tree = Tree::default();
         tree.lay_out(
-            self.parents.iter().copied(),
-            self.lanes.iter().map(|lane| lane.leaf),
+            self.parents.iter().map(|(parent, has_power)| Shape {
+                parent: *parent,
+                has_power: *has_power,
+                ..Shape::default()
+            }),
+            self.leaves.iter().map(|leaf| (*leaf, &[][..])),
         );
         tree
     }
@@ -34,7 +41,7 @@ impl Site {
                 lane.feet.count()
             };
         }
-        let mut next = Some(lane.leaf);
+        let mut next = Some(self.leaves[lane.evse]);
         while let Some(circuit) = next {
             if circuit == row / 4 {
                 let bit = lane.feet.bits() & (1 << (row % 4)) != 0;
@@ -85,15 +92,24 @@ fn sites(most: usize, step: impl Strategy<Value = i64> + Clone + 'static) -> imp
         let room = prop::collection::vec(0_i64..60_000, circuits * 4 + 1);
         let lanes = prop::collection::vec(lane(circuits, step.clone()), 1..=most);
         (parents, room, lanes).prop_map(|(parents, mut room, lanes)| {
+            let (leaves, mut lanes): (Vec<usize>, Vec<Lane>) = lanes.into_iter().unzip();
+            for (index, lane) in lanes.iter_mut().enumerate() {
+                lane.evse = index;
+            }
             for power in room.iter_mut().skip(3).step_by(4) {
                 *power *= 3;
             }
-            Site { parents, room, lanes }
+            Site {
+                parents,
+                leaves,
+                room,
+                lanes,
+            }
         })
     })
 }
 
-fn lane(circuits: usize, step: impl Strategy<Value = i64>) -> impl Strategy<Value = Lane> {
+fn lane(circuits: usize, step: impl Strategy<Value = i64>) -> impl Strategy<Value = (usize, Lane)> {
     let sun = prop_oneof![
         Just(SunShare::None),
         Just(SunShare::Whole),
@@ -109,17 +125,21 @@ fn lane(circuits: usize, step: impl Strategy<Value = i64>) -> impl Strategy<Valu
         1_i64..4,
         sun,
     )
-        .prop_map(|(leaf, feet, min, above, step, weight, sun)| Lane {
-            part: Part::Running,
-            leaf,
-            feet: PhaseSet::from_bits(feet),
-            min,
-            max: min + above,
-            step,
-            weight,
-            sun,
-            before: min,
-            ..Lane::default()
+        .prop_map(|(leaf, feet, min, above, step, weight, sun)| {
+            (
+                leaf,
+                Lane {
+                    part: Part::Running,
+                    feet: PhaseSet::from_bits(feet),
+                    min,
+                    max: min + above,
+                    step,
+                    weight,
+                    sun,
+                    before: min,
+                    ..Lane::default()
+                },
+            )
         })
 }
 
@@ -144,6 +164,7 @@ fn admitted(site: &Site) -> (Vec<Lane>, Vec<i64>) {
     let order: Vec<usize> = (0..lanes.len()).collect();
     let rules = Rules {
         settings: &settings,
+        policy: Policy::MinimumFirst,
         now: Monotonic(0),
     };
     admit::admit(&site.tree(), &mut lanes, &mut memories, &order, rules, &mut room);
