@@ -264,7 +264,7 @@ pub(crate) struct Turns {
 
 /// How long one runs before it makes room for one that waits.
 pub(crate) fn quantum(snapshot: &Snapshot) -> Millis {
-    snapshot.sharing.quantum.max(snapshot.settings.min_on)
+    Millis(snapshot.sharing.quantum.max(snapshot.settings.min_on).0.max(0))
 }
 
 /// The order in which EVSEs are served: class, then, where not all minima fit, who waits before who has had
@@ -287,8 +287,11 @@ pub(crate) fn order(
     turns.contended.extend(waiting.map(|(lane, _)| lane.class));
     turns.contended.sort_unstable();
     turns.contended.dedup();
+    // Who waits must find room for the start delay first; the one before charges until then.
+    let (length, delay) = (quantum.0, snapshot.settings.start_delay_grid.0);
+    let notice = Millis(length.saturating_sub(delay.clamp(0, length / 2)));
     let is_over = |lane: &Lane, memory: &EvseMemory| {
-        lane.part == Part::Running && memory.started_at.is_some_and(|at| now - at >= quantum)
+        lane.part == Part::Running && memory.started_at.is_some_and(|at| now - at >= notice)
     };
     if !turns.contended.is_empty() {
         for (lane, memory) in lanes.iter().zip(memories) {

@@ -31,6 +31,8 @@ use crate::tree::{PER_CIRCUIT, POWER, Tree};
 const LASTING: Millis = Millis(2_000);
 /// What has been seen within this time, or twice, forbids increases even if it has not lasted.
 const PEAK: Millis = Millis(4_000);
+/// Draws are remembered for longer than this.
+const LATE: Millis = Millis(10_000);
 /// How old the balance of the site may be taken to be.
 const SUN_LAG: Millis = Millis(2_000);
 
@@ -95,15 +97,17 @@ pub(crate) fn rows(
             }
             Some(meter) => {
                 let is_usable = matches!(watch[index].own, Trust::Normal | Trust::New);
+                let age = failsafe::age(meter, memory.started, now);
+                // A reading that comes late still says what must go down.
                 let reading = meter
                     .current
-                    .filter(|_| is_usable)
+                    .filter(|_| is_usable || watch[index].own == Trust::Hold && age <= LATE)
                     .map(|current| current.into_array().map(sane));
-                let read_at = now - failsafe::age(meter, memory.started, now);
+                let read_at = now - age;
                 let seen =
                     reading.map(|reading| see(reading, read_at, tree.below(index), lanes, &memory.evses));
                 let circuit_memory = &mut memory.circuits[index];
-                if let Some(seen) = seen {
+                if let Some(seen) = seen.filter(|_| is_usable) {
                     remember(circuit_memory, &seen, snapshot.settings.rise_window, now);
                 }
                 judge(

@@ -5,4 +5,5 @@ mod absurd;
 mod ramps;
 mod safety;
 mod scenarios;
+mod turns;
 mod world;

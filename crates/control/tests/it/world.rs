@@ -374,6 +374,12 @@ impl World {
         }
     }
 
+    /// A new process that knows only what the last one told.
+    pub fn restart(&mut self) {
+        let told = self.boxes.iter().zip(&self.decision.verdicts);
+        self.memory = Memory::restored(told.map(|(evse, verdict)| (evse.id.clone(), verdict.told)));
+    }
+
     pub fn told(&self, evse: usize) -> i64 {
         self.decision.verdicts[evse].told.or_zero().0
     }
@@ -456,6 +462,10 @@ impl Box {
     pub fn worst(&self, phase: usize) -> i64 {
         let is_less = self.plug != Plug::Asks || self.car_max < self.setpoint;
         if self.silent_since.is_some() && is_less {
+            return self.drawn[phase];
+        }
+        // Without a car nothing flows, whatever a box goes on offering against its orders.
+        if self.ignores && self.plug == Plug::None {
             return self.drawn[phase];
         }
         let single = 1 << self.phases.bits().trailing_zeros();
