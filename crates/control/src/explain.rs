@@ -26,12 +26,15 @@ pub(crate) struct Holders {
     descending: Lists,
     found: Vec<(i64, usize)>,
     /// Who of a class ends its turn first in a row.
-    turns: Vec<(usize, u32, Option<(usize, Monotonic)>)>,
+    turns: Vec<FirstTurn>,
     /// The row of each binding limit.
     bindings: Asked,
     /// Lists of holders of the last cycle, to be filled again.
     spare: Vec<Vec<EvseId>>,
 }
+
+/// Row, class, and who of it ends its turn first there, with its start.
+type FirstTurn = (usize, u32, Option<(usize, Monotonic)>);
 
 /// Which rows were asked for, in the order in which they were.
 #[derive(Clone, Debug, Default)]
@@ -419,13 +422,14 @@ impl Picture<'_> {
         let row = self.binding_row(lane, cause);
         let binding = row.map(|row| self.binding(row, holders, bindings));
         let (asked, given) = (evse.wish.current, MilliAmps(lane.told));
-        let missing = match lane.outcome {
-            Outcome::Refused { need, free, .. } | Outcome::NoSun { need, free } if lane.told == 0 => {
-                need - free.max(0)
-            }
-            _ if binding.is_some() => (lane.max - lane.told).max(0),
-            _ => 0,
+        let short = if let Outcome::Refused { need, free, .. } | Outcome::NoSun { need, free } = lane.outcome
+        {
+            Some(need - free.max(0)).filter(|_| lane.told == 0)
+        } else {
+            None
         };
+        let wanted = (lane.max - lane.told).max(0);
+        let missing = short.unwrap_or(if binding.is_some() { wanted } else { 0 });
         Why {
             binding,
             asked,
@@ -438,24 +442,27 @@ impl Picture<'_> {
 
     /// The row that keeps it where it is.
     fn binding_row(&self, lane: &Lane, cause: &Cause) -> Option<usize> {
-        match cause {
-            Cause::CircuitFull { .. } | Cause::Unbalanced { .. } => match lane.outcome {
-                Outcome::Refused { row, .. } => Some(row),
-                _ => None,
-            },
-            Cause::NoSurplus { .. } | Cause::PriceTooHigh { .. } | Cause::HoldingMinimum { .. } => {
-                Some(self.tree.sun_row())
-            }
-            Cause::WaitingForOthers { .. } => lane.blocked,
-            Cause::Limited {
-                by: LimitSource::Circuit { .. } | LimitSource::Skew { .. } | LimitSource::Surplus,
-                ..
-            } => lane
-                .blocked
-                .filter(|_| lane.told < lane.granted)
-                .or_else(|| Some(self.scarcest(lane))),
-            _ => None,
+        if let Outcome::Refused { row, .. } = lane.outcome
+            && matches!(cause, Cause::CircuitFull { .. } | Cause::Unbalanced { .. })
+        {
+            return Some(row);
         }
+        if let Cause::Limited { by, .. } = cause {
+            let is_row = matches!(
+                by,
+                LimitSource::Circuit { .. } | LimitSource::Skew { .. } | LimitSource::Surplus
+            );
+            let blocked = lane.blocked.filter(|_| lane.told < lane.granted);
+            return is_row.then(|| blocked.unwrap_or_else(|| self.scarcest(lane)));
+        }
+        if matches!(cause, Cause::WaitingForOthers { .. }) {
+            return lane.blocked;
+        }
+        let is_sun = matches!(
+            cause,
+            Cause::NoSurplus { .. } | Cause::PriceTooHigh { .. } | Cause::HoldingMinimum { .. }
+        );
+        is_sun.then(|| self.tree.sun_row())
     }
 
     /// Its place among the binding limits, where each row stands once.

@@ -90,11 +90,14 @@ impl Unlock {
 }
 
 pub(crate) fn next_try(cause: &Cause) -> Option<Timestamp> {
-    match cause {
-        Cause::WaitingForStableRoom { until }
-        | Cause::MinimumPause { until }
-        | Cause::HoldingMinimum { until } => Some(*until),
-        Cause::CircuitFull { turn, .. } => turn.as_ref().map(|turn| turn.ends),
-        _ => None,
+    if let Cause::WaitingForStableRoom { until }
+    | Cause::MinimumPause { until }
+    | Cause::HoldingMinimum { until } = cause
+    {
+        return Some(*until);
     }
+    if let Cause::CircuitFull { turn, .. } = cause {
+        return turn.as_ref().map(|turn| turn.ends);
+    }
+    None
 }

@@ -459,8 +459,8 @@ proptest! {
             let difference = site.room[(site.shapes.len() + number) * 4];
             let mut loads = [0; 3];
             for lane in lanes.iter().filter(|lane| lane.feet != PhaseSet::ALL) {
-                for phase in 0..3 {
-                    loads[phase] += site.weight_in(lane, circuit * 4 + phase) * lane.granted;
+                for (phase, load) in loads.iter_mut().enumerate() {
+                    *load += site.weight_in(lane, circuit * 4 + phase) * lane.granted;
                 }
             }
             let (most, least) = (loads.into_iter().max().unwrap(), loads.into_iter().min().unwrap());

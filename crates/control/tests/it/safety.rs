@@ -119,12 +119,16 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+/// Circuit, maximum, phases of the car, step, class, weight, whether it can switch phases, whether it is a
+/// tenant's.
+type Station = (usize, i64, u8, i64, u8, u16, bool, bool);
+
 #[derive(Clone, Debug)]
 struct Story {
     limits: [i64; 4],
     skew: Option<i64>,
     meters: [bool; 3],
-    evses: Vec<(usize, i64, u8, i64, u8, u16, bool, bool)>,
+    evses: Vec<Station>,
     delays: (i64, i64, i64, i64),
     events: Vec<(i64, Event)>,
 }
