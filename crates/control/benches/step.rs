@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use control::snapshot::{Circuit, CircuitMeter, Evse, Snapshot, Sun};
+use control::snapshot::{Circuit, CircuitKind, CircuitMeter, Evse, Sharing, Snapshot, Sun};
 use control::{Decision, Memory, step};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use model::device::{ChargeMode, Force, Wish};
@@ -12,7 +12,7 @@ use model::reading::PilotState;
 use model::setpoint::ChargeCurrent;
 use model::settings::ControlSettings;
 use model::time::{Millis, Monotonic, Now, Timestamp};
-use model::units::{MilliAmps, MilliVolts, Watts};
+use model::units::{MilliAmps, MilliVolts, PerMille, Watts};
 
 /// EVSEs behind one fuse; ten such behind one distribution board.
 const PER_ROW: usize = 20;
@@ -21,8 +21,13 @@ fn circuit(id: &str, parent: Option<usize>, amps: i64, has_meter: bool) -> Circu
     Circuit {
         id: CircuitId::new(id).expect("a valid id"),
         parent,
+        kind: CircuitKind::Wiring,
         limit: PerPhase::all(MilliAmps::from_amps(amps)),
         power_limit: has_meter.then(|| Watts(amps * 690)),
+        total_limit: None,
+        skew_limit: None,
+        share: PerMille(1_000),
+        class: None,
         reserve: MilliAmps(500),
         credit: MilliAmps::ZERO,
         meter: has_meter.then(|| CircuitMeter {
@@ -60,6 +65,7 @@ fn depot(count: usize) -> Snapshot {
             pv: Some(Watts(-20_000)),
             battery: None,
         },
+        sharing: Sharing::default(),
     }
 }
 
@@ -74,6 +80,7 @@ fn evse(index: usize, circuit: usize) -> Evse {
     Evse {
         id: EvseId::new(&format!("evse-{index}")).expect("a valid id"),
         circuit,
+        groups: Vec::new(),
         phases: feet,
         phase_switching: index.is_multiple_of(5),
         one_phase: Phase::ALL[index % 3],

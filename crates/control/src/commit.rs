@@ -43,7 +43,7 @@ pub(crate) fn commit(
 }
 
 fn count(tree: &Tree, lane: &Lane, current: i64, load: &mut [i64]) {
-    tree.rows(lane.leaf, lane.feet, |row, k| load[row] += k * current);
+    tree.rows(lane.evse, lane.feet, |row, k| load[row] += k * current);
     load[tree.sun_row()] += lane.of_sun(current);
 }
 
@@ -66,7 +66,7 @@ fn rise(tree: &Tree, lane: &mut Lane, at_most: i64, rows: &Rows, load: &mut [i64
             lane.blocked = Some(row);
         }
     };
-    tree.rows(lane.leaf, lane.feet, |row, k| {
+    tree.rows(lane.evse, lane.feet, |row, k| {
         limit(
             row,
             (rows.rise[row] - load[row]).div_euclid(k.max(1)),
@@ -114,6 +114,7 @@ pub(crate) fn remember(lanes: &[Lane], memories: &mut [EvseMemory], now: Now) {
                 memory.is_prompt = false;
                 memory.is_starting = false;
                 memory.short_since = None;
+                memory.waits_since = None;
                 memory.soft_stop_at = None;
                 memory.phases = lane.phases;
                 memory.rise = 0;

@@ -1,10 +1,12 @@
 //! What each EVSE may and wants to draw, before circuits and sun are looked at.
 
+use std::cmp::Reverse;
+
 use model::device::ChargeMode;
 use model::phases::{PhaseSet, Phases};
-use model::time::{Monotonic, Now};
+use model::time::{Millis, Monotonic, Now};
 
-use crate::failsafe::{Trust, Watch};
+use crate::failsafe::{self, Trust, Watch};
 use crate::follow::{self, Seen};
 use crate::hysteresis;
 use crate::lane::{Absent, Drawn, Lane, MaxBy, Part, Standing, SunShare};
@@ -24,13 +26,17 @@ pub(crate) fn lanes(
 ) {
     out.clear();
     let (started, elapsed) = (memory.started.unwrap_or(now.monotonic), memory.elapsed);
-    for (evse, memory) in snapshot.evses.iter().zip(&mut memory.evses) {
+    for (index, (evse, memory)) in snapshot.evses.iter().zip(&mut memory.evses).enumerate() {
         let seen = follow::observe(evse, memory, started, &snapshot.settings, now.monotonic);
         notice_person(evse, memory, now.monotonic);
-        let mut lane = base(evse, memory, seen);
+        let mut lane = Lane {
+            evse: index,
+            class: class(snapshot, evse),
+            ..base(evse, memory, seen)
+        };
         hysteresis::earn_rise(memory, lane.step, elapsed);
-        let watch = watch.get(evse.circuit).copied().unwrap_or_default();
-        let is_placed = tree.is_sound(evse.circuit);
+        let watch = failsafe::of(evse, watch);
+        let is_placed = tree.is_sound(evse.circuit) && evse.groups.iter().all(|group| tree.is_sound(*group));
         ceiling(&mut lane, evse, memory, watch, now.monotonic);
         lane.part = part(&lane, evse, memory, is_placed);
         place_feet(&mut lane, evse, memory);
@@ -76,11 +82,9 @@ fn notice_person(evse: &Evse, memory: &mut EvseMemory, now: Monotonic) {
 fn base(evse: &Evse, memory: &EvseMemory, seen: Seen) -> Lane {
     let step = sane(evse.step);
     Lane {
-        leaf: evse.circuit,
         min: sane(evse.min).max(model::setpoint::ChargeCurrent::MIN.0),
         step: if step > 0 { step } else { 1_000 },
         weight: i64::from(evse.weight.max(1)),
-        class: evse.class,
         counted: seen.counted,
         standing: seen.standing,
         is_fixed: seen.standing != Standing::Known,
@@ -217,12 +221,107 @@ fn place_feet(lane: &mut Lane, evse: &Evse, memory: &mut EvseMemory) {
     };
 }
 
-/// The order in which EVSEs are served: class, then who was plugged in first, then id.
-pub(crate) fn order(snapshot: &Snapshot, out: &mut Vec<usize>) {
+/// When an EVSE is served: the classes of the groups it is in, the outermost first, then its own. Of the
+/// innermost of four groups with a class of their own only the outer three count.
+fn class(snapshot: &Snapshot, evse: &Evse) -> u32 {
+    let (mut digits, mut count) = ([evse.class; 4], 1);
+    for group in &evse.groups {
+        let mut next = Some(*group);
+        while let Some(circuit) = next.and_then(|index| snapshot.circuits.get(index)) {
+            if let Some(class) = circuit.class {
+                digits.rotate_right(1);
+                digits[0] = class;
+                count = (count + 1).min(4);
+            }
+            next = circuit.parent.filter(|parent| Some(*parent) < next);
+        }
+    }
+    digits[count..].fill(0);
+    u32::from_be_bytes(digits)
+}
+
+/// Where an EVSE stands in its class: who runs and has not had its time, who waits, who has had it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    Runs,
+    Waits {
+        since: Monotonic,
+    },
+    /// Who has run for longest comes last.
+    Over {
+        started: Reverse<Monotonic>,
+    },
+}
+
+/// Buffers that are kept from cycle to cycle.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Turns {
+    /// Classes in which somebody waits for room.
+    contended: Vec<u32>,
+    /// Of those the ones in which somebody has had its time.
+    over: Vec<u32>,
+}
+
+/// How long one runs before it makes room for one that waits.
+pub(crate) fn quantum(snapshot: &Snapshot) -> Millis {
+    Millis(snapshot.sharing.quantum.max(snapshot.settings.min_on).0.max(0))
+}
+
+/// The order in which EVSEs are served: class, then, where not all minima fit, who waits before who has had
+/// its time, then who was plugged in first, then id.
+pub(crate) fn order(
+    snapshot: &Snapshot,
+    lanes: &mut [Lane],
+    memories: &[EvseMemory],
+    now: Monotonic,
+    turns: &mut Turns,
+    out: &mut Vec<usize>,
+) {
+    let quantum = quantum(snapshot);
+    turns.contended.clear();
+    turns.over.clear();
+    let waiting = lanes
+        .iter()
+        .zip(memories)
+        .filter(|(lane, memory)| lane.part == Part::Waiting && memory.waits_since.is_some());
+    turns.contended.extend(waiting.map(|(lane, _)| lane.class));
+    turns.contended.sort_unstable();
+    turns.contended.dedup();
+    // Who waits must find room for the start delay first; the one before charges until then.
+    let (length, delay) = (quantum.0, snapshot.settings.start_delay_grid.0);
+    let notice = Millis(length.saturating_sub(delay.clamp(0, length / 2)));
+    let is_over = |lane: &Lane, memory: &EvseMemory| {
+        lane.part == Part::Running && memory.started_at.is_some_and(|at| now - at >= notice)
+    };
+    if !turns.contended.is_empty() {
+        for (lane, memory) in lanes.iter().zip(memories) {
+            if is_over(lane, memory) && turns.contended.binary_search(&lane.class).is_ok() {
+                turns.over.push(lane.class);
+            }
+        }
+        turns.over.sort_unstable();
+        turns.over.dedup();
+        for (lane, memory) in lanes.iter_mut().zip(memories) {
+            lane.takes_turn = lane.part == Part::Waiting
+                && memory.waits_since.is_some()
+                && turns.over.binary_search(&lane.class).is_ok();
+        }
+    }
+    let turn = |lane: &Lane, memory: &EvseMemory| match lane.part {
+        _ if turns.contended.binary_search(&lane.class).is_err() => Turn::Runs,
+        Part::Waiting => Turn::Waits {
+            since: memory.waits_since.unwrap_or(now),
+        },
+        Part::Running if is_over(lane, memory) => Turn::Over {
+            started: Reverse(memory.started_at.unwrap_or(now)),
+        },
+        Part::Running | Part::Absent(_) | Part::Keep | Part::Complete => Turn::Runs,
+    };
     let key = |index: usize| {
-        let evse = &snapshot.evses[index];
+        let (evse, lane) = (&snapshot.evses[index], &lanes[index]);
         (
-            evse.class,
+            lane.class,
+            turn(lane, &memories[index]),
             evse.plugged_since.map_or(i64::MAX, |since| since.0),
             evse.id.as_str(),
         )
@@ -233,7 +332,7 @@ pub(crate) fn order(snapshot: &Snapshot, out: &mut Vec<usize>) {
     }
     // Usually still in order from the last cycle.
     if !out.is_sorted_by_key(|index| key(*index)) {
-        out.sort_by(|a, b| key(*a).cmp(&key(*b)));
+        out.sort_unstable_by(|a, b| key(*a).cmp(&key(*b)));
     }
 }
 

@@ -1,34 +1,109 @@
 //! The reason behind each setpoint, in words with numbers.
 
-use std::collections::BTreeMap;
-
 use model::id::EvseId;
 use model::limit::LimitSource;
 use model::phases::Phase;
-use model::reason::Cause;
-use model::time::{Millis, Now, Timestamp};
+use model::reason::{Cause, Turn};
+use model::time::{Millis, Monotonic, Now, Timestamp};
 use model::units::{MilliAmps, MilliVolts};
 
-use crate::failsafe::Watch;
+use crate::Decision;
+use crate::failsafe::{self, Watch};
 use crate::headroom::Rows;
 use crate::lane::{Absent, Lane, MaxBy, Outcome, Part, Standing};
+use crate::memory::EvseMemory;
 use crate::snapshot::{Circuit, Evse, Snapshot};
 use crate::tree::{PER_CIRCUIT, POWER, Tree};
+use crate::why::{Binding, Unlock, Why, next_try};
 
 /// As many holders as a person reads.
 const HOLDERS: usize = 8;
 
-/// The largest holders of each row that was asked for, one more than is shown.
+/// What is found once per row, and buffers that are kept from cycle to cycle.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Holders {
-    all: BTreeMap<usize, Vec<usize>>,
-    descending: BTreeMap<usize, Vec<usize>>,
+    all: Lists,
+    descending: Lists,
+    found: Vec<(i64, usize)>,
+    /// Who of a class ends its turn first in a row.
+    turns: Vec<FirstTurn>,
+    /// The row of each binding limit.
+    bindings: Asked,
+    /// Lists of holders of the last cycle, to be filled again.
+    spare: Vec<Vec<EvseId>>,
+}
+
+/// Row, class, and who of it ends its turn first there, with its start.
+type FirstTurn = (usize, u32, Option<(usize, Monotonic)>);
+
+/// Which rows were asked for, in the order in which they were.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    /// The place of each row, from 1; 0: not asked for.
+    places: Vec<u32>,
+    rows: Vec<usize>,
+}
+
+impl Asked {
+    fn clear(&mut self) {
+        for row in self.rows.drain(..) {
+            self.places[row] = 0;
+        }
+    }
+
+    fn place(&self, row: usize) -> Option<usize> {
+        let place = self.places.get(row).filter(|place| **place > 0)?;
+        Some(*place as usize - 1)
+    }
+
+    fn add(&mut self, row: usize) {
+        self.rows.push(row);
+        if self.places.len() <= row {
+            self.places.resize(row + 1, 0);
+        }
+        self.places[row] = u32::try_from(self.rows.len()).unwrap_or(0);
+    }
+}
+
+/// The largest holders of each row that was asked for, one more than is shown.
+#[derive(Clone, Debug, Default)]
+struct Lists {
+    asked: Asked,
+    /// Start and end of the members of each.
+    spans: Vec<(usize, usize)>,
+    members: Vec<usize>,
+}
+
+impl Lists {
+    fn clear(&mut self) {
+        self.asked.clear();
+        self.spans.clear();
+        self.members.clear();
+    }
+
+    fn get(&self, row: usize) -> Option<&[usize]> {
+        let (start, end) = self.spans.get(self.asked.place(row)?)?;
+        self.members.get(*start..*end)
+    }
 }
 
 impl Holders {
-    pub(crate) fn clear(&mut self) {
+    /// Begins a cycle; what the last one used is used again.
+    pub(crate) fn begin(&mut self, decision: &mut Decision) {
         self.all.clear();
         self.descending.clear();
+        self.turns.clear();
+        self.bindings.clear();
+        for verdict in decision.verdicts.drain(..) {
+            if let Cause::CircuitFull { holders, .. }
+            | Cause::Unbalanced { holders, .. }
+            | Cause::WaitingForOthers { holders } = verdict.cause
+            {
+                self.spare.push(holders);
+            }
+        }
+        let lists = decision.bindings.drain(..).map(|binding| binding.holders);
+        self.spare.extend(lists);
     }
 }
 
@@ -41,6 +116,9 @@ pub(crate) struct Picture<'a> {
     pub lanes: &'a [Lane],
     pub watch: &'a [Watch],
     pub voltage: MilliVolts,
+    pub memories: &'a [EvseMemory],
+    /// How long a turn is.
+    pub quantum: Millis,
     pub now: Now,
 }
 
@@ -108,14 +186,14 @@ impl Picture<'_> {
                 until: self.until(left_ms),
             },
             Outcome::NotNow => {
-                let watch = self.watch.get(evse.circuit).copied().unwrap_or_default();
+                let watch = failsafe::of(evse, self.watch);
                 match self
                     .snapshot
                     .circuits
                     .get(watch.blame)
                     .and_then(|circuit| circuit.meter.as_ref())
                 {
-                    Some(_) if watch.path > crate::failsafe::Trust::New => self.meter_silent(evse),
+                    Some(_) if watch.path > failsafe::Trust::New => self.meter_silent(evse),
                     Some(_) | None => Cause::StartingUp,
                 }
             }
@@ -157,11 +235,11 @@ impl Picture<'_> {
                 }
             };
         }
-        self.limited(index, self.scarcest(lane))
+        self.limited(index, self.source(self.scarcest(lane)))
     }
 
     /// The row with the least left.
-    fn scarcest(&self, lane: &Lane) -> LimitSource {
+    fn scarcest(&self, lane: &Lane) -> usize {
         let mut scarcest = (i64::MAX, self.tree.sun_row());
         lane.rows(self.tree, |row, k| {
             let left = self.room[row].div_euclid(k.max(1));
@@ -169,42 +247,93 @@ impl Picture<'_> {
                 scarcest = (left, row);
             }
         });
-        self.source(scarcest.1)
+        scarcest.1
     }
 
     fn source(&self, row: usize) -> LimitSource {
-        match self.circuit(row) {
-            Some((circuit, phase)) => LimitSource::Circuit {
-                circuit: circuit.id.clone(),
-                phase,
-            },
-            None => LimitSource::Surplus,
+        let Some((circuit, phase, is_balance)) = self.circuit(row) else {
+            return LimitSource::Surplus;
+        };
+        let circuit = circuit.id.clone();
+        if is_balance {
+            LimitSource::Skew { circuit, phase }
+        } else {
+            LimitSource::Circuit { circuit, phase }
         }
     }
 
-    /// The circuit of a row, and the phase if it is not the power row.
-    fn circuit(&self, row: usize) -> Option<(&Circuit, Option<Phase>)> {
-        let circuit = self.snapshot.circuits.get(row / PER_CIRCUIT)?;
-        let phase = match row % PER_CIRCUIT {
+    /// The circuit of a row, the phase if it is not the row of the sum, and whether it is about balance.
+    fn circuit(&self, row: usize) -> Option<(&Circuit, Option<Phase>, bool)> {
+        let (circuit, is_balance, offset) = self.tree.circuit_of(row)?;
+        let circuit = self.snapshot.circuits.get(circuit)?;
+        let phase = match offset {
             POWER => None,
             offset => Phase::ALL.get(offset).copied(),
         };
-        Some((circuit, phase))
+        Some((circuit, phase, is_balance))
     }
 
     fn full(&self, index: usize, row: usize, need: i64, free: i64, holders: &mut Holders) -> Cause {
-        let Some((circuit, phase)) = self.circuit(row) else {
+        let Some((circuit, phase, is_balance)) = self.circuit(row) else {
             return Cause::StartingUp;
         };
-        Cause::CircuitFull {
-            circuit: circuit.id.clone(),
-            phase,
-            limit: MilliAmps(self.rows.limit[row]),
-            base: MilliAmps(self.rows.base[row]),
-            needed: MilliAmps(need),
-            free: MilliAmps(free.max(0)),
-            holders: self.holders(row, index, holders),
+        let circuit = circuit.id.clone();
+        let limit = MilliAmps(self.rows.limit[row]);
+        let (needed, free) = (MilliAmps(need), MilliAmps(free.max(0)));
+        if is_balance {
+            return Cause::Unbalanced {
+                circuit,
+                phase,
+                limit,
+                needed,
+                free,
+                holders: self.holders(row, Some(index), holders),
+            };
         }
+        Cause::CircuitFull {
+            circuit,
+            phase,
+            limit,
+            base: MilliAmps(self.rows.base[row]),
+            needed,
+            free,
+            holders: self.holders(row, Some(index), holders),
+            turn: self.turn(index, row, holders),
+        }
+    }
+
+    /// Whose turn ends first among those of its class that run in a row.
+    fn turn(&self, index: usize, row: usize, cache: &mut Holders) -> Option<Turn> {
+        let class = self.lanes[index].class;
+        let kept = cache
+            .turns
+            .iter()
+            .find(|(of, in_class, _)| *of == row && *in_class == class);
+        let first = kept.map_or_else(
+            || {
+                let runs = |member: &&usize| {
+                    let lane = &self.lanes[**member];
+                    lane.class == class && lane.part == Part::Running && self.tree.counts(row, lane.feet)
+                };
+                let started = |member: &usize| Some((*member, self.memories.get(*member)?.started_at?));
+                self.tree
+                    .below(row / PER_CIRCUIT)
+                    .iter()
+                    .filter(runs)
+                    .filter_map(started)
+                    .min_by_key(|(member, at)| (*at, *member))
+            },
+            |(_, _, first)| *first,
+        );
+        if kept.is_none() {
+            cache.turns.push((row, class, first));
+        }
+        let (holder, started) = first?;
+        let left = started + self.quantum - self.now.monotonic;
+        Some(Turn {
+            holder: self.snapshot.evses[holder].id.clone(),
+            ends: self.until(left.0.max(0)),
+        })
     }
 
     fn waits(&self, index: usize, row: usize, holders: &mut Holders) -> Cause {
@@ -216,52 +345,141 @@ impl Picture<'_> {
     }
 
     /// Who has or may still draw current in a row.
-    fn holders(&self, row: usize, index: usize, cache: &mut Holders) -> Vec<EvseId> {
-        let largest = cache
-            .all
-            .entry(row)
-            .or_insert_with(|| self.largest(row, |lane| lane.counted.max(lane.granted)));
-        self.names(largest, index)
+    fn holders(&self, row: usize, but: Option<usize>, cache: &mut Holders) -> Vec<EvseId> {
+        if cache.all.get(row).is_none() {
+            self.largest(
+                row,
+                |lane| lane.counted.max(lane.granted),
+                &mut cache.all,
+                &mut cache.found,
+            );
+        }
+        self.names(cache.all.get(row).unwrap_or(&[]), but, &mut cache.spare)
     }
 
     /// Who was told less than it may still draw.
     fn descending(&self, row: usize, index: usize, cache: &mut Holders) -> Vec<EvseId> {
-        let largest = cache
-            .descending
-            .entry(row)
-            .or_insert_with(|| self.largest(row, |lane| (lane.counted - lane.told).max(0)));
-        self.names(largest, index)
+        if cache.descending.get(row).is_none() {
+            let size = |lane: &Lane| (lane.counted - lane.told).max(0);
+            self.largest(row, size, &mut cache.descending, &mut cache.found);
+        }
+        self.names(
+            cache.descending.get(row).unwrap_or(&[]),
+            Some(index),
+            &mut cache.spare,
+        )
     }
 
-    fn largest(&self, row: usize, size: impl Fn(&Lane) -> i64) -> Vec<usize> {
-        let offset = row % PER_CIRCUIT;
-        let mut found: Vec<(i64, usize)> = self
-            .tree
-            .below(row / PER_CIRCUIT)
-            .iter()
-            .map(|member| (size(&self.lanes[*member]), *member))
-            .filter(|(size, member)| {
-                *size > 0 && (offset == POWER || self.lanes[*member].feet.bits() & (1 << offset) != 0)
-            })
-            .collect();
+    fn largest(
+        &self,
+        row: usize,
+        size: impl Fn(&Lane) -> i64,
+        lists: &mut Lists,
+        found: &mut Vec<(i64, usize)>,
+    ) {
+        found.clear();
+        let members = self.tree.below(row / PER_CIRCUIT).iter();
+        found.extend(
+            members
+                .filter(|member| self.tree.counts(row, self.lanes[**member].feet))
+                .map(|member| (size(&self.lanes[*member]), *member))
+                .filter(|(size, _)| *size > 0),
+        );
         let by_size = |a: &(i64, usize), b: &(i64, usize)| b.0.cmp(&a.0).then(a.1.cmp(&b.1));
         if found.len() > HOLDERS + 1 {
             found.select_nth_unstable_by(HOLDERS, by_size);
             found.truncate(HOLDERS + 1);
         }
         found.sort_unstable_by(by_size);
-        found.into_iter().map(|(_, member)| member).collect()
+        let start = lists.members.len();
+        lists.members.extend(found.iter().map(|(_, member)| *member));
+        lists.spans.push((start, lists.members.len()));
+        lists.asked.add(row);
     }
 
-    fn names(&self, largest: &[usize], but: usize) -> Vec<EvseId> {
-        let mut names: Vec<EvseId> = largest
+    fn names(&self, largest: &[usize], but: Option<usize>, spare: &mut Vec<Vec<EvseId>>) -> Vec<EvseId> {
+        let others = largest
             .iter()
-            .filter(|member| **member != but)
+            .filter(|member| Some(**member) != but)
             .take(HOLDERS)
-            .map(|member| self.snapshot.evses[*member].id.clone())
-            .collect();
+            .map(|member| self.snapshot.evses[*member].id.clone());
+        let mut names = spare.pop().unwrap_or_default();
+        names.clear();
+        names.extend(others);
         names.sort_unstable();
         names
+    }
+
+    /// What is asked, given and missing, what holds it there, and when or by what that may change.
+    pub(crate) fn why(
+        &self,
+        index: usize,
+        cause: &Cause,
+        holders: &mut Holders,
+        bindings: &mut Vec<Binding>,
+    ) -> Why {
+        let (evse, lane) = (&self.snapshot.evses[index], &self.lanes[index]);
+        let row = self.binding_row(lane, cause);
+        let binding = row.map(|row| self.binding(row, holders, bindings));
+        let (asked, given) = (evse.wish.current, MilliAmps(lane.told));
+        let short = if let Outcome::Refused { need, free, .. } | Outcome::NoSun { need, free } = lane.outcome
+        {
+            Some(need - free.max(0)).filter(|_| lane.told == 0)
+        } else {
+            None
+        };
+        let wanted = (lane.max - lane.told).max(0);
+        let missing = short.unwrap_or(if binding.is_some() { wanted } else { 0 });
+        Why {
+            binding,
+            asked,
+            given,
+            missing: MilliAmps(missing),
+            next_try: next_try(cause),
+            unlock: Unlock::of(cause),
+        }
+    }
+
+    /// The row that keeps it where it is.
+    fn binding_row(&self, lane: &Lane, cause: &Cause) -> Option<usize> {
+        if let Outcome::Refused { row, .. } = lane.outcome
+            && matches!(cause, Cause::CircuitFull { .. } | Cause::Unbalanced { .. })
+        {
+            return Some(row);
+        }
+        if let Cause::Limited { by, .. } = cause {
+            let is_row = matches!(
+                by,
+                LimitSource::Circuit { .. } | LimitSource::Skew { .. } | LimitSource::Surplus
+            );
+            let blocked = lane.blocked.filter(|_| lane.told < lane.granted);
+            return is_row.then(|| blocked.unwrap_or_else(|| self.scarcest(lane)));
+        }
+        if matches!(cause, Cause::WaitingForOthers { .. }) {
+            return lane.blocked;
+        }
+        let is_sun = matches!(
+            cause,
+            Cause::NoSurplus { .. } | Cause::PriceTooHigh { .. } | Cause::HoldingMinimum { .. }
+        );
+        is_sun.then(|| self.tree.sun_row())
+    }
+
+    /// Its place among the binding limits, where each row stands once.
+    fn binding(&self, row: usize, holders: &mut Holders, bindings: &mut Vec<Binding>) -> usize {
+        if let Some(place) = holders.bindings.place(row) {
+            return place;
+        }
+        let names = self.holders(row, None, holders);
+        holders.bindings.add(row);
+        bindings.push(Binding {
+            constraint: self.source(row),
+            limit: MilliAmps(self.rows.limit[row]),
+            base: MilliAmps(self.rows.base[row]),
+            free: MilliAmps(self.room[row]),
+            holders: names,
+        });
+        bindings.len() - 1
     }
 
     fn limited(&self, index: usize, by: LimitSource) -> Cause {
@@ -274,7 +492,7 @@ impl Picture<'_> {
     }
 
     fn meter_silent(&self, evse: &Evse) -> Cause {
-        let watch = self.watch.get(evse.circuit).copied().unwrap_or_default();
+        let watch = failsafe::of(evse, self.watch);
         match self
             .snapshot
             .circuits

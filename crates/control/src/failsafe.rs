@@ -13,7 +13,7 @@
 use model::time::{Millis, Monotonic};
 
 use crate::memory::Memory;
-use crate::snapshot::{CircuitMeter, Snapshot};
+use crate::snapshot::{CircuitMeter, Evse, Snapshot};
 use crate::tree::Tree;
 
 /// How long a meter may take to answer for the first time: the reaction bound of the site.
@@ -91,6 +91,15 @@ fn trust(meter: &CircuitMeter, age: Millis, since: Option<Monotonic>, now: Monot
     } else {
         Trust::Normal
     }
+}
+
+/// The worst of an EVSE's circuit and of the groups it is in.
+pub(crate) fn of(evse: &Evse, watch: &[Watch]) -> Watch {
+    let at = |circuit: usize| watch.get(circuit).copied().unwrap_or_default();
+    evse.groups.iter().fold(at(evse.circuit), |worst, group| {
+        let other = at(*group);
+        if other.path > worst.path { other } else { worst }
+    })
 }
 
 /// Judges every circuit, parents first.

@@ -23,7 +23,7 @@ use crate::lane::{Lane, SunShare};
 use crate::memory::{CircuitMemory, EvseMemory, Memory};
 use crate::recent::Lowest;
 use crate::sane;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Circuit, Snapshot};
 use crate::surplus;
 use crate::tree::{PER_CIRCUIT, POWER, Tree};
 
@@ -31,6 +31,8 @@ use crate::tree::{PER_CIRCUIT, POWER, Tree};
 const LASTING: Millis = Millis(2_000);
 /// What has been seen within this time, or twice, forbids increases even if it has not lasted.
 const PEAK: Millis = Millis(4_000);
+/// Draws are remembered for longer than this.
+const LATE: Millis = Millis(10_000);
 /// How old the balance of the site may be taken to be.
 const SUN_LAG: Millis = Millis(2_000);
 
@@ -86,43 +88,33 @@ pub(crate) fn rows(
     // Children first.
     for (index, circuit) in snapshot.circuits.iter().enumerate().rev() {
         let row = index * PER_CIRCUIT;
-        let reserve = sane(circuit.reserve).max(0);
-        for (offset, limit) in circuit.limit.into_array().into_iter().enumerate() {
-            out.limit[row + offset] = sane(limit) - reserve;
-        }
-        let power = circuit
-            .power_limit
-            .map_or(0, |power| surplus::to_current(power.0, voltage));
-        out.limit[row + POWER] = power - 3 * reserve;
+        out.limit[row..row + PER_CIRCUIT].copy_from_slice(&limits(circuit, voltage));
+        let has_power_limit = has_sum_limit(circuit);
         let mut base = match &circuit.meter {
             None => {
                 let limit = &out.limit[row..row + PER_CIRCUIT];
-                unmetered(
-                    out.below[index],
-                    tree.below(index),
-                    lanes,
-                    limit,
-                    circuit.power_limit.is_some(),
-                )
+                unmetered(out.below[index], tree.below(index), lanes, limit, has_power_limit)
             }
             Some(meter) => {
                 let is_usable = matches!(watch[index].own, Trust::Normal | Trust::New);
+                let age = failsafe::age(meter, memory.started, now);
+                // A reading that comes late still says what must go down.
                 let reading = meter
                     .current
-                    .filter(|_| is_usable)
+                    .filter(|_| is_usable || watch[index].own == Trust::Hold && age <= LATE)
                     .map(|current| current.into_array().map(sane));
-                let read_at = now - failsafe::age(meter, memory.started, now);
+                let read_at = now - age;
                 let seen =
                     reading.map(|reading| see(reading, read_at, tree.below(index), lanes, &memory.evses));
                 let circuit_memory = &mut memory.circuits[index];
-                if let Some(seen) = seen {
+                if let Some(seen) = seen.filter(|_| is_usable) {
                     remember(circuit_memory, &seen, snapshot.settings.rise_window, now);
                 }
                 judge(
                     circuit_memory,
                     seen,
                     &out.limit[row..row + PER_CIRCUIT],
-                    circuit.power_limit.is_some(),
+                    has_power_limit,
                 )
             }
         };
@@ -145,7 +137,53 @@ pub(crate) fn rows(
             }
         }
     }
+    balances(snapshot, tree, lanes, out);
     sun(snapshot, tree, lanes, memory, now, voltage, out);
+}
+
+/// What a circuit may carry per phase and in sum: its limits, as far as they may be used, minus the reserve.
+fn limits(circuit: &Circuit, voltage: MilliVolts) -> [i64; 4] {
+    let share = circuit.share.0.clamp(0, 1_000);
+    let part = |limit: i64| (limit * share).div_euclid(1_000);
+    let reserve = sane(circuit.reserve).max(0);
+    let [l1, l2, l3] = circuit
+        .limit
+        .into_array()
+        .map(|limit| part(sane(limit)) - reserve);
+    let power = circuit
+        .power_limit
+        .map(|power| surplus::to_current(power.0, voltage));
+    let total = circuit.total_limit.map(sane);
+    let sum = power.into_iter().chain(total).min().unwrap_or(0);
+    [l1, l2, l3, part(sum) - 3 * reserve]
+}
+
+fn has_sum_limit(circuit: &Circuit) -> bool {
+    circuit.power_limit.is_some() || circuit.total_limit.is_some()
+}
+
+/// Rows of balance. What the least loaded phase carries for certain comes on top of what phases may lie
+/// apart before anything rises; what the allocation may give is found in rounds.
+fn balances(snapshot: &Snapshot, tree: &Tree, lanes: &[Lane], out: &mut Rows) {
+    for (circuit, node) in tree.balances() {
+        let Some(skew) = snapshot.circuits[circuit].skew_limit else {
+            continue;
+        };
+        let mut certain = [0; 3];
+        for member in tree.below(node) {
+            let lane = &lanes[*member];
+            for phase in (0..3).filter(|phase| tree.counts(node * PER_CIRCUIT + phase, lane.feet)) {
+                certain[phase] += lane.drawn.low[phase];
+            }
+        }
+        let least = certain.into_iter().min().unwrap_or(0);
+        let skew = sane(skew).max(0);
+        for row in node * PER_CIRCUIT..node * PER_CIRCUIT + 3 {
+            out.limit[row] = skew;
+            out.give[row] = skew;
+            out.rise[row] = skew + least;
+        }
+    }
 }
 
 /// What a reading says of the load that is not ours, by phase and in sum.

@@ -30,7 +30,8 @@ const RECLAIM_AFTER: Millis = Millis(60_000);
 
 /// How much head-room a waiting EVSE must find.
 pub(crate) fn start_need(lane: &Lane, memory: &EvseMemory) -> i64 {
-    if memory.is_prompt || memory.is_starting {
+    // Who takes over from another finds exactly the room that the other leaves.
+    if memory.is_prompt || memory.is_starting || lane.takes_turn {
         lane.min
     } else {
         lane.min + START_MARGIN
@@ -39,7 +40,7 @@ pub(crate) fn start_need(lane: &Lane, memory: &EvseMemory) -> i64 {
 
 /// There is room: may it start, and if not, how long does it wait?
 pub(crate) fn may_start(lane: &Lane, memory: &mut EvseMemory, rules: Rules<'_>) -> Outcome {
-    let Rules { settings, now } = rules;
+    let Rules { settings, now, .. } = rules;
     let since = *memory.room_since.get_or_insert(now);
     if memory.is_prompt || memory.is_starting {
         return Outcome::Admitted;
@@ -66,7 +67,7 @@ pub(crate) fn may_start(lane: &Lane, memory: &mut EvseMemory, rules: Rules<'_>) 
 
 /// The sun no longer carries the minimum: how long is it held? `None` when the time is up.
 pub(crate) fn hold(memory: &mut EvseMemory, rules: Rules<'_>) -> Option<i64> {
-    let Rules { settings, now } = rules;
+    let Rules { settings, now, .. } = rules;
     let since = *memory.short_since.get_or_insert(now);
     let started = memory.started_at.unwrap_or(Monotonic(i64::MIN));
     let left = remaining(since, settings.stop_delay, now).max(remaining(started, settings.min_on, now));

@@ -177,8 +177,8 @@ impl Drawn {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lane {
     pub part: Part,
-    /// Index of its circuit; out of range when it has none.
-    pub leaf: usize,
+    /// Its number among the EVSEs.
+    pub evse: usize,
     /// Grid phases that its current counts on.
     pub feet: PhaseSet,
     /// Grid phases that one-phase charging would use, where that can be chosen now.
@@ -190,7 +190,10 @@ pub(crate) struct Lane {
     pub max_by: MaxBy,
     pub step: i64,
     pub weight: i64,
-    pub class: u8,
+    /// 0 is served first; those of the groups it is in come before its own.
+    pub class: u32,
+    /// It waits, and somebody of its class has had its time.
+    pub takes_turn: bool,
     pub sun: SunShare,
     /// The most it may draw at this moment, whatever it is told from now on: K of the commit stage.
     pub counted: i64,
@@ -234,7 +237,7 @@ impl Lane {
 
     /// Every row that a current above the minimum counts in, the sun's included.
     pub(crate) fn all_rows(&self, tree: &Tree, mut f: impl FnMut(usize, i64) -> bool) -> bool {
-        tree.all_rows(self.leaf, self.feet, &mut f)
+        tree.all_rows(self.evse, self.feet, &mut f)
             && (self.sun == SunShare::None || f(tree.sun_row(), self.feet.count()))
     }
 

@@ -19,6 +19,8 @@ mod recent;
 pub mod snapshot;
 mod surplus;
 mod tree;
+mod what_if;
+mod why;
 
 use model::phases::{PerPhase, Phases};
 use model::reason::Cause;
@@ -30,15 +32,20 @@ use crate::explain::Picture;
 use crate::failsafe::Watch;
 use crate::headroom::Rows;
 use crate::lane::Lane;
+use crate::memory::EvseMemory;
 pub use crate::memory::Memory;
 use crate::snapshot::Snapshot;
 use crate::tree::Tree;
+pub use crate::what_if::{Change, Help, what_would_help};
+pub use crate::why::{Binding, Unlock, Why};
 
 /// What one cycle decides. Reused from cycle to cycle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     /// In the order of `Snapshot::evses`.
     pub verdicts: Vec<Verdict>,
+    /// The limits that keep EVSEs where they are.
+    pub bindings: Vec<Binding>,
     /// Room left for EVSEs at each circuit after what they draw now, in the order of
     /// `Snapshot::circuits`; `None` under a silent meter.
     pub headroom: Vec<Option<PerPhase<MilliAmps>>>,
@@ -55,6 +62,7 @@ pub struct Verdict {
     /// One or three phases, `None` where the EVSE has no choice.
     pub phases: Option<Phases>,
     pub cause: Cause,
+    pub why: Why,
 }
 
 /// Something odd in the input that somebody should know of.
@@ -83,6 +91,7 @@ pub(crate) struct Scratch {
     watch: Vec<Watch>,
     lanes: Vec<Lane>,
     order: Vec<usize>,
+    turns: demand::Turns,
     rows: Rows,
     room: Vec<i64>,
     load: Vec<i64>,
@@ -99,7 +108,14 @@ pub fn step(snapshot: &Snapshot, memory: &mut Memory, now: Now, decision: &mut D
     failsafe::watch(snapshot, &s.tree, memory, now.monotonic, &mut s.watch);
     demand::lanes(snapshot, &s.tree, &s.watch, memory, now, &mut s.lanes);
     demand::release_disabled(snapshot, &mut s.lanes);
-    demand::order(snapshot, &mut s.order);
+    demand::order(
+        snapshot,
+        &mut s.lanes,
+        &memory.evses,
+        now.monotonic,
+        &mut s.turns,
+        &mut s.order,
+    );
     headroom::rows(
         snapshot,
         &s.tree,
@@ -117,6 +133,7 @@ pub fn step(snapshot: &Snapshot, memory: &mut Memory, now: Now, decision: &mut D
         &s.order,
         allocate::Rules {
             settings: &snapshot.settings,
+            policy: snapshot.sharing.policy,
             now: now.monotonic,
         },
         &mut s.room,
@@ -135,6 +152,7 @@ pub fn step(snapshot: &Snapshot, memory: &mut Memory, now: Now, decision: &mut D
     report(
         snapshot,
         s,
+        &memory.evses,
         memory.started.unwrap_or(now.monotonic),
         now,
         decision,
@@ -142,7 +160,14 @@ pub fn step(snapshot: &Snapshot, memory: &mut Memory, now: Now, decision: &mut D
     memory.scratch = scratch;
 }
 
-fn report(snapshot: &Snapshot, s: &mut Scratch, started: Monotonic, now: Now, decision: &mut Decision) {
+fn report(
+    snapshot: &Snapshot,
+    s: &mut Scratch,
+    memories: &[EvseMemory],
+    started: Monotonic,
+    now: Now,
+    decision: &mut Decision,
+) {
     let picture = Picture {
         snapshot,
         tree: &s.tree,
@@ -151,18 +176,24 @@ fn report(snapshot: &Snapshot, s: &mut Scratch, started: Monotonic, now: Now, de
         lanes: &s.lanes,
         watch: &s.watch,
         voltage: surplus::voltage(snapshot.voltage),
+        memories,
+        quantum: demand::quantum(snapshot),
         now,
     };
-    s.holders.clear();
-    decision.verdicts.clear();
-    decision
-        .verdicts
-        .extend(s.lanes.iter().enumerate().map(|(index, lane)| Verdict {
+    s.holders.begin(decision);
+    let Decision {
+        verdicts, bindings, ..
+    } = decision;
+    verdicts.extend(s.lanes.iter().enumerate().map(|(index, lane)| {
+        let cause = picture.cause(index, &mut s.holders);
+        Verdict {
             granted: ChargeCurrent::at_most(MilliAmps(lane.granted)),
             told: ChargeCurrent::at_most(MilliAmps(lane.told)),
             phases: lane.phases,
-            cause: picture.cause(index, &mut s.holders),
-        }));
+            why: picture.why(index, &cause, &mut s.holders, bindings),
+            cause,
+        }
+    }));
     findings::headroom(snapshot, &s.tree, &s.watch, &mut decision.headroom);
     findings::findings(
         snapshot,

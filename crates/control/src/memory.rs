@@ -77,6 +77,9 @@ pub(crate) struct EvseMemory {
     /// When the sun last stopped it.
     pub soft_stop_at: Option<Monotonic>,
     pub short_since: Option<Monotonic>,
+    /// Since when it wants to charge and no row has room for its minimum.
+    #[serde(default)]
+    pub waits_since: Option<Monotonic>,
     /// The least it was given in the last seconds while running, mA.
     pub given: Option<Lowest>,
     /// How much it may rise now, mA.
@@ -199,7 +202,38 @@ impl Memory {
     }
 }
 
+/// What admission remembers of an EVSE: taken back when a round of it does not count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timers {
+    is_prompt: bool,
+    is_starting: bool,
+    room_since: Option<Monotonic>,
+    short_since: Option<Monotonic>,
+    soft_stop_at: Option<Monotonic>,
+    waits_since: Option<Monotonic>,
+}
+
 impl EvseMemory {
+    pub(crate) const fn timers(&self) -> Timers {
+        Timers {
+            is_prompt: self.is_prompt,
+            is_starting: self.is_starting,
+            room_since: self.room_since,
+            short_since: self.short_since,
+            soft_stop_at: self.soft_stop_at,
+            waits_since: self.waits_since,
+        }
+    }
+
+    pub(crate) const fn set_timers(&mut self, timers: Timers) {
+        self.is_prompt = timers.is_prompt;
+        self.is_starting = timers.is_starting;
+        self.room_since = timers.room_since;
+        self.short_since = timers.short_since;
+        self.soft_stop_at = timers.soft_stop_at;
+        self.waits_since = timers.waits_since;
+    }
+
     pub(crate) fn new(id: EvseId, restored: Option<ChargeCurrent>, feet: PhaseSet, is_plugged: bool) -> Self {
         let told = restored.map_or(0, |told| crate::sane(told.or_zero()));
         Self {
@@ -227,6 +261,7 @@ impl EvseMemory {
             started_at: None,
             soft_stop_at: None,
             short_since: None,
+            waits_since: None,
             given: None,
             rise: 0,
             cap: None,

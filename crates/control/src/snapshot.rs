@@ -24,16 +24,67 @@ pub struct Snapshot {
     pub circuits: Vec<Circuit>,
     pub evses: Vec<Evse>,
     pub sun: Sun,
+    pub sharing: Sharing,
 }
 
-/// A fused part of the wiring with what its meter says.
+/// How what is short is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    pub policy: Policy,
+    /// When not all minima fit, how long one runs before it makes room for one of its class that waits.
+    pub quantum: Millis,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self {
+            policy: Policy::MinimumFirst,
+            quantum: Millis(900_000),
+        }
+    }
+}
+
+/// What a class is served before the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// All minima of all classes come before anybody gets more.
+    #[default]
+    MinimumFirst,
+    /// A class gets all it can use before the next gets its minima.
+    Strict,
+}
+
+/// What a circuit of the snapshot is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CircuitKind {
+    /// A fused part of the wiring.
+    #[default]
+    Wiring,
+    /// A set of EVSEs with a limit of its own (a tenant, a tariff, an order of the grid operator) that no
+    /// wire joins. Its parent is a group too; its meter measures what its members and the load that counts
+    /// against its limit draw.
+    Group,
+}
+
+/// A fused part of the wiring, or a group, with what its meter says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Circuit {
     pub id: CircuitId,
     /// Index into `Snapshot::circuits`, smaller than the own one.
     pub parent: Option<usize>,
+    pub kind: CircuitKind,
     pub limit: PerPhase<MilliAmps>,
     pub power_limit: Option<Watts>,
+    /// A limit on the sum of the phases' currents.
+    pub total_limit: Option<MilliAmps>,
+    /// How far what EVSEs draw from the phases may lie apart. EVSEs that load all three phases alike do not
+    /// matter.
+    pub skew_limit: Option<MilliAmps>,
+    /// How much of its limits may be used.
+    pub share: PerMille,
+    /// Of a group: when its members are served, before their own classes. `None`: they compete with
+    /// everybody by their own.
+    pub class: Option<u8>,
     pub reserve: MilliAmps,
     /// How much generation behind this conductor may be counted as room, per phase.
     pub credit: MilliAmps,
@@ -58,6 +109,8 @@ pub struct Evse {
     pub id: EvseId,
     /// Index into `Snapshot::circuits`.
     pub circuit: usize,
+    /// Indices into `Snapshot::circuits` of the groups it is in, beside those that these are in.
+    pub groups: Vec<usize>,
     /// Grid phases that are wired.
     pub phases: PhaseSet,
     /// Whether one phase can be chosen instead of all.

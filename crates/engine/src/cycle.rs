@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use control::snapshot::{BatteryState, Circuit, CircuitMeter, Evse, Snapshot, Sun};
+use control::snapshot::{BatteryState, Circuit, CircuitKind, CircuitMeter, Evse, Sharing, Snapshot, Sun};
 use model::device::{Device, DeviceKind, Wish};
 use model::id::{CircuitId, EvseId};
 use model::phases::{PerPhase, Phase, PhaseSet};
@@ -46,6 +46,7 @@ pub fn freeze(
             .map(|(station, evse)| freeze_evse(station, evse, &index, image, wishes, now))
             .collect(),
         sun: sun(site, image, now),
+        sharing: Sharing::default(),
     }
 }
 
@@ -76,8 +77,13 @@ fn freeze_circuit(
             .parent
             .as_ref()
             .and_then(|parent| index.get(parent).copied()),
+        kind: CircuitKind::Wiring,
         limit: circuit.limit,
         power_limit: circuit.power_limit,
+        total_limit: None,
+        skew_limit: None,
+        share: PerMille(1_000),
+        class: None,
         reserve: circuit.reserve,
         credit: circuit.credit,
         meter,
@@ -102,6 +108,7 @@ fn freeze_evse(
     Evse {
         id: evse.id.clone(),
         circuit: index.get(&station.circuit).copied().unwrap_or(0),
+        groups: Vec::new(),
         phases: evse.rotation.set_to_grid(evse.terminals),
         phase_switching: evse.phase_switching,
         one_phase: evse.rotation.grid_phases()[0],

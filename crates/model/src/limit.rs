@@ -26,6 +26,11 @@ pub enum LimitSource {
         circuit: CircuitId,
         phase: Option<Phase>,
     },
+    /// Phases of a circuit may lie apart by so much.
+    Skew {
+        circuit: CircuitId,
+        phase: Option<Phase>,
+    },
     /// What the sun leaves over.
     Surplus,
     /// A safe value because something upstream is silent.

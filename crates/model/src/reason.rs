@@ -47,6 +47,20 @@ pub enum Cause {
         free: MilliAmps,
         /// Those that hold the rest.
         holders: Vec<EvseId>,
+        /// Whose turn ends first, where they take turns.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        turn: Option<Turn>,
+    },
+    /// Paused: the phases of a circuit would lie too far apart.
+    Unbalanced {
+        circuit: CircuitId,
+        phase: Option<Phase>,
+        /// How far phases may lie apart.
+        limit: MilliAmps,
+        needed: MilliAmps,
+        free: MilliAmps,
+        /// Those that load the phase.
+        holders: Vec<EvseId>,
     },
     /// Paused: the sun does not leave the minimum over.
     NoSurplus { available: Watts, needed: Watts },
@@ -91,6 +105,13 @@ pub enum Cause {
     },
 }
 
+/// Who makes room next, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    pub holder: EvseId,
+    pub ends: Timestamp,
+}
+
 /// A cause with its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
@@ -113,6 +134,7 @@ impl Cause {
             Self::AsAsked { .. } => "as_asked",
             Self::Limited { .. } => "limited",
             Self::CircuitFull { .. } => "circuit_full",
+            Self::Unbalanced { .. } => "unbalanced",
             Self::NoSurplus { .. } => "no_surplus",
             Self::WaitingForStableRoom { .. } => "waiting_for_stable_room",
             Self::MinimumPause { .. } => "minimum_pause",
@@ -132,7 +154,7 @@ impl Cause {
     }
 
     /// Every code there is; the page's catalogue is compared with it.
-    pub const CODES: [&'static str; 23] = [
+    pub const CODES: [&'static str; 24] = [
         "no_vehicle",
         "switched_off",
         "disabled",
@@ -141,6 +163,7 @@ impl Cause {
         "as_asked",
         "limited",
         "circuit_full",
+        "unbalanced",
         "no_surplus",
         "waiting_for_stable_room",
         "minimum_pause",
@@ -184,14 +207,33 @@ impl Cause {
                 needed,
                 free,
                 holders,
+                turn,
             } => format!(
-                "Paused: {}{} is full; limit {}, other loads {}{}; {} needed, {} free.",
+                "Paused: {}{} is full; limit {}, other loads {}{}; {} needed, {} free{}.",
                 circuit,
                 phase.map(|p| format!(" {}", p.name())).unwrap_or_default(),
                 limit.to_amps_text(),
                 base.to_amps_text(),
                 list(holders),
                 needed.to_amps_text(),
+                free.to_amps_text(),
+                turn.as_ref()
+                    .map(|turn| format!("; the turn of {} ends at {}", turn.holder, turn.ends))
+                    .unwrap_or_default(),
+            ),
+            Self::Unbalanced {
+                circuit,
+                phase,
+                limit,
+                needed,
+                free,
+                holders,
+            } => format!(
+                "Paused: phases of {circuit} may lie apart by {}{}; {} needed{}, {} free.",
+                limit.to_amps_text(),
+                list(holders),
+                needed.to_amps_text(),
+                phase.map(|p| format!(" on {}", p.name())).unwrap_or_default(),
                 free.to_amps_text(),
             ),
             Self::NoSurplus { available, needed } => {
@@ -274,6 +316,10 @@ fn limited_by(by: &LimitSource) -> String {
             "{circuit}{} has no more room",
             phase.map(|p| format!(" {}", p.name())).unwrap_or_default()
         ),
+        LimitSource::Skew { circuit, phase } => format!(
+            "{} {circuit} may not lie further from the other phases",
+            phase.map_or("a phase of", |p| p.name())
+        ),
         LimitSource::Surplus => "the sun leaves no more over".to_owned(),
         LimitSource::FailSafe => "a safe value while something is silent".to_owned(),
         LimitSource::Ramp => "on its way up".to_owned(),
@@ -317,6 +363,7 @@ mod tests {
             needed: MilliAmps(6_000),
             free: MilliAmps(0),
             holders: vec![EvseId::new("left").unwrap()],
+            turn: None,
         };
         assert_eq!(
             cause.text(),

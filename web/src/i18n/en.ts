@@ -165,6 +165,8 @@ export const en = {
   "limit.vehicle": "The car takes no more.",
   "limit.circuit": "{circuit} has no more room.",
   "limit.circuit_phase": "{circuit}, phase {phase}, has no more room.",
+  "limit.skew": "{circuit}: a phase may not lie further from the others.",
+  "limit.skew_phase": "{circuit}: phase {phase} may not lie further from the others.",
   "limit.surplus": "The sun leaves no more over.",
   "limit.fail_safe": "A safe value while something is silent.",
   "limit.ramp": "On its way up.",
@@ -188,7 +190,12 @@ export const en = {
     "{needed} needed, {free} free: of {limit}, other loads take {base}.",
   "reason.circuit_full.detail_held":
     "{needed} needed, {free} free: of {limit}, other loads take {base} and {holders} the rest.",
+  "reason.circuit_full.turn": "{detail} The turn of {holder} ends at {ends}.",
   "reason.circuit_full.phase": "{circuit}, phase {phase}",
+  "reason.unbalanced": "Waits until phases are in balance on {circuit}",
+  "reason.unbalanced.detail": "{needed} needed, {free} free: phases may lie apart by {limit}.",
+  "reason.unbalanced.detail_held":
+    "{needed} needed, {free} free: phases may lie apart by {limit}, and {holders} has them so.",
   "reason.no_surplus": "Waits for more sun",
   "reason.no_surplus.detail": "{needed} needed, {available} left over.",
   "reason.waiting_for_stable_room": "Starts in {left}, if it lasts",

@@ -32,6 +32,12 @@ const rows: [string, Record<string, unknown>, string, string][] = [
   ],
   [
     "limited",
+    { by: { kind: "skew", circuit: "garage", phase: "l2" }, current: 9_400, asked: 16_000 },
+    "Charging with 9.4 A of 16 A",
+    "Garage: phase L2 may not lie further from the others.",
+  ],
+  [
+    "limited",
     { by: { kind: "circuit", circuit: "garage", phase: null }, current: 9_400, asked: 16_000 },
     "Charging with 9.4 A of 16 A",
     "Garage has no more room.",
@@ -48,6 +54,33 @@ const rows: [string, Record<string, unknown>, string, string][] = [
     { circuit: "garage", phase: null, limit: 25_000, base: 25_400, needed: 6_000, free: -400, holders: [] },
     "Waits for room on Garage",
     "6 A needed, −0.4 A free: of 25 A, other loads take 25.4 A.",
+  ],
+  [
+    "circuit_full",
+    {
+      circuit: "garage",
+      phase: null,
+      limit: 25_000,
+      base: 0,
+      needed: 6_000,
+      free: 0,
+      holders: ["left"],
+      turn: { holder: "left", ends: now + 120_000 },
+    },
+    "Waits for room on Garage",
+    "6 A needed, 0 A free: of 25 A, other loads take 0 A and Left the rest. The turn of Left ends at 14:02.",
+  ],
+  [
+    "unbalanced",
+    { circuit: "garage", phase: "l1", limit: 20_000, needed: 6_000, free: 4_000, holders: ["left"] },
+    "Waits until phases are in balance on Garage, phase L1",
+    "6 A needed, 4 A free: phases may lie apart by 20 A, and Left has them so.",
+  ],
+  [
+    "unbalanced",
+    { circuit: "garage", phase: "l1", limit: 5_000, needed: 6_000, free: 5_000, holders: [] },
+    "Waits until phases are in balance on Garage, phase L1",
+    "6 A needed, 5 A free: phases may lie apart by 5 A.",
   ],
   ["no_surplus", { available: 900, needed: 1_380 }, "Waits for more sun", "1.38 kW needed, 900 W left over."],
   [

@@ -55,7 +55,7 @@ function holders(site: Names, ids: unknown): string {
 
 function source(site: Names, by: unknown): string {
   const { kind, circuit: id, phase } = (by ?? {}) as { kind?: string; circuit?: string; phase?: string | null };
-  const key = kind === "circuit" && phase ? "limit.circuit_phase" : `limit.${kind}`;
+  const key = phase ? `limit.${kind}_phase` : `limit.${kind}`;
   if (!has(key)) return "";
   return t(key, { circuit: nameOf(site.circuits, id), phase: (phase ?? "").toUpperCase() });
 }
@@ -80,11 +80,19 @@ function detailKey(reason: Reason): string {
   return base;
 }
 
+/** Where EVSEs take turns, whose ends first. */
+function turn(reason: Reason, site: Names, detail: string): string {
+  const { holder, ends } = (reason.params["turn"] ?? {}) as { holder?: string; ends?: number };
+  if (holder === undefined || ends === undefined) return detail;
+  const words = { detail, holder: nameOf(site.evses, holder), ends: units.clock(ends, site.time_zone) };
+  return t("reason.circuit_full.turn", words);
+}
+
 /** The reason in plain words. A code this page does not know yet is told in the server's own sentence. */
 export function why(reason: Reason, site: Names, now_ms: number): Why {
   const headline = `reason.${reason.code}`;
   const detail = detailKey(reason);
   if (!has(headline) || !has(detail)) return { headline: reason.text, detail: "" };
   const words = inWords(reason, site, now_ms);
-  return { headline: t(headline, words), detail: t(detail, words) };
+  return { headline: t(headline, words), detail: turn(reason, site, t(detail, words)) };
 }

@@ -42,7 +42,7 @@ pub(crate) fn admit(
         match lane.part {
             Part::Running => stay(tree, lane, memory, rules, room),
             Part::Waiting => start(tree, lane, memory, rules, room),
-            Part::Absent(_) | Part::Keep | Part::Complete => {}
+            Part::Absent(_) | Part::Keep | Part::Complete => memory.waits_since = None,
         }
     }
 }
@@ -51,9 +51,13 @@ fn stay(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>,
     match fit(tree, lane, lane.min, room) {
         Fit::Fits => {
             memory.short_since = None;
+            memory.waits_since = None;
             give_minimum(tree, lane, room);
         }
-        Fit::Full { row, need, free } => lane.outcome = Outcome::Refused { row, need, free },
+        Fit::Full { row, need, free } => {
+            memory.waits_since = Some(rules.now);
+            lane.outcome = Outcome::Refused { row, need, free };
+        }
         Fit::NoSun { need, free } => match hysteresis::hold(memory, rules) {
             Some(left_ms) => {
                 give_minimum(tree, lane, room);
@@ -89,8 +93,14 @@ fn start(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>
     }
     lane.outcome = match found {
         Fit::Fits => hysteresis::may_start(lane, memory, rules),
-        Fit::Full { row, need, free } => Outcome::Refused { row, need, free },
-        Fit::NoSun { need, free } => Outcome::NoSun { need, free },
+        Fit::Full { row, need, free } => {
+            memory.waits_since.get_or_insert(rules.now);
+            Outcome::Refused { row, need, free }
+        }
+        Fit::NoSun { need, free } => {
+            memory.waits_since = None;
+            Outcome::NoSun { need, free }
+        }
     };
     if found != Fit::Fits {
         memory.room_since = None;
@@ -105,7 +115,7 @@ fn start(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>
 /// Whether `need` fits on the path, and into the sun where it must.
 fn fit(tree: &Tree, lane: &Lane, need: i64, room: &[i64]) -> Fit {
     let mut scarcest: Option<(i64, usize)> = None;
-    tree.rows(lane.leaf, lane.feet, |row, k| {
+    tree.rows(lane.evse, lane.feet, |row, k| {
         let free = room[row].div_euclid(k.max(1));
         if free < need && scarcest.is_none_or(|(least, _)| free < least) {
             scarcest = Some((free, row));

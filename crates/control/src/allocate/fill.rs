@@ -184,10 +184,9 @@ fn freeze_row(tree: &Tree, lanes: &mut [Lane], row: usize, level: i64, rows: &mu
         }
         return;
     }
-    let offset = row % PER_CIRCUIT;
     for index in tree.below(row / PER_CIRCUIT) {
         let lane = &mut lanes[*index];
-        if offset == crate::tree::POWER || lane.feet.bits() & (1 << offset) != 0 {
+        if tree.counts(row, lane.feet) {
             visit(lane);
         }
     }

@@ -4,6 +4,7 @@
 //! `room` holds what is left of each row and goes down with everything given.
 
 pub(crate) mod admit;
+pub(crate) mod balance;
 pub(crate) mod fill;
 pub(crate) mod hand_back;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use model::time::Monotonic;
 
 use crate::lane::{Lane, Outcome, Part, SunShare};
 use crate::memory::EvseMemory;
+use crate::snapshot::Policy;
 use crate::tree::Tree;
 
 /// Buffers that are kept from cycle to cycle.
@@ -21,12 +23,14 @@ use crate::tree::Tree;
 pub(crate) struct Buffers {
     fill: fill::Buffers,
     class: Vec<usize>,
+    rounds: balance::Rounds,
 }
 
 /// What admission needs besides room.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules<'a> {
     pub settings: &'a ControlSettings,
+    pub policy: Policy,
     pub now: Monotonic,
 }
 
@@ -40,8 +44,30 @@ pub(crate) fn allocate(
     room: &mut [i64],
     buffers: &mut Buffers,
 ) {
+    if tree.balances().next().is_none() {
+        share_out(tree, lanes, memories, order, rules, room, buffers);
+        return;
+    }
+    let mut rounds = std::mem::take(&mut buffers.rounds);
+    rounds.run(tree, lanes, memories, room, |lanes, memories, room| {
+        share_out(tree, lanes, memories, order, rules, room, buffers);
+    });
+    buffers.rounds = rounds;
+}
+
+fn share_out(
+    tree: &Tree,
+    lanes: &mut [Lane],
+    memories: &mut [EvseMemory],
+    order: &[usize],
+    rules: Rules<'_>,
+    room: &mut [i64],
+    buffers: &mut Buffers,
+) {
     take_what_does_not_follow(tree, lanes, room);
-    admit::admit(tree, lanes, memories, order, rules, room);
+    if rules.policy == Policy::MinimumFirst {
+        admit::admit(tree, lanes, memories, order, rules, room);
+    }
     let mut rest = order;
     while let Some(first) = rest.first() {
         let class = lanes[*first].class;
@@ -50,6 +76,9 @@ pub(crate) fn allocate(
             .position(|index| lanes[*index].class != class)
             .unwrap_or(rest.len());
         let (now_served, later) = rest.split_at(end);
+        if rules.policy == Policy::Strict {
+            admit::admit(tree, lanes, memories, now_served, rules, room);
+        }
         buffers.class.clear();
         buffers
             .class
@@ -81,7 +110,7 @@ fn offer_the_complete(tree: &Tree, lanes: &mut [Lane], order: &[usize], room: &m
     for index in order {
         let lane = &mut lanes[*index];
         let fits = |lane: &Lane, room: &[i64]| {
-            tree.all_rows(lane.leaf, lane.feet, |row, k| room[row] >= k * lane.min)
+            tree.all_rows(lane.evse, lane.feet, |row, k| room[row] >= k * lane.min)
                 && (lane.sun != SunShare::Whole || room[tree.sun_row()] >= lane.of_sun(lane.min))
         };
         if lane.part == Part::Complete && (lane.before > 0 || lane.may_rise) && fits(lane, room) {
@@ -98,7 +127,7 @@ fn keep(tree: &Tree, lanes: &mut [Lane], order: &[usize], room: &[i64]) {
             continue;
         }
         let mut most = lane.before.min(lane.max).min(lane.counted);
-        tree.rows(lane.leaf, lane.feet, |row, k| {
+        tree.rows(lane.evse, lane.feet, |row, k| {
             most = most.min(lane.counted + room[row].div_euclid(k.max(1)));
         });
         lane.granted = lane.on_grid(most);
@@ -116,5 +145,5 @@ fn give_minimum(tree: &Tree, lane: &mut Lane, room: &mut [i64]) {
 
 /// Takes a current from every circuit of a path; the sun is not asked.
 fn take(tree: &Tree, lane: &Lane, current: i64, room: &mut [i64]) {
-    tree.rows(lane.leaf, lane.feet, |row, k| room[row] -= k * current);
+    tree.rows(lane.evse, lane.feet, |row, k| room[row] -= k * current);
 }

@@ -1,6 +1,8 @@
 //! Input that cannot be: `step` neither panics nor says anything dangerous.
 
-use control::snapshot::{BatteryState, Circuit, CircuitMeter, Evse, Snapshot, Sun};
+use control::snapshot::{
+    BatteryState, Circuit, CircuitKind, CircuitMeter, Evse, Policy, Sharing, Snapshot, Sun,
+};
 use control::{Decision, Memory, step};
 use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
@@ -60,19 +62,40 @@ fn circuit() -> impl Strategy<Value = Circuit> {
         amps(),
         amps(),
         prop::option::of(meter),
+        set(),
     )
         .prop_map(
-            |(id, parent, limit, power_limit, reserve, credit, meter)| Circuit {
+            |(id, parent, limit, power_limit, reserve, credit, meter, set)| Circuit {
                 // Ids repeat at times.
                 id: CircuitId::new(&format!("c{id}")).unwrap(),
                 parent,
+                kind: if set.0 {
+                    CircuitKind::Group
+                } else {
+                    CircuitKind::Wiring
+                },
                 limit,
                 power_limit,
+                total_limit: set.1,
+                skew_limit: set.2,
+                share: PerMille(set.3),
+                class: set.4,
                 reserve,
                 credit,
                 meter,
             },
         )
+}
+
+/// What makes a set of a circuit: whether it is a group, sum, difference of phases, share, class.
+fn set() -> impl Strategy<Value = (bool, Option<MilliAmps>, Option<MilliAmps>, i64, Option<u8>)> {
+    (
+        any::<bool>(),
+        prop::option::of(amps()),
+        prop::option::of(amps()),
+        prop_oneof![3 => Just(1_000), 1 => number()],
+        prop::option::of(0_u8..3),
+    )
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
@@ -97,6 +120,7 @@ fn evse() -> impl Strategy<Value = Evse> {
         prop_oneof![5 => 0_usize..4, 1 => Just(usize::MAX)],
         0_u8..8,
         any::<bool>(),
+        prop::collection::vec(prop_oneof![9 => 0_usize..4, 1 => Just(usize::MAX)], 0..3),
     );
     let size = (
         amps(),
@@ -134,6 +158,7 @@ fn evse() -> impl Strategy<Value = Evse> {
     (place, size, state, rest).prop_map(|(place, size, state, rest)| Evse {
         id: EvseId::new(&format!("e{}", place.0)).unwrap(),
         circuit: place.1,
+        groups: place.4,
         phases: PhaseSet::from_bits(place.2),
         phase_switching: place.3,
         one_phase: Phase::ALL[usize::from(place.2 % 3)],
@@ -208,17 +233,26 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
             battery,
         });
     let voltage = prop_oneof![Just(230_000_i64), number()];
+    let sharing = (any::<bool>(), millis()).prop_map(|(is_strict, quantum)| Sharing {
+        policy: if is_strict {
+            Policy::Strict
+        } else {
+            Policy::MinimumFirst
+        },
+        quantum,
+    });
     let circuits = prop::collection::vec(circuit(), 0..5);
     let evses = prop::collection::vec(evse(), 0..7);
-    (settings(), voltage, circuits, evses, sun).prop_map(|(settings, voltage, circuits, evses, sun)| {
-        Snapshot {
+    (settings(), voltage, circuits, evses, sun, sharing).prop_map(
+        |(settings, voltage, circuits, evses, sun, sharing)| Snapshot {
             settings,
             voltage: MilliVolts(voltage),
             circuits,
             evses,
             sun,
-        }
-    })
+            sharing,
+        },
+    )
 }
 
 fn run(snapshots: &[(Snapshot, i64)]) -> Vec<Decision> {
@@ -266,6 +300,7 @@ fn an_empty_site_and_a_clock_that_runs_backwards_are_no_trouble() {
         circuits: Vec::new(),
         evses: Vec::new(),
         sun: Sun::default(),
+        sharing: Sharing::default(),
     };
     let (mut memory, mut decision) = (Memory::default(), Decision::default());
     for monotonic in [5_000, 4_000, i64::MAX, i64::MIN] {

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 mod absurd;
+mod heap;
 mod ramps;
 mod safety;
 mod scenarios;
+mod turns;
+mod what_if;
 mod world;

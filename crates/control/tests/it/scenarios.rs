@@ -8,12 +8,14 @@ use std::fs;
 use std::path::Path;
 
 use control::Memory;
+use control::snapshot::Policy;
 use model::device::ChargeMode;
 use model::id::EvseId;
 use model::money::PerKwh;
 use model::phases::{PhaseSet, Phases};
 use model::reason::Cause;
 use model::setpoint::ChargeCurrent;
+use model::time::Millis;
 use model::units::MilliAmps;
 use serde::Deserialize;
 
@@ -24,6 +26,13 @@ use crate::world::{Plug, World};
 struct Scenario {
     what: String,
     circuit: Vec<CircuitLine>,
+    /// Sets of EVSEs with a limit of their own.
+    #[serde(default)]
+    group: Vec<GroupLine>,
+    /// `strict`: a class gets all it can use before the next gets its minima.
+    policy: Option<String>,
+    /// How long one runs before it makes room for one that waits, s.
+    quantum: Option<i64>,
     evse: Vec<EvseLine>,
     /// What the EVSEs were told before a restart.
     #[serde(default)]
@@ -39,6 +48,9 @@ struct CircuitLine {
     parent: Option<String>,
     limit: PerPhaseLine,
     power_limit: Option<i64>,
+    total_limit: Option<f64>,
+    /// How far phases may lie apart.
+    skew: Option<f64>,
     #[serde(default)]
     reserve: f64,
     #[serde(default)]
@@ -47,6 +59,22 @@ struct CircuitLine {
     meter: bool,
     #[serde(default)]
     never_heard: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroupLine {
+    id: String,
+    #[serde(rename = "in")]
+    parent: Option<String>,
+    limit: Option<PerPhaseLine>,
+    power_limit: Option<i64>,
+    total_limit: Option<f64>,
+    /// Percent of its limits.
+    share: Option<i64>,
+    class: Option<u8>,
+    #[serde(default)]
+    meter: bool,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -61,6 +89,8 @@ enum PerPhaseLine {
 struct EvseLine {
     id: String,
     circuit: String,
+    #[serde(default)]
+    groups: Vec<String>,
     max: f64,
     min: Option<f64>,
     step: Option<f64>,
@@ -109,6 +139,11 @@ struct Step {
     #[serde(default)]
     load: BTreeMap<String, PerPhaseLine>,
     sun: Option<i64>,
+    /// Changed limits, per phase, and changed shares of limits in percent.
+    #[serde(default)]
+    limit: BTreeMap<String, PerPhaseLine>,
+    #[serde(default)]
+    share: BTreeMap<String, i64>,
     /// Power (W, positive charging), state of charge and priority threshold (per mille).
     battery: Option<[i64; 3]>,
     #[serde(default)]
@@ -161,6 +196,11 @@ fn phases(text: &str) -> PhaseSet {
     })
 }
 
+fn place(world: &World, id: &str) -> usize {
+    let nodes = &mut world.nodes.iter();
+    nodes.position(|node| node.id.as_str() == id).unwrap()
+}
+
 fn build(scenario: &Scenario) -> World {
     let mut world = World::new();
     for line in &scenario.circuit {
@@ -175,9 +215,29 @@ fn build(scenario: &Scenario) -> World {
         let node = &mut world.nodes[index];
         node.limit = per_phase(line.limit);
         node.power_limit = line.power_limit;
+        node.total_limit = line.total_limit.map(milli);
+        node.skew_limit = line.skew.map(milli);
         node.reserve = milli(line.reserve);
         node.credit = milli(line.credit);
         node.never_heard = line.never_heard;
+    }
+    for line in &scenario.group {
+        let parent = line.parent.as_ref().map(|id| place(&world, id));
+        let index = world.node(&line.id, parent, 0, line.meter);
+        let node = &mut world.nodes[index];
+        node.is_group = true;
+        node.limit = line.limit.map_or([10_000_000; 3], per_phase);
+        node.power_limit = line.power_limit;
+        node.total_limit = line.total_limit.map(milli);
+        node.share = line.share.map_or(1_000, |percent| percent * 10);
+        node.class = line.class;
+    }
+    if let Some(policy) = &scenario.policy {
+        assert_eq!(policy, "strict");
+        world.sharing.policy = Policy::Strict;
+    }
+    if let Some(seconds) = scenario.quantum {
+        world.sharing.quantum = Millis(seconds * 1_000);
     }
     for line in &scenario.evse {
         let circuit = world
@@ -185,8 +245,10 @@ fn build(scenario: &Scenario) -> World {
             .iter()
             .position(|node| node.id.as_str() == line.circuit)
             .unwrap();
+        let groups = line.groups.iter().map(|id| place(&world, id)).collect();
         let index = world.add(&line.id, circuit, milli(line.max), mode(&line.mode));
         let evse = &mut world.boxes[index];
+        evse.groups = groups;
         evse.min = line.min.map_or(6_000, milli);
         evse.step = line.step.map_or(1_000, milli);
         evse.class = line.class.unwrap_or(0);
@@ -303,6 +365,14 @@ fn change(world: &mut World, step: &Step) {
             .find(|node| node.id.as_str() == id)
             .unwrap();
         node.load = per_phase(*load);
+    }
+    for (id, limit) in &step.limit {
+        let index = place(world, id);
+        world.nodes[index].limit = per_phase(*limit);
+    }
+    for (id, percent) in &step.share {
+        let index = place(world, id);
+        world.nodes[index].share = percent * 10;
     }
     world.sun = step.sun.or(world.sun);
     if let Some([power, soc, priority]) = step.battery {

@@ -3,7 +3,7 @@
 //! It knows nothing of how control works. What may be in use is reckoned here again, from the commands that
 //! were sent and what the boxes and cars truly do.
 
-use control::snapshot::{BatteryState, Circuit, CircuitMeter, Evse, Snapshot, Sun};
+use control::snapshot::{BatteryState, Circuit, CircuitKind, CircuitMeter, Evse, Sharing, Snapshot, Sun};
 use control::{Decision, Memory, step};
 use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
@@ -23,6 +23,12 @@ pub struct Node {
     pub parent: Option<usize>,
     pub limit: [i64; 3],
     pub power_limit: Option<i64>,
+    pub is_group: bool,
+    pub total_limit: Option<i64>,
+    pub skew_limit: Option<i64>,
+    /// Per mille.
+    pub share: i64,
+    pub class: Option<u8>,
     pub reserve: i64,
     pub credit: i64,
     /// True load beside our EVSEs at this circuit itself, mA; may be negative.
@@ -45,6 +51,7 @@ pub enum Plug {
 pub struct Box {
     pub id: EvseId,
     pub circuit: usize,
+    pub groups: Vec<usize>,
     pub phases: PhaseSet,
     pub car_phases: PhaseSet,
     pub phase_switching: bool,
@@ -83,6 +90,7 @@ pub struct World {
     pub now: i64,
     pub wall_shift: i64,
     pub settings: ControlSettings,
+    pub sharing: Sharing,
     pub nodes: Vec<Node>,
     pub boxes: Vec<Box>,
     /// W, positive when the sun shines.
@@ -108,6 +116,7 @@ impl World {
             now: 1_000_000,
             wall_shift: 1_700_000_000_000,
             settings,
+            sharing: Sharing::default(),
             nodes: Vec::new(),
             boxes: Vec::new(),
             sun: None,
@@ -124,6 +133,7 @@ impl World {
                 circuits: Vec::new(),
                 evses: Vec::new(),
                 sun: Sun::default(),
+                sharing: Sharing::default(),
             },
             past: Vec::new(),
         }
@@ -135,6 +145,11 @@ impl World {
             parent,
             limit: [limit; 3],
             power_limit: None,
+            is_group: false,
+            total_limit: None,
+            skew_limit: None,
+            share: 1_000,
+            class: None,
             reserve: 0,
             credit: 0,
             load: [0; 3],
@@ -149,6 +164,7 @@ impl World {
         self.boxes.push(Box {
             id: EvseId::new(id).unwrap(),
             circuit,
+            groups: Vec::new(),
             phases: PhaseSet::ALL,
             car_phases: PhaseSet::ALL,
             phase_switching: false,
@@ -196,7 +212,7 @@ impl World {
             }
         }
         for evse in &self.boxes {
-            if self.is_below(evse.circuit, circuit) {
+            if self.counts_in(evse, circuit) {
                 add(&mut sum, evse.drawn);
             }
         }
@@ -208,6 +224,12 @@ impl World {
             );
         }
         sum
+    }
+
+    /// Whether what an EVSE draws flows through a circuit, or counts in a group.
+    pub fn counts_in(&self, evse: &Box, node: usize) -> bool {
+        let mut leaves = evse.groups.iter().chain([&evse.circuit]);
+        leaves.any(|leaf| self.is_below(*leaf, node))
     }
 
     pub fn is_below(&self, circuit: usize, ancestor: usize) -> bool {
@@ -257,6 +279,7 @@ impl World {
 
     fn freeze(&mut self) {
         self.snapshot.settings = self.settings;
+        self.snapshot.sharing = self.sharing;
         let read = |lag: i64, since: Option<i64>| {
             let at = (self.now - lag * TICK).min(since.unwrap_or(i64::MAX));
             let back = ((self.now - at) / TICK).clamp(0, self.past.len() as i64 - 1);
@@ -269,8 +292,17 @@ impl World {
                 Circuit {
                     id: node.id.clone(),
                     parent: node.parent,
+                    kind: if node.is_group {
+                        CircuitKind::Group
+                    } else {
+                        CircuitKind::Wiring
+                    },
                     limit: PerPhase::from_array(node.limit.map(MilliAmps)),
                     power_limit: node.power_limit.map(Watts),
+                    total_limit: node.total_limit.map(MilliAmps),
+                    skew_limit: node.skew_limit.map(MilliAmps),
+                    share: PerMille(node.share),
+                    class: node.class,
                     reserve: MilliAmps(node.reserve),
                     credit: MilliAmps(node.credit),
                     meter: node.has_meter.then(|| CircuitMeter {
@@ -295,6 +327,7 @@ impl World {
                 Evse {
                     id: evse.id.clone(),
                     circuit: evse.circuit,
+                    groups: evse.groups.clone(),
                     phases: evse.phases,
                     phase_switching: evse.phase_switching,
                     one_phase: evse.phases.iter().next().unwrap_or(Phase::L1),
@@ -339,6 +372,12 @@ impl World {
             let (now, car_delay) = (self.now, self.car_delay);
             evse.pass(now, car_delay);
         }
+    }
+
+    /// A new process that knows only what the last one told.
+    pub fn restart(&mut self) {
+        let told = self.boxes.iter().zip(&self.decision.verdicts);
+        self.memory = Memory::restored(told.map(|(evse, verdict)| (evse.id.clone(), verdict.told)));
     }
 
     pub fn told(&self, evse: usize) -> i64 {
@@ -423,6 +462,10 @@ impl Box {
     pub fn worst(&self, phase: usize) -> i64 {
         let is_less = self.plug != Plug::Asks || self.car_max < self.setpoint;
         if self.silent_since.is_some() && is_less {
+            return self.drawn[phase];
+        }
+        // Without a car nothing flows, whatever a box goes on offering against its orders.
+        if self.ignores && self.plug == Plug::None {
             return self.drawn[phase];
         }
         let single = 1 << self.phases.bits().trailing_zeros();

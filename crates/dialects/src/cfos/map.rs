@@ -303,6 +303,7 @@ fn pause_reason(cause: &Cause) -> i64 {
         | Cause::AsAsked { .. }
         | Cause::Limited { .. }
         | Cause::CircuitFull { .. }
+        | Cause::Unbalanced { .. }
         | Cause::HoldingMinimum { .. }
         | Cause::MeterSilent { .. }
         | Cause::StationSilent { .. }

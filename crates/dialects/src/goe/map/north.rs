@@ -337,6 +337,7 @@ pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
     const MINIMUM_PAUSE: i64 = 24;
     const ERROR: i64 = 26;
     const LOAD_MANAGEMENT: i64 = 27;
+    const UNBALANCED: i64 = 32;
     const INITIALISING: i64 = 40;
     const FAILSAFE: i64 = 41;
     let charging = if force == Force::On { FORCED_ON } else { DEFAULT };
@@ -351,12 +352,14 @@ pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
             | LimitSource::Temporary
             | LimitSource::Vehicle
             | LimitSource::Ramp => charging,
-            LimitSource::Circuit { .. } if allowed => charging,
+            LimitSource::Circuit { .. } | LimitSource::Skew { .. } if allowed => charging,
             LimitSource::Circuit { .. } => LOAD_MANAGEMENT,
+            LimitSource::Skew { .. } => UNBALANCED,
             LimitSource::Surplus => SURPLUS,
             LimitSource::FailSafe => FAILSAFE,
         },
         Cause::CircuitFull { .. } | Cause::WaitingForOthers { .. } => LOAD_MANAGEMENT,
+        Cause::Unbalanced { .. } => UNBALANCED,
         // The table has no number for "too little sun"; 12 is its word for surplus control as the decider.
         Cause::NoSurplus { .. } => SURPLUS,
         Cause::WaitingForStableRoom { .. } | Cause::MinimumPause { .. } => MINIMUM_PAUSE,
