@@ -17,6 +17,10 @@ pub(crate) enum Apply {
     Numbers(fn(&[f64]) -> f64),
     /// `if(a, b, c)`, another way to write `a ? b : c`: only one of the two is computed.
     Choice,
+    /// `exists(a.b)`: of a name, not of its value.
+    Exists,
+    /// The caller knows.
+    Asked,
 }
 
 /// There is one of each name.
@@ -26,10 +30,11 @@ impl PartialEq for Function {
     }
 }
 
-const ANY: usize = crate::MAX_NODES;
+/// As many arguments as there may be.
+pub const ANY: usize = crate::MAX_NODES;
 
 /// All of them, by name.
-pub static FUNCTIONS: [Function; 9] = [
+pub static FUNCTIONS: [Function; 10] = [
     numbers("abs", 1, 1, "the number without its sign", |x| at(x, 0).abs()),
     numbers("ceil", 1, 1, "the next whole number above", |x| {
         libm::ceil(at(x, 0))
@@ -41,6 +46,13 @@ pub static FUNCTIONS: [Function; 9] = [
         "the first number, kept between the second and the third",
         |x| at(x, 0).max(at(x, 1)).min(at(x, 2)),
     ),
+    Function {
+        name: "exists",
+        least: 1,
+        most: 1,
+        about: "whether a name has a value now",
+        apply: Apply::Exists,
+    },
     numbers("floor", 1, 1, "the next whole number below", |x| {
         libm::floor(at(x, 0))
     }),
@@ -66,6 +78,20 @@ pub static FUNCTIONS: [Function; 9] = [
     ),
     numbers("sqrt", 1, 1, "the square root", |x| libm::sqrt(at(x, 0))),
 ];
+
+impl Function {
+    /// A function on numbers that whoever evaluates answers by [`crate::Values::call`].
+    #[must_use]
+    pub const fn asked(name: &'static str, least: usize, most: usize, about: &'static str) -> Self {
+        Self {
+            name,
+            least,
+            most,
+            about,
+            apply: Apply::Asked,
+        }
+    }
+}
 
 const fn numbers(
     name: &'static str,
