@@ -79,6 +79,34 @@ pub static FUNCTIONS: [Function; 10] = [
     numbers("sqrt", 1, 1, "the square root", |x| libm::sqrt(at(x, 0))),
 ];
 
+/// Functions of prices, for those who know them: `s` is a second of the day, today or else tomorrow.
+pub static PRICES: [Function; 4] = [
+    Function::asked(
+        "max_price",
+        1,
+        1,
+        "the highest price from now until second s of the day",
+    ),
+    Function::asked(
+        "max_price_second",
+        1,
+        1,
+        "the second of its day at which that begins",
+    ),
+    Function::asked(
+        "min_price",
+        1,
+        1,
+        "the lowest price from now until second s of the day",
+    ),
+    Function::asked(
+        "min_price_second",
+        1,
+        1,
+        "the second of its day at which that begins",
+    ),
+];
+
 impl Function {
     /// A function on numbers that whoever evaluates answers by [`crate::Values::call`].
     #[must_use]
@@ -127,6 +155,8 @@ mod tests {
     #[test]
     fn the_table_is_sorted_and_every_entry_says_what_it_does() {
         assert!(FUNCTIONS.is_sorted_by(|a, b| a.name < b.name));
+        assert!(PRICES.is_sorted_by(|a, b| a.name < b.name));
+        assert!(PRICES.iter().all(|function| find(function.name).is_none()));
         for function in &FUNCTIONS {
             assert!(
                 function.least <= function.most && !function.about.is_empty(),
