@@ -86,6 +86,8 @@ fn evse(index: usize, circuit: usize) -> Evse {
         watchdog: None,
         enabled: true,
         cap: None,
+        rule: None,
+        rule_mode: None,
         price: None,
         barred: None,
         wish: Wish {

@@ -58,7 +58,7 @@ impl Picture<'_> {
                 until: self.until(self.snapshot.settings.start_delay_grid.0),
             },
             Part::Absent(Absent::BelowMinimum) if lane.max_by == MaxBy::FailSafe => self.meter_silent(evse),
-            Part::Absent(Absent::BelowMinimum) => self.limited(index, max_source(lane.max_by)),
+            Part::Absent(Absent::BelowMinimum) => self.limited(index, max_source(evse, lane.max_by)),
             Part::Keep => self.kept(index),
             Part::Complete => Cause::VehicleComplete,
             Part::Running | Part::Waiting if lane.told == 0 => self.paused(index, holders),
@@ -152,8 +152,8 @@ impl Picture<'_> {
                     current: MilliAmps(lane.told),
                 },
                 MaxBy::FailSafe => self.meter_silent(evse),
-                by @ (MaxBy::Hardware | MaxBy::Temporary | MaxBy::Vehicle | MaxBy::Offer) => {
-                    self.limited(index, max_source(by))
+                by @ (MaxBy::Hardware | MaxBy::Temporary | MaxBy::Vehicle | MaxBy::Offer | MaxBy::Rule) => {
+                    self.limited(index, max_source(evse, by))
                 }
             };
         }
@@ -295,8 +295,12 @@ impl Picture<'_> {
     }
 }
 
-fn max_source(by: MaxBy) -> LimitSource {
+fn max_source(evse: &Evse, by: MaxBy) -> LimitSource {
     match by {
+        MaxBy::Rule => evse
+            .rule
+            .as_ref()
+            .map_or(LimitSource::Wish, |rule| rule.by.clone()),
         MaxBy::Wish | MaxBy::Offer => LimitSource::Wish,
         MaxBy::Hardware => LimitSource::Hardware,
         MaxBy::Temporary => LimitSource::Temporary,

@@ -118,6 +118,8 @@ fn freeze_evse(
             .copied()
             .unwrap_or_else(|| Wish::default_of(evse)),
         cap: None,
+        rule: None,
+        rule_mode: None,
         price: None,
         barred: None,
         status_age: reading.map(|r| r.age(now.monotonic)),
