@@ -22,6 +22,7 @@ fn circuit(id: &str, parent: Option<usize>, amps: i64, has_meter: bool) -> Circu
         id: CircuitId::new(id).expect("a valid id"),
         parent,
         limit: PerPhase::all(MilliAmps::from_amps(amps)),
+        rule: None,
         power_limit: has_meter.then(|| Watts(amps * 690)),
         reserve: MilliAmps(500),
         credit: MilliAmps::ZERO,

@@ -174,9 +174,12 @@ impl Picture<'_> {
 
     fn source(&self, row: usize) -> LimitSource {
         match self.circuit(row) {
-            Some((circuit, phase)) => LimitSource::Circuit {
-                circuit: circuit.id.clone(),
-                phase,
+            Some((circuit, phase)) => match &circuit.rule {
+                Some(rule) if phase.is_some_and(|phase| rule.value < circuit.limit[phase]) => rule.by.clone(),
+                Some(_) | None => LimitSource::Circuit {
+                    circuit: circuit.id.clone(),
+                    phase,
+                },
             },
             None => LimitSource::Surplus,
         }

@@ -88,7 +88,8 @@ pub(crate) fn rows(
         let row = index * PER_CIRCUIT;
         let reserve = sane(circuit.reserve).max(0);
         for (offset, limit) in circuit.limit.into_array().into_iter().enumerate() {
-            out.limit[row + offset] = sane(limit) - reserve;
+            let ruled = circuit.rule.as_ref().map_or(limit, |rule| rule.value.min(limit));
+            out.limit[row + offset] = sane(ruled) - reserve;
         }
         let power = circuit
             .power_limit

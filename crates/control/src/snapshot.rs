@@ -34,6 +34,8 @@ pub struct Circuit {
     /// Index into `Snapshot::circuits`, smaller than the own one.
     pub parent: Option<usize>,
     pub limit: PerPhase<MilliAmps>,
+    /// What rules let it carry per phase; only EVSEs are held to it.
+    pub rule: Option<Limited>,
     pub power_limit: Option<Watts>,
     pub reserve: MilliAmps,
     /// How much generation behind this conductor may be counted as room, per phase.

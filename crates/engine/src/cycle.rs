@@ -77,6 +77,7 @@ fn freeze_circuit(
             .as_ref()
             .and_then(|parent| index.get(parent).copied()),
         limit: circuit.limit,
+        rule: None,
         power_limit: circuit.power_limit,
         reserve: circuit.reserve,
         credit: circuit.credit,

@@ -20,7 +20,7 @@ impl Outcome {
         }
         for (id, limit) in &self.circuits {
             if let Some(circuit) = snapshot.circuits.iter_mut().find(|circuit| circuit.id == *id) {
-                circuit.limit = circuit.limit.map(|fuse| fuse.min(limit.value));
+                circuit.rule = Some(limit.clone());
             }
         }
     }

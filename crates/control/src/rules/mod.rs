@@ -51,6 +51,9 @@ fn read(text: &str, is_flag: bool, names: &Names<'_>) -> Result<Program, expr::C
 #[derive(Clone, Debug, Default)]
 pub struct Book {
     sets: Vec<Set>,
+    /// Sets of each EVSE, and those of users and cards.
+    of_evse: Vec<Vec<usize>>,
+    of_people: Vec<usize>,
     /// What the names in all formulas mean.
     slots: BTreeMap<String, Place>,
     readings: Vec<(DeviceId, Quantity)>,
@@ -162,6 +165,20 @@ impl Book {
             let set = book.compile(set, &index, &names);
             book.sets.push(set);
         }
+        book.of_evse.resize(book.evses.len(), Vec::new());
+        for (top, set) in book.sets.iter().enumerate() {
+            for owner in &set.owners {
+                if let RuleOwner::Evse { evse } = owner
+                    && let Some(index) = book.evses.iter().position(|held| held == evse)
+                {
+                    book.of_evse[index].push(top);
+                } else if matches!(owner, RuleOwner::User { .. } | RuleOwner::Card { .. })
+                    && book.of_people.last() != Some(&top)
+                {
+                    book.of_people.push(top);
+                }
+            }
+        }
         (book, wrong)
     }
 
@@ -191,40 +208,39 @@ impl Book {
         }
         let lines = set.rules.iter().enumerate().map(|(at, rule)| {
             let mut take = |part| programs.remove(&(at, part));
-            let first = match &rule.when {
-                Condition::Between { .. } => take("from"),
-                Condition::Formula { .. } => take("formula"),
-                _ => take("at_least"),
+            let first = ["from", "formula", "at_least"].into_iter().find_map(&mut take);
+            let target = if let Action::GoTo { rule } = &rule.then {
+                set.rules.iter().position(|line| line.id.as_ref() == Some(rule))
+            } else if let Action::Use { set } = &rule.then {
+                index.get(set).copied()
+            } else {
+                None
+            };
+            let variable = if let Action::Let { variable, own, .. } | Action::Trigger { variable, own, .. } =
+                &rule.then
+            {
+                let list = if *own {
+                    &mut self.own_variables
+                } else {
+                    &mut self.variables
+                };
+                Some(place_of(list, variable))
+            } else if let Action::Parameter { name, .. } = &rule.then {
+                Some(place_of(&mut self.parameters, name))
+            } else {
+                None
+            };
+            let input = if let Condition::Input { device, input } = &rule.when {
+                Some(place_of(&mut self.inputs, &(device.clone(), *input)))
+            } else {
+                None
             };
             Line {
                 when: [first, take("to")],
                 then: take("value"),
-                target: match &rule.then {
-                    Action::GoTo { rule } => {
-                        let is_it = |line: &model::rule::Rule| line.id.as_ref() == Some(rule);
-                        set.rules.iter().position(is_it)
-                    }
-                    Action::Use { set } => index.get(set).copied(),
-                    _ => None,
-                },
-                variable: match &rule.then {
-                    Action::Let { variable, own, .. } | Action::Trigger { variable, own, .. } => {
-                        let list = if *own {
-                            &mut self.own_variables
-                        } else {
-                            &mut self.variables
-                        };
-                        Some(place_of(list, variable))
-                    }
-                    Action::Parameter { name, .. } => Some(place_of(&mut self.parameters, name)),
-                    _ => None,
-                },
-                input: match &rule.when {
-                    Condition::Input { device, input } => {
-                        Some(place_of(&mut self.inputs, &(device.clone(), *input)))
-                    }
-                    _ => None,
-                },
+                target,
+                variable,
+                input,
                 rule: rule.clone(),
             }
         });

@@ -67,8 +67,14 @@ impl Book {
             };
             let mut lowest = None;
             for rank in 0..3 {
-                for (top, set) in self.sets.iter().enumerate() {
-                    let Some(owner) = set.owners.iter().find(|owner| is_owner(rank, owner)) else {
+                let tops = if rank == 0 {
+                    &self.of_evse[index]
+                } else {
+                    &self.of_people
+                };
+                for top in tops.iter().copied() {
+                    let owners = &self.sets[top].owners;
+                    let Some(owner) = owners.iter().find(|owner| is_owner(rank, owner)) else {
                         continue;
                     };
                     let mut run = Run::new(self, facts, memory, now, index, top, owner);
@@ -380,26 +386,27 @@ impl<'a> Run<'a> {
             };
             told.counts = counts;
             let mut goes_to = None;
-            match &line.rule.then {
-                Action::And => link = Some(Link::And(counts)),
-                Action::Or => link = Some(Link::Or(counts)),
-                action if counts => {
-                    match self.act(line, action, &mut lines[index]) {
-                        Ok(true) => self.by = Some((set, index)),
-                        Ok(false) => {}
-                        Err(Miss::Fault(fault)) => told.fault = Some(fault),
-                        Err(Miss::Unknown) => told.fault = Some("a value is not known now".to_owned()),
-                    }
-                    goes_to = line
-                        .target
-                        .map(|target| (matches!(action, Action::Use { .. }), target));
+            let is_link = matches!(line.rule.then, Action::And | Action::Or);
+            if is_link {
+                let is_and = line.rule.then == Action::And;
+                link = Some(if is_and {
+                    Link::And(counts)
+                } else {
+                    Link::Or(counts)
+                });
+            } else if counts {
+                match self.act(line, &line.rule.then, &mut lines[index]) {
+                    Ok(true) => self.by = Some((set, index)),
+                    Ok(false) => {}
+                    Err(Miss::Fault(fault)) => told.fault = Some(fault),
+                    Err(Miss::Unknown) => told.fault = Some("a value is not known now".to_owned()),
                 }
-                _ => {}
+                let is_other = matches!(line.rule.then, Action::Use { .. });
+                goes_to = line.target.map(|target| (is_other, target));
             }
             lines[index].counted = counts;
             told.value = self.result();
             out.lines.push(told);
-            let is_link = matches!(line.rule.then, Action::And | Action::Or);
             match goes_to {
                 Some((false, target)) => at = target,
                 // The check refuses loops; no book makes this endless.
@@ -476,12 +483,14 @@ impl<'a> Run<'a> {
         ) else {
             return false;
         };
-        let is_of_yesterday = match rule.when {
-            Condition::Time {
-                from_minute,
-                to_minute,
-            } => to_minute <= from_minute && minute < i64::from(to_minute),
-            _ => false,
+        let is_of_yesterday = if let Condition::Time {
+            from_minute,
+            to_minute,
+        } = rule.when
+        {
+            to_minute <= from_minute && minute < i64::from(to_minute)
+        } else {
+            false
         };
         let weekday = if is_of_yesterday {
             (weekday + 5) % 7 + 1

@@ -286,7 +286,7 @@ fn times_know_midnight_weekdays_and_dates() {
 fn a_condition_may_be_delayed_and_held() {
     let rules = json!([{
         "when": { "kind": "surplus", "at_least": "6500" }, "solar": true, "after_ms": 10_000, "hold_ms": 300_000,
-        "then": { "kind": "surplus", "factor": 1000 }, "finish": true,
+        "then": { "kind": "surplus", "factor_permille": 1000 }, "finish": true,
     }]);
     let mut bench = Bench::new(&[set("own", rules)]);
     bench.sun(6_900);
@@ -310,7 +310,7 @@ fn a_condition_may_be_delayed_and_held() {
 /// Sun while there is enough; at night something else.
 fn typical() -> Value {
     json!([
-        { "when": { "kind": "surplus", "at_least": "6500" }, "solar": true, "then": { "kind": "surplus", "factor": 1000 }, "finish": true },
+        { "when": { "kind": "surplus", "at_least": "6500" }, "solar": true, "then": { "kind": "surplus", "factor_permille": 1000 }, "finish": true },
         { "when": { "kind": "always" }, "solar": true, "then": gives("-1"), "finish": true },
         { "when": { "kind": "time", "from_minute": 1260, "to_minute": 360 }, "then": gives("max(7000, exists(run.found) ? run.found : 0)") },
     ])
@@ -464,7 +464,7 @@ fn prices_energy_budget_and_charge_are_conditions() {
         |name: EvseName| move |facts: &mut Facts, value| facts.evses[0].own[name as usize] = Some(value);
     let of_site = |name: SiteName| move |facts: &mut Facts, value| facts.site[name as usize] = Some(value);
     check(
-        json!({ "kind": "price", "at_most": 200_000 }),
+        json!({ "kind": "price", "at_most_micros_per_kwh": 200_000 }),
         &of_site(SiteName::Price),
         200_000,
         200_001,
@@ -476,19 +476,19 @@ fn prices_energy_budget_and_charge_are_conditions() {
         3,
     );
     check(
-        json!({ "kind": "soc", "at_least": 800 }),
+        json!({ "kind": "soc", "at_least_permille": 800 }),
         &own(EvseName::Soc),
         800,
         799,
     );
     check(
-        json!({ "kind": "energy", "at_least": 10_000 }),
+        json!({ "kind": "energy", "at_least_wh": 10_000 }),
         &own(EvseName::SessionEnergy),
         10_000,
         9_999,
     );
     check(
-        json!({ "kind": "budget_left", "at_least": 1 }),
+        json!({ "kind": "budget_left", "at_least_wh": 1 }),
         &own(EvseName::BudgetLeft),
         1,
         0,

@@ -68,6 +68,7 @@ fn circuit() -> impl Strategy<Value = Circuit> {
                 id: CircuitId::new(&format!("c{id}")).unwrap(),
                 parent,
                 limit,
+                rule: None,
                 power_limit,
                 reserve,
                 credit,

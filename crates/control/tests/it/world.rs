@@ -276,6 +276,7 @@ impl World {
                     id: node.id.clone(),
                     parent: node.parent,
                     limit: PerPhase::from_array(node.limit.map(MilliAmps)),
+                    rule: None,
                     power_limit: node.power_limit.map(Watts),
                     reserve: MilliAmps(node.reserve),
                     credit: MilliAmps(node.credit),

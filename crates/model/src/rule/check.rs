@@ -282,7 +282,7 @@ impl Check<'_> {
             | Action::Export { factor }
                 if !(0..=10_000).contains(&factor.0) =>
             {
-                self.add(at, "factor", factor.0.to_string(), "0 to 10000 ‰");
+                self.add(at, "factor_permille", factor.0.to_string(), "0 to 10000 ‰");
             }
             Action::Mode {
                 mode: ChargeMode::Off,
@@ -324,10 +324,10 @@ impl Check<'_> {
                 }
             }
             Condition::Soc { at_least } if !(0..=1_000).contains(&at_least.0) => {
-                self.add(at, "at_least", at_least.0.to_string(), "0 to 1000 ‰");
+                self.add(at, "at_least_permille", at_least.0.to_string(), "0 to 1000 ‰");
             }
             Condition::Energy { at_least } | Condition::BudgetLeft { at_least } if at_least.0 < 0 => {
-                self.add(at, "at_least", at_least.0.to_string(), "0 Wh or more");
+                self.add(at, "at_least_wh", at_least.0.to_string(), "0 Wh or more");
             }
             Condition::Cleanest { within, lasts } => {
                 self.span(at, "within_ms", *within);

@@ -164,6 +164,7 @@ pub enum Condition {
         at_least: Formula,
     },
     Price {
+        #[serde(rename = "at_most_micros_per_kwh")]
         at_most: PerKwh,
     },
     PriceLevel {
@@ -171,14 +172,17 @@ pub enum Condition {
     },
     /// Of the car, of the battery, or of all batteries of the site.
     Soc {
+        #[serde(rename = "at_least_permille")]
         at_least: PerMille,
     },
     /// Charged since the car was plugged in.
     Energy {
+        #[serde(rename = "at_least_wh")]
         at_least: WattHours,
     },
     /// What is left of the budget of whoever charges.
     BudgetLeft {
+        #[serde(rename = "at_least_wh")]
         at_least: WattHours,
     },
     /// So many cars draw current at the site.
@@ -254,27 +258,27 @@ impl PriceLevel {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Action {
     /// The value: 0 stops, `own.max` lifts, a negative one takes no part.
-    Set {
-        value: Formula,
-    },
+    Set { value: Formula },
     /// What is left over of the sun, what the sun gives, what comes from the grid or goes into it, times a
     /// factor.
     Surplus {
+        #[serde(rename = "factor_permille")]
         factor: PerMille,
     },
     Solar {
+        #[serde(rename = "factor_permille")]
         factor: PerMille,
     },
     Import {
+        #[serde(rename = "factor_permille")]
         factor: PerMille,
     },
     Export {
+        #[serde(rename = "factor_permille")]
         factor: PerMille,
     },
     /// A value that takes part is not below this.
-    Minimum {
-        value: Formula,
-    },
+    Minimum { value: Formula },
     /// The next rule holds only if this one does too.
     And,
     /// The next rule holds if this one does.
@@ -299,30 +303,17 @@ pub enum Action {
     /// A value below the minimum of the EVSE is raised to it, as while a rule is held.
     Undercut,
     /// A value that rules further down read as `param.<name>`.
-    Parameter {
-        name: String,
-        value: Formula,
-    },
+    Parameter { name: String, value: Formula },
     /// Goes on with a rule further down.
-    GoTo {
-        rule: String,
-    },
+    GoTo { rule: String },
     /// Goes on with the rules of another set instead.
-    Use {
-        set: RuleSetId,
-    },
+    Use { set: RuleSetId },
     /// How the EVSE charges, unless somebody has switched it off or on.
-    Mode {
-        mode: ChargeMode,
-    },
+    Mode { mode: ChargeMode },
     /// On how many phases.
-    Phases {
-        phases: Phases,
-    },
+    Phases { phases: Phases },
     /// Served with this class; 0 first.
-    Class {
-        class: u8,
-    },
+    Class { class: u8 },
 }
 
 /// What a rule set decides at one place just now.

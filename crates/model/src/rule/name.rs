@@ -146,7 +146,7 @@ names! {
         /// Millionths per kWh, and 1 very cheap to 5 very dear.
         Price = "price" number,
         PriceLevel = "price_level" number,
-        /// s since the last cycle.
+        /// ms since the last cycle.
         Elapsed = "elapsed" number,
     }
 }

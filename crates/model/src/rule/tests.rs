@@ -120,7 +120,7 @@ fn what_cannot_be_is_found_with_its_place() {
         ],
         &[
             "rule set `own`, rule 1, to_minute: found 1440, expected 0 to 1439",
-            "rule set `own`, rule 2, at_least: found 1001, expected 0 to 1000 ‰",
+            "rule set `own`, rule 2, at_least_permille: found 1001, expected 0 to 1000 ‰",
             "rule set `own`, rule 3, device: found `meter`, expected a device of the site",
             "rule set `own`, rule 3, input: found 0, expected a number from 1",
             "rule set `own`, rule 4, weekdays: found 8, expected 1 (Monday) to 7 (Sunday)",
@@ -152,7 +152,7 @@ fn what_cannot_be_is_found_with_its_place() {
 #[test]
 fn a_set_is_stored_and_read_back_and_the_short_form_is_enough() {
     let text = r#"{"id":"sun","site":"home","name":"Sun","owners":[{"kind":"user","user":"eva"}],"rules":[
-        {"when":{"kind":"surplus","at_least":"6500"},"hold_ms":300000,"solar":true,"then":{"kind":"surplus","factor":1000},"finish":true},
+        {"when":{"kind":"surplus","at_least":"6500"},"hold_ms":300000,"solar":true,"then":{"kind":"surplus","factor_permille":1000},"finish":true},
         {"when":{"kind":"always"},"solar":true,"then":{"kind":"set","value":"-1"},"finish":true},
         {"when":{"kind":"time","from_minute":1260,"to_minute":360},"weekdays":[1,7],"from":"2026-10-01","then":{"kind":"set","value":"6000"}}]}"#;
     let read: RuleSet = serde_json::from_str(text).unwrap();
