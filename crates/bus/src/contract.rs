@@ -258,6 +258,7 @@ fn view(of: &str, count: u64) -> Message {
         evses: Vec::new(),
         alarms: Vec::new(),
         overdraft: Overdraft::default(),
+        rules: [].into(),
         cycle: CycleView { count, last_us: 0 },
     }))
 }

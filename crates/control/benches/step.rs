@@ -23,6 +23,7 @@ fn circuit(id: &str, parent: Option<usize>, amps: i64, has_meter: bool) -> Circu
         parent,
         kind: CircuitKind::Wiring,
         limit: PerPhase::all(MilliAmps::from_amps(amps)),
+        rule: None,
         power_limit: has_meter.then(|| Watts(amps * 690)),
         total_limit: None,
         skew_limit: None,
@@ -93,6 +94,8 @@ fn evse(index: usize, circuit: usize) -> Evse {
         watchdog: None,
         enabled: true,
         cap: None,
+        rule: None,
+        rule_mode: None,
         price: None,
         barred: None,
         wish: Wish {

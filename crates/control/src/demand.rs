@@ -110,6 +110,9 @@ fn ceiling(lane: &mut Lane, evse: &Evse, memory: &mut EvseMemory, watch: Watch, 
     if let Some(cap) = evse.cap {
         lower(sane(cap).max(0), MaxBy::Temporary);
     }
+    if let Some(rule) = &evse.rule {
+        lower(sane(rule.value).max(0), MaxBy::Rule);
+    }
     let drawn = evse
         .drawn
         .into_array()

@@ -1,7 +1,7 @@
 //! The reason behind each setpoint, in words with numbers.
 
 use model::id::EvseId;
-use model::limit::LimitSource;
+use model::limit::{LimitSource, Limited};
 use model::phases::Phase;
 use model::reason::{Cause, Turn};
 use model::time::{Millis, Monotonic, Now, Timestamp};
@@ -9,7 +9,7 @@ use model::units::{MilliAmps, MilliVolts};
 
 use crate::Decision;
 use crate::failsafe::{self, Watch};
-use crate::headroom::Rows;
+use crate::headroom::{self, Rows};
 use crate::lane::{Absent, Lane, MaxBy, Outcome, Part, Standing};
 use crate::memory::EvseMemory;
 use crate::snapshot::{Circuit, Evse, Snapshot};
@@ -136,7 +136,7 @@ impl Picture<'_> {
                 until: self.until(self.snapshot.settings.start_delay_grid.0),
             },
             Part::Absent(Absent::BelowMinimum) if lane.max_by == MaxBy::FailSafe => self.meter_silent(evse),
-            Part::Absent(Absent::BelowMinimum) => self.limited(index, max_source(lane.max_by)),
+            Part::Absent(Absent::BelowMinimum) => self.limited(index, max_source(evse, lane.max_by)),
             Part::Keep => self.kept(index),
             Part::Complete => Cause::VehicleComplete,
             Part::Running | Part::Waiting if lane.told == 0 => self.paused(index, holders),
@@ -230,8 +230,8 @@ impl Picture<'_> {
                     current: MilliAmps(lane.told),
                 },
                 MaxBy::FailSafe => self.meter_silent(evse),
-                by @ (MaxBy::Hardware | MaxBy::Temporary | MaxBy::Vehicle | MaxBy::Offer) => {
-                    self.limited(index, max_source(by))
+                by @ (MaxBy::Hardware | MaxBy::Temporary | MaxBy::Vehicle | MaxBy::Offer | MaxBy::Rule) => {
+                    self.limited(index, max_source(evse, by))
                 }
             };
         }
@@ -254,11 +254,14 @@ impl Picture<'_> {
         let Some((circuit, phase, is_balance)) = self.circuit(row) else {
             return LimitSource::Surplus;
         };
-        let circuit = circuit.id.clone();
-        if is_balance {
-            LimitSource::Skew { circuit, phase }
-        } else {
-            LimitSource::Circuit { circuit, phase }
+        let lower = |rule: &&Limited| {
+            phase.is_some_and(|phase| rule.value.0 < headroom::part(circuit, circuit.limit[phase].0))
+        };
+        let id = circuit.id.clone();
+        match circuit.rule.as_ref().filter(lower) {
+            _ if is_balance => LimitSource::Skew { circuit: id, phase },
+            Some(rule) => rule.by.clone(),
+            None => LimitSource::Circuit { circuit: id, phase },
         }
     }
 
@@ -513,8 +516,12 @@ impl Picture<'_> {
     }
 }
 
-fn max_source(by: MaxBy) -> LimitSource {
+fn max_source(evse: &Evse, by: MaxBy) -> LimitSource {
     match by {
+        MaxBy::Rule => evse
+            .rule
+            .as_ref()
+            .map_or(LimitSource::Wish, |rule| rule.by.clone()),
         MaxBy::Wish | MaxBy::Offer => LimitSource::Wish,
         MaxBy::Hardware => LimitSource::Hardware,
         MaxBy::Temporary => LimitSource::Temporary,

@@ -143,19 +143,23 @@ pub(crate) fn rows(
 
 /// What a circuit may carry per phase and in sum: its limits, as far as they may be used, minus the reserve.
 fn limits(circuit: &Circuit, voltage: MilliVolts) -> [i64; 4] {
-    let share = circuit.share.0.clamp(0, 1_000);
-    let part = |limit: i64| (limit * share).div_euclid(1_000);
     let reserve = sane(circuit.reserve).max(0);
-    let [l1, l2, l3] = circuit
-        .limit
-        .into_array()
-        .map(|limit| part(sane(limit)) - reserve);
+    let [l1, l2, l3] = circuit.limit.into_array().map(|limit| {
+        let part = part(circuit, sane(limit));
+        let rule = circuit.rule.as_ref().map(|rule| sane(rule.value));
+        rule.map_or(part, |rule| part.min(rule)) - reserve
+    });
     let power = circuit
         .power_limit
         .map(|power| surplus::to_current(power.0, voltage));
     let total = circuit.total_limit.map(sane);
     let sum = power.into_iter().chain(total).min().unwrap_or(0);
-    [l1, l2, l3, part(sum) - 3 * reserve]
+    [l1, l2, l3, part(circuit, sum) - 3 * reserve]
+}
+
+/// How much of a limit of a circuit may be used.
+pub(crate) fn part(circuit: &Circuit, limit: i64) -> i64 {
+    (limit * circuit.share.0.clamp(0, 1_000)).div_euclid(1_000)
 }
 
 fn has_sum_limit(circuit: &Circuit) -> bool {

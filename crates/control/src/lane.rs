@@ -27,6 +27,8 @@ pub(crate) enum MaxBy {
     /// The car does not ask: the minimum stands as an offer.
     Offer,
     FailSafe,
+    /// A rule of the EVSE, of whoever charges there or of their card.
+    Rule,
 }
 
 /// Why an EVSE is not part of the allocation.

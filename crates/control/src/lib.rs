@@ -16,6 +16,7 @@ mod hysteresis;
 mod lane;
 mod memory;
 mod recent;
+pub mod rules;
 pub mod snapshot;
 mod surplus;
 mod tree;

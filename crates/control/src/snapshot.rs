@@ -3,8 +3,9 @@
 //! Indices instead of ids inside, so that ten thousand EVSEs need no look-ups. All currents are by grid
 //! phase: the engine has applied the phase rotation of the wiring.
 
-use model::device::{ChargeMode, Wish};
+use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
+use model::limit::Limited;
 use model::money::{Currency, PerKwh};
 use model::phases::{PerPhase, Phase, PhaseSet};
 use model::reading::PilotState;
@@ -74,6 +75,8 @@ pub struct Circuit {
     pub parent: Option<usize>,
     pub kind: CircuitKind,
     pub limit: PerPhase<MilliAmps>,
+    /// What rules let it carry per phase; only EVSEs are held to it.
+    pub rule: Option<Limited>,
     pub power_limit: Option<Watts>,
     /// A limit on the sum of the phases' currents.
     pub total_limit: Option<MilliAmps>,
@@ -132,6 +135,10 @@ pub struct Evse {
     pub wish: Wish,
     /// A ceiling that goes by itself.
     pub cap: Option<MilliAmps>,
+    /// What rules allow at most.
+    pub rule: Option<Limited>,
+    /// How rules let it charge, in place of the mode of the wish.
+    pub rule_mode: Option<ChargeMode>,
     /// What grid energy costs whoever charges here; only compared with the limit of the wish.
     pub price: Option<(PerKwh, Currency)>,
     /// Why it gets nothing, whatever the wish: nobody authorised, no budget, full enough.
@@ -151,9 +158,16 @@ pub struct Evse {
 }
 
 impl Evse {
+    /// The mode after rules, which do not stand above a switch or a mode that is off.
+    fn ruled_mode(&self) -> ChargeMode {
+        let wished = self.wish.effective_mode();
+        let may_rule = self.wish.force == Force::Neutral && wished != ChargeMode::Off;
+        self.rule_mode.filter(|_| may_rule).unwrap_or(wished)
+    }
+
     /// The price and the limit it is compared with, where the mode waits for the sun.
     pub(crate) fn price_limit(&self) -> Option<(PerKwh, PerKwh, Currency)> {
-        match self.wish.effective_mode() {
+        match self.ruled_mode() {
             ChargeMode::Solar | ChargeMode::MinSolar => {}
             ChargeMode::Off | ChargeMode::Fast => return None,
         }
@@ -174,7 +188,7 @@ impl Evse {
         if self.price_allows() == Some(true) {
             ChargeMode::Fast
         } else {
-            self.wish.effective_mode()
+            self.ruled_mode()
         }
     }
 }

@@ -157,7 +157,8 @@ impl Copy<'_> {
             | LimitSource::Temporary
             | LimitSource::Vehicle
             | LimitSource::FailSafe
-            | LimitSource::Ramp => return None,
+            | LimitSource::Ramp
+            | LimitSource::Rule { .. } => return None,
         }
         Some(changed)
     }

@@ -69,7 +69,7 @@ impl Unlock {
             Cause::AsAsked { .. } => Self::Nothing,
             Cause::Limited { by, .. } => match by {
                 LimitSource::Hardware => Self::Nothing,
-                LimitSource::Wish => Self::Person,
+                LimitSource::Wish | LimitSource::Rule { .. } => Self::Person,
                 LimitSource::Temporary | LimitSource::Ramp => Self::Time,
                 LimitSource::Vehicle => Self::Vehicle,
                 LimitSource::Circuit { .. } | LimitSource::Skew { .. } => Self::Room,

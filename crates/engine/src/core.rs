@@ -31,6 +31,7 @@ use crate::intents::{self, Change};
 use crate::overdraft::Account;
 use crate::record::Record;
 use crate::recorder::{self, Recorder};
+use crate::rules::Rules;
 use crate::sessions::{Directory, Sessions};
 use crate::tickets::{Tickets, Verdict};
 
@@ -99,6 +100,7 @@ pub struct Core {
     pub(crate) tickets: Tickets,
     /// Of EVSEs whose charging station speaks another language.
     pub(crate) keys: BTreeMap<EvseId, Keys>,
+    pub(crate) rules: Rules,
 }
 
 impl Core {
@@ -168,6 +170,7 @@ impl Core {
             records,
             due: now.monotonic,
             cycle: CycleView::default(),
+            rules: Rules::default(),
             house: VecDeque::new(),
             site,
             settings,
@@ -416,6 +419,7 @@ impl Core {
         self.due = now.monotonic + self.settings.period;
         let mut snapshot = self.freeze(now);
         self.leans_on = self.lean(&mut snapshot, now.monotonic);
+        self.rule(&mut snapshot, now);
         self.price_allows.clear();
         self.price_allows
             .extend(snapshot.evses.iter().map(control::snapshot::Evse::price_allows));

@@ -79,6 +79,7 @@ fn freeze_circuit(
             .and_then(|parent| index.get(parent).copied()),
         kind: CircuitKind::Wiring,
         limit: circuit.limit,
+        rule: None,
         power_limit: circuit.power_limit,
         total_limit: None,
         skew_limit: None,
@@ -125,6 +126,8 @@ fn freeze_evse(
             .copied()
             .unwrap_or_else(|| Wish::default_of(evse)),
         cap: None,
+        rule: None,
+        rule_mode: None,
         price: None,
         barred: None,
         status_age: reading.map(|r| r.age(now.monotonic)),

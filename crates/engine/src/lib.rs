@@ -18,6 +18,7 @@ mod ledger;
 mod overdraft;
 mod record;
 mod recorder;
+mod rules;
 pub mod run;
 mod sessions;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use model::id::UserId;
 use model::intent::{Intent, Receipt, Rejection, Wanted};
 use model::message::{Message, Report, Reported};
 use model::money::PerKwh;
+use model::rule::RuleSet;
 use model::settings::ControlSettings;
 use model::site::Site;
 use model::time::{Clock, Millis, Monotonic, Now};
@@ -95,6 +96,7 @@ impl Engine {
         );
         let prices = books::prices(self.store.as_ref(), &self.site, self.clock.now().wall).await?;
         core.set_prices(Arc::new(prices));
+        self.take_rules(&mut core, self.store.list().await?);
         let shelf = SiteShelf {
             store: self.store.clone(),
             site,
@@ -380,6 +382,18 @@ impl Engine {
         match within(books::prices(self.store.as_ref(), &self.site, now)).await {
             Ok(prices) => core.set_prices(Arc::new(prices)),
             Err(error) => tracing::warn!(site.id = %self.site.id, %error, "cannot look up tariffs"),
+        }
+        match within(self.store.list::<RuleSet>()).await {
+            Ok(sets) => self.take_rules(core, sets),
+            Err(error) => tracing::warn!(site.id = %self.site.id, %error, "cannot look up rules"),
+        }
+    }
+
+    /// A set that was sound when it was kept may name what is no longer there.
+    fn take_rules(&self, core: &mut Core, mut sets: Vec<RuleSet>) {
+        sets.retain(|set| set.site == self.site.id);
+        for problem in core.set_rules(sets, self.clock.now()) {
+            tracing::warn!(site.id = %self.site.id, %problem, "a rule set is not used");
         }
     }
 

@@ -176,7 +176,7 @@ impl Sessions {
     }
 
     /// How full the car is by now, if that can be told.
-    fn soc(&self, session: &Session) -> Option<StateOfCharge> {
+    pub(crate) fn soc(&self, session: &Session) -> Option<StateOfCharge> {
         let mark = session.soc?;
         let charged = (session.energy() - mark.energy).at_least_zero();
         Some(self.vehicle(session)?.charge_after(mark.known, charged))

@@ -115,6 +115,7 @@ impl Core {
                 .collect(),
             alarms: self.alarms.open(),
             overdraft: self.account.total(),
+            rules: self.rules.decided(),
             cycle: self.cycle,
         }
     }

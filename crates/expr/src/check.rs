@@ -2,6 +2,8 @@
 
 use crate::Type;
 use crate::ast::{Kind, Node, Operator};
+use crate::parse::ParseError;
+use crate::print;
 
 /// What does not fit, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,17 +15,30 @@ pub struct CheckError {
     pub expected: String,
 }
 
+impl From<ParseError> for CheckError {
+    fn from(error: ParseError) -> Self {
+        let ParseError {
+            column,
+            found,
+            expected,
+        } = error;
+        Self {
+            column,
+            found,
+            expected,
+        }
+    }
+}
+
 type Kinds<'a> = &'a dyn Fn(&str) -> Option<Type>;
 
 pub(crate) fn check(node: &Node, kind_of: Kinds<'_>) -> Result<Type, CheckError> {
     match &node.kind {
         Kind::Number(_) => Ok(Type::Number),
         Kind::Bool(_) => Ok(Type::Bool),
-        Kind::Name(name) => kind_of(name).ok_or_else(|| CheckError {
-            column: node.column,
-            found: format!("`{name}`"),
-            expected: "a name that has a value here".to_owned(),
-        }),
+        Kind::Name(name) => known(node, name, kind_of),
+        // A name that can never have a value is a typing error.
+        Kind::Exists(name) => known(node, name, kind_of).map(|_| Type::Bool),
         Kind::Negate(inner) => expect(inner, Type::Number, kind_of),
         Kind::Not(inner) => expect(inner, Type::Bool, kind_of),
         Kind::Binary(operator, left, right) => match operator {
@@ -35,9 +50,14 @@ pub(crate) fn check(node: &Node, kind_of: Kinds<'_>) -> Result<Type, CheckError>
             Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
                 both(left, right, Type::Number, kind_of).map(|_| Type::Bool)
             }
-            Operator::Add | Operator::Subtract | Operator::Multiply | Operator::Divide => {
-                both(left, right, Type::Number, kind_of)
-            }
+            Operator::Add
+            | Operator::Subtract
+            | Operator::Multiply
+            | Operator::Divide
+            | Operator::Remainder
+            | Operator::Power
+            | Operator::BitOr
+            | Operator::BitAnd => both(left, right, Type::Number, kind_of),
         },
         Kind::Choice(parts) => {
             let [condition, yes, no] = parts.as_ref();
@@ -54,7 +74,15 @@ pub(crate) fn check(node: &Node, kind_of: Kinds<'_>) -> Result<Type, CheckError>
     }
 }
 
-fn expect(node: &Node, expected: Type, kind_of: Kinds<'_>) -> Result<Type, CheckError> {
+fn known(node: &Node, name: &str, kind_of: Kinds<'_>) -> Result<Type, CheckError> {
+    kind_of(name).ok_or_else(|| CheckError {
+        column: node.column,
+        found: format!("`{}`", print::quoted(name)),
+        expected: "a name that has a value here".to_owned(),
+    })
+}
+
+pub(crate) fn expect(node: &Node, expected: Type, kind_of: Kinds<'_>) -> Result<Type, CheckError> {
     let found = check(node, kind_of)?;
     if found == expected {
         return Ok(found);

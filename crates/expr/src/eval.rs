@@ -4,12 +4,18 @@
 //! choice does not need are not computed, so that a name may be missing where it does not matter.
 
 use crate::ast::{Kind, Node, Operator};
-use crate::functions::Apply;
+use crate::functions::{Apply, Function};
 use crate::{Type, Value};
 
 /// What the names in an expression mean.
 pub trait Values {
     fn value(&self, name: &str) -> Option<Value>;
+
+    /// The result of a function that was given to [`crate::Program::parse_with`].
+    fn call(&self, function: &str, arguments: &[f64]) -> Option<f64> {
+        let _ = (function, arguments);
+        None
+    }
 }
 
 impl<F: Fn(&str) -> Option<Value>> Values for F {
@@ -36,8 +42,20 @@ pub enum Fault {
     DivisionByZero,
     #[error("the result is not a finite number")]
     NotFinite,
+    #[error("{number} is no whole number that has bits")]
+    NotWhole { number: Shown },
     #[error("found {found}, expected {expected}")]
     WrongType { found: Type, expected: Type },
+}
+
+/// A finite number in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown(u64);
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f64::from_bits(self.0).fmt(f)
+    }
 }
 
 pub(crate) fn eval(node: &Node, values: &impl Values) -> Result<Value, EvalError> {
@@ -60,17 +78,41 @@ pub(crate) fn eval(node: &Node, values: &impl Values) -> Result<Value, EvalError
                 eval(no, values)
             }
         }
-        Kind::Call(function, arguments) => {
-            let numbers: Vec<f64> = arguments
-                .iter()
-                .map(|argument| number(argument, values))
-                .collect::<Result<_, _>>()?;
-            match function.apply {
-                Apply::Numbers(apply) => finite(node, apply(&numbers)),
-                // The parser makes a choice of it.
-                Apply::Choice => Err(fault(node, Fault::NotFinite)),
+        Kind::Exists(name) => Ok(Value::Bool(values.value(name).is_some())),
+        Kind::Call(function, arguments) => call(node, function, arguments, values),
+    }
+}
+
+/// Few arguments need no memory of their own: rules run every second.
+fn call(
+    node: &Node,
+    function: &Function,
+    arguments: &[Node],
+    values: &impl Values,
+) -> Result<Value, EvalError> {
+    const FEW: usize = 8;
+    let mut few = [0.0; FEW];
+    let mut many = Vec::new();
+    let numbers = if arguments.len() <= FEW {
+        few.get_mut(..arguments.len()).unwrap_or_default()
+    } else {
+        many.resize(arguments.len(), 0.0);
+        many.as_mut_slice()
+    };
+    for (place, argument) in numbers.iter_mut().zip(arguments) {
+        *place = number(argument, values)?;
+    }
+    match function.apply {
+        Apply::Numbers(apply) => finite(node, apply(numbers)),
+        Apply::Asked => match values.call(function.name, numbers) {
+            Some(number) => finite(node, number),
+            None => {
+                let name = format!("{}()", function.name);
+                Err(fault(node, Fault::NoValue { name }))
             }
-        }
+        },
+        // The parser makes something else of them.
+        Apply::Choice | Apply::Exists => Err(fault(node, Fault::NotFinite)),
     }
 }
 
@@ -98,7 +140,37 @@ fn binary(
             (_, 0.0) => Err(fault(node, Fault::DivisionByZero)),
             (a, b) => finite(node, a / b),
         },
+        Operator::Remainder => match numbers()? {
+            (_, 0.0) => Err(fault(node, Fault::DivisionByZero)),
+            (a, b) => finite(node, libm::fmod(a, b)),
+        },
+        Operator::Power => numbers().and_then(|(a, b)| finite(node, libm::pow(a, b))),
+        Operator::BitOr => bits(left, right, values, |a, b| a | b),
+        Operator::BitAnd => bits(left, right, values, |a, b| a & b),
     }
+}
+
+/// Negative numbers have the bits of two's complement.
+fn bits(
+    left: &Node,
+    right: &Node,
+    values: &impl Values,
+    of: impl Fn(i64, i64) -> i64,
+) -> Result<Value, EvalError> {
+    let (left, right) = (whole(left, values)?, whole(right, values)?);
+    #[allow(clippy::cast_precision_loss, reason = "both are below 2^53")]
+    Ok(Value::Number(of(left, right) as f64))
+}
+
+fn whole(node: &Node, values: &impl Values) -> Result<i64, EvalError> {
+    const MOST: f64 = 9_007_199_254_740_991.0;
+    let number = number(node, values)?;
+    if number.abs() > MOST || libm::trunc(number).to_bits() != number.to_bits() {
+        let number = Shown(number.to_bits());
+        return Err(fault(node, Fault::NotWhole { number }));
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "it is whole and below 2^53")]
+    Ok(number as i64)
 }
 
 fn same(left: &Node, right: &Node, values: &impl Values) -> Result<bool, EvalError> {

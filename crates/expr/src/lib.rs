@@ -13,6 +13,8 @@
 //! # Ok::<(), expr::ParseError>(())
 //! ```
 //!
+//! Names are words joined by points. A part that is no word stands in quotes: `evse."garage-1".power`.
+//!
 //! Units are not checked: a formula works on numbers in the base units of its caller.
 
 mod ast;
@@ -26,10 +28,11 @@ mod token;
 use std::collections::BTreeSet;
 
 pub use check::CheckError;
-pub use eval::{EvalError, Fault, Values};
+pub use eval::{EvalError, Fault, Shown, Values};
 pub use parse::ParseError;
 
 use ast::Node;
+use functions::Function;
 
 /// Longest text of a program, in bytes.
 pub const MAX_TEXT: usize = 4_096;
@@ -81,7 +84,30 @@ impl Program {
     /// # Errors
     /// With the column and what was expected there; also when the text is too long or too deep.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        parse::parse(text).map(|root| Self { root })
+        Self::parse_with(text, &[])
+    }
+
+    /// The same with functions of the caller's beside the built-in ones.
+    ///
+    /// # Errors
+    /// As [`Program::parse`].
+    pub fn parse_with(text: &str, functions: &'static [Function]) -> Result<Self, ParseError> {
+        parse::parse(text, functions).map(|root| Self { root })
+    }
+
+    /// Reads a program that has to give `wanted`, and checks it.
+    ///
+    /// # Errors
+    /// As [`Program::parse`] and [`Program::check`], and when its result is of the other type.
+    pub fn checked(
+        text: &str,
+        functions: &'static [Function],
+        kind_of: &dyn Fn(&str) -> Option<Type>,
+        wanted: Type,
+    ) -> Result<Self, CheckError> {
+        let program = Self::parse_with(text, functions)?;
+        check::expect(&program.root, wanted, kind_of)?;
+        Ok(program)
     }
 
     /// The names that it needs, sorted, each once.

@@ -1,10 +1,10 @@
 //! Tokens to tree, by precedence climbing. Errors point at the column.
 //!
-//! From loose to tight: `a ? b : c` (right to left), `||`, `&&`, `== !=`, `< <= > >=`, `+ -`, `* /` (all left
-//! to right), `-a !a`, calls and parentheses.
+//! From loose to tight: `a ? b : c` (right to left), `||`, `&&`, `== !=`, `< <= > >=`, `|`, `&`, `+ -`, `* / %`
+//! (all left to right), `-a !a`, `^` (the power, right to left), calls and parentheses.
 
 use crate::ast::{CHOICE, Kind, Node, Operator, SIGN};
-use crate::functions::{self, Apply, FUNCTIONS, Function};
+use crate::functions::{self, ANY, Apply, FUNCTIONS, Function};
 use crate::token::{Token, tokens};
 use crate::{MAX_DEPTH, MAX_NODES, MAX_TEXT};
 
@@ -18,7 +18,7 @@ pub struct ParseError {
     pub expected: String,
 }
 
-pub(crate) fn parse(text: &str) -> Result<Node, ParseError> {
+pub(crate) fn parse(text: &str, given: &'static [Function]) -> Result<Node, ParseError> {
     if text.len() > MAX_TEXT {
         let found = format!("{} bytes", text.len());
         return Err(ParseError {
@@ -29,6 +29,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, ParseError> {
     }
     let mut parser = Parser {
         tokens: tokens(text)?,
+        given,
         next: 0,
         nodes: 0,
         depth: 0,
@@ -40,6 +41,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, ParseError> {
 
 struct Parser {
     tokens: Vec<(usize, Token)>,
+    given: &'static [Function],
     next: usize,
     nodes: usize,
     depth: usize,
@@ -108,7 +110,7 @@ impl Parser {
                 && operator.precedence() >= least
             {
                 self.next += 1;
-                let right = self.expression(operator.precedence() + 1)?;
+                let right = self.expression(operator.operands().1)?;
                 left = self.node(column, Kind::Binary(operator, Box::new(left), Box::new(right)))?;
             } else if *self.peek() == Token::Question && CHOICE >= least {
                 self.next += 1;
@@ -163,8 +165,10 @@ impl Parser {
     }
 
     fn call(&mut self, column: usize, name: &str) -> Result<Node, ParseError> {
-        let function = functions::find(name).ok_or_else(|| {
-            let names: Vec<_> = FUNCTIONS.iter().map(|function| function.name).collect();
+        let given = || self.given.iter().find(|function| function.name == name);
+        let function = functions::find(name).or_else(given).ok_or_else(|| {
+            let all = FUNCTIONS.iter().chain(self.given);
+            let names: Vec<_> = all.map(|function| function.name).collect();
             let expected = format!("one of {}", names.join(", "));
             ParseError {
                 column,
@@ -196,7 +200,8 @@ impl Parser {
             let expected = match (function.least, function.most) {
                 (1, 1) => "1".to_owned(),
                 (least, most) if least == most => least.to_string(),
-                (least, _) => format!("at least {least}"),
+                (least, ANY) => format!("at least {least}"),
+                (least, most) => format!("{least} to {most}"),
             };
             ParseError {
                 column,
@@ -208,7 +213,23 @@ impl Parser {
             return Err(wrong_count());
         }
         let kind = match function.apply {
-            Apply::Numbers(_) => Kind::Call(function, arguments),
+            Apply::Numbers(_) | Apply::Asked => Kind::Call(function, arguments),
+            Apply::Exists => {
+                let mut arguments = arguments.into_iter();
+                match arguments.next() {
+                    Some(Node {
+                        kind: Kind::Name(name),
+                        ..
+                    }) => Kind::Exists(name),
+                    argument => {
+                        return Err(ParseError {
+                            column: argument.map_or(column, |node| node.column),
+                            found: "no name".to_owned(),
+                            expected: "the name that may have a value".to_owned(),
+                        });
+                    }
+                }
+            }
             Apply::Choice => {
                 let parts: [Node; 3] = arguments.try_into().map_err(|_| wrong_count())?;
                 Kind::Choice(Box::new(parts))

@@ -1,5 +1,6 @@
 //! Tree to text, with the fewest parentheses that give the same tree.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::Program;
@@ -9,6 +10,22 @@ impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         print(&self.root, 0, f)
     }
+}
+
+/// A name as it is written.
+pub(crate) fn quoted(name: &str) -> Cow<'_, str> {
+    let is_word = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if name.split('.').all(is_word) {
+        return Cow::Borrowed(name);
+    }
+    let parts = name.split('.').map(|part| {
+        if is_word(part) {
+            part.to_owned()
+        } else {
+            format!("\"{part}\"")
+        }
+    });
+    Cow::Owned(parts.collect::<Vec<_>>().join("."))
 }
 
 /// Prints `node` where everything that binds less tightly than `least` needs parentheses.
@@ -25,7 +42,8 @@ fn print(node: &Node, least: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         Kind::Number(number) => write!(f, "{number}"),
         Kind::Bool(value) => write!(f, "{value}"),
-        Kind::Name(name) => f.write_str(name),
+        Kind::Name(name) => f.write_str(&quoted(name)),
+        Kind::Exists(name) => write!(f, "exists({})", quoted(name)),
         Kind::Negate(inner) => {
             f.write_str("-")?;
             print(inner, SIGN, f)
@@ -35,9 +53,10 @@ fn print(node: &Node, least: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             print(inner, SIGN, f)
         }
         Kind::Binary(operator, left, right) => {
-            print(left, operator.precedence(), f)?;
+            let (least_left, least_right) = operator.operands();
+            print(left, least_left, f)?;
             write!(f, " {} ", operator.text())?;
-            print(right, operator.precedence() + 1, f)
+            print(right, least_right, f)
         }
         Kind::Choice(parts) => {
             let [condition, yes, no] = parts.as_ref();

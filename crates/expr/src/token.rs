@@ -22,7 +22,7 @@ impl Token {
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Number(number) => format!("`{number}`"),
-            Self::Name(name) => format!("`{name}`"),
+            Self::Name(name) => format!("`{}`", crate::print::quoted(name)),
             Self::Operator(operator) => format!("`{}`", operator.text()),
             Self::Not => "`!`".to_owned(),
             Self::Question => "`?`".to_owned(),
@@ -99,19 +99,42 @@ fn number(rest: &[char], column: usize) -> Result<(Token, usize), ParseError> {
     }
 }
 
-/// Letters, digits and `_`, in parts joined by single points.
+/// Letters, digits and `_`, in parts joined by single points; later parts may stand in quotes and then have
+/// `-` too.
 fn name(rest: &[char], column: usize) -> Result<(Token, usize), ParseError> {
-    let length = count(rest, |c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
-    let text: String = rest.iter().take(length).collect();
-    if text.ends_with('.') || text.contains("..") {
-        let expected = "a name after each point".to_owned();
-        return Err(ParseError {
-            column,
-            found: format!("`{text}`"),
-            expected,
-        });
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut name = String::new();
+    let mut length = 0;
+    loop {
+        let part = rest.get(length..).unwrap_or_default();
+        let quotes = usize::from(length > 0 && part.first() == Some(&'"'));
+        let inner = part.get(quotes..).unwrap_or_default();
+        let count_inner = count(inner, |c| is_word(c) || (quotes > 0 && c == '-'));
+        if quotes > 0 && (count_inner == 0 || inner.get(count_inner) != Some(&'"')) {
+            let shown = inner.iter().take(count_inner + 1);
+            return Err(ParseError {
+                column: column + length,
+                found: format!("`\"{}`", shown.collect::<String>()),
+                expected: "letters, digits, `_` and `-` in quotes".to_owned(),
+            });
+        }
+        if count_inner == 0 {
+            let end = count(rest, |c| is_word(c) || c == '.' || c == '"');
+            let text: String = rest.iter().take(end).collect();
+            return Err(ParseError {
+                column,
+                found: format!("`{text}`"),
+                expected: "a name after each point".to_owned(),
+            });
+        }
+        name.extend(inner.iter().take(count_inner));
+        length += count_inner + 2 * quotes;
+        if rest.get(length) != Some(&'.') {
+            return Ok((Token::Name(name), length));
+        }
+        name.push('.');
+        length += 1;
     }
-    Ok((Token::Name(text), length))
 }
 
 fn sign(rest: &[char]) -> Option<(Token, usize)> {
@@ -134,6 +157,10 @@ fn sign(rest: &[char]) -> Option<(Token, usize)> {
         '-' => Token::Operator(Operator::Subtract),
         '*' => Token::Operator(Operator::Multiply),
         '/' => Token::Operator(Operator::Divide),
+        '%' => Token::Operator(Operator::Remainder),
+        '^' => Token::Operator(Operator::Power),
+        '|' => Token::Operator(Operator::BitOr),
+        '&' => Token::Operator(Operator::BitAnd),
         '!' => Token::Not,
         '?' => Token::Question,
         ':' => Token::Colon,

@@ -132,6 +132,10 @@ id!(
     TariffId
 );
 id!(
+    /// Rules that decide together.
+    RuleSetId
+);
+id!(
     /// Something owed to the outside.
     ParcelId
 );

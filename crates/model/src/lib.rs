@@ -24,6 +24,7 @@ pub mod phases;
 pub mod plant;
 pub mod reading;
 pub mod reason;
+pub mod rule;
 pub mod secret;
 pub mod session;
 pub mod setpoint;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::CircuitId;
+use crate::id::{CircuitId, RuleSetId};
 use crate::phases::Phase;
 use crate::units::MilliAmps;
 
@@ -37,6 +37,9 @@ pub enum LimitSource {
     FailSafe,
     /// A rise takes time: at most 2 A/s.
     Ramp,
+    /// A rule of the EVSE, of whoever charges there or of their card, by its place from 1; without
+    /// one, no rule of the set holds.
+    Rule { set: RuleSetId, rule: Option<u16> },
 }
 
 /// A value and who holds it there.

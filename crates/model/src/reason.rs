@@ -193,6 +193,9 @@ impl Cause {
                 "The car has stopped by itself; it is full or has its own schedule.".to_owned()
             }
             Self::AsAsked { current } => format!("Charging with {}, as asked.", current.to_amps_text()),
+            Self::Limited { by, current, asked } if current.0 == 0 => {
+                format!("Paused, {} asked for: {}.", asked.to_amps_text(), limited_by(by))
+            }
             Self::Limited { by, current, asked } => format!(
                 "Charging with {} of {}: {}.",
                 current.to_amps_text(),
@@ -323,6 +326,11 @@ fn limited_by(by: &LimitSource) -> String {
         LimitSource::Surplus => "the sun leaves no more over".to_owned(),
         LimitSource::FailSafe => "a safe value while something is silent".to_owned(),
         LimitSource::Ramp => "on its way up".to_owned(),
+        LimitSource::Rule {
+            set,
+            rule: Some(rule),
+        } => format!("rule {rule} of rule set {set} allows no more"),
+        LimitSource::Rule { set, rule: None } => format!("no rule of rule set {set} holds"),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::message::ForeignWrite;
 use crate::phases::{PerPhase, PhaseRotation, PhaseSet, Phases};
 use crate::reading::{EvseStatus, Measured, Pushed};
 use crate::reason::Reason;
+use crate::rule::RuleRun;
 use crate::session::{AuthorisationKind, Cost, Origin, StopReason};
 use crate::setpoint::ChargeCurrent;
 use crate::time::{Now, Timestamp};
@@ -35,6 +36,9 @@ pub struct SiteView {
     pub alarms: Vec<Alarm>,
     /// Overloads so far.
     pub overdraft: Overdraft,
+    /// What each rule set decided in the last cycle.
+    #[serde(default)]
+    pub rules: Arc<[RuleRun]>,
     pub cycle: CycleView,
 }
 

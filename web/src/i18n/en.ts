@@ -170,6 +170,8 @@ export const en = {
   "limit.surplus": "The sun leaves no more over.",
   "limit.fail_safe": "A safe value while something is silent.",
   "limit.ramp": "On its way up.",
+  "limit.rule": "Rule {rule} of {set} allows no more.",
+  "limit.rule_none": "No rule of {set} holds.",
 
   "reason.no_vehicle": "No car is plugged in",
   "reason.no_vehicle.detail": "It starts by itself after plugging in.",
@@ -185,6 +187,7 @@ export const en = {
   "reason.as_asked.detail": "Nothing holds it back.",
   "reason.limited": "Charging with {current} of {asked}",
   "reason.limited.detail": "{source}",
+  "reason.limited.paused": "Paused; {asked} are asked for",
   "reason.circuit_full": "Waits for room on {circuit}",
   "reason.circuit_full.detail":
     "{needed} needed, {free} free: of {limit}, other loads take {base}.",

@@ -42,6 +42,18 @@ const rows: [string, Record<string, unknown>, string, string][] = [
     "Charging with 9.4 A of 16 A",
     "Garage has no more room.",
   ],
+  [
+    "limited",
+    { by: { kind: "rule", set: "night", rule: 2 }, current: 9_000, asked: 16_000 },
+    "Charging with 9 A of 16 A",
+    "Rule 2 of night allows no more.",
+  ],
+  [
+    "limited",
+    { by: { kind: "rule", set: "night", rule: null }, current: 0, asked: 16_000 },
+    "Paused; 16 A are asked for",
+    "No rule of night holds.",
+  ],
   ["limited", { by: { kind: "ramp" }, current: 6_000, asked: 16_000 }, "Charging with 6 A of 16 A", "On its way up."],
   [
     "circuit_full",

@@ -54,10 +54,17 @@ function holders(site: Names, ids: unknown): string {
 }
 
 function source(site: Names, by: unknown): string {
-  const { kind, circuit: id, phase } = (by ?? {}) as { kind?: string; circuit?: string; phase?: string | null };
-  const key = phase ? `limit.${kind}_phase` : `limit.${kind}`;
+  const { kind, circuit: id, phase, set, rule } = (by ?? {}) as {
+    kind?: string;
+    circuit?: string;
+    phase?: string | null;
+    set?: string;
+    rule?: number | null;
+  };
+  let key = phase ? `limit.${kind}_phase` : `limit.${kind}`;
+  if (kind === "rule" && !rule) key = "limit.rule_none";
   if (!has(key)) return "";
-  return t(key, { circuit: nameOf(site.circuits, id), phase: (phase ?? "").toUpperCase() });
+  return t(key, { circuit: nameOf(site.circuits, id), phase: (phase ?? "").toUpperCase(), set: set ?? "", rule: String(rule ?? "") });
 }
 
 /** What somebody else did at a charging station. */
@@ -90,7 +97,8 @@ function turn(reason: Reason, site: Names, detail: string): string {
 
 /** The reason in plain words. A code this page does not know yet is told in the server's own sentence. */
 export function why(reason: Reason, site: Names, now_ms: number): Why {
-  const headline = `reason.${reason.code}`;
+  const isPaused = reason.code === "limited" && reason.params["current"] === 0;
+  const headline = isPaused ? "reason.limited.paused" : `reason.${reason.code}`;
   const detail = detailKey(reason);
   if (!has(headline) || !has(detail)) return { headline: reason.text, detail: "" };
   const words = inWords(reason, site, now_ms);

@@ -6,6 +6,7 @@ use control::snapshot::{
 use control::{Decision, Memory, step};
 use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
+use model::limit::{LimitSource, Limited};
 use model::money::{Currency, PerKwh};
 use model::phases::{PerPhase, Phase, PhaseSet, Phases};
 use model::reading::PilotState;
@@ -75,6 +76,7 @@ fn circuit() -> impl Strategy<Value = Circuit> {
                     CircuitKind::Wiring
                 },
                 limit,
+                rule: None,
                 power_limit,
                 total_limit: set.1,
                 skew_limit: set.2,
@@ -178,6 +180,11 @@ fn evse() -> impl Strategy<Value = Evse> {
         wish: rest.1,
         barred: state.5.then_some(Cause::AwaitingAuthorisation),
         cap: rest.4,
+        rule: rest.4.map(|value| Limited {
+            value,
+            by: LimitSource::Wish,
+        }),
+        rule_mode: rest.0.then_some(ChargeMode::Solar),
         price: rest.5.map(|price| (price, Currency::EUR)),
         drawn: rest.2,
         plugged_since: rest.3,

@@ -125,6 +125,9 @@ struct EvseChange {
     barred: Option<bool>,
     /// A ceiling that goes by itself; 0: it has gone.
     cap: Option<f64>,
+    /// What rules allow, and how; a rule of -1 has gone, and the mode with it.
+    rule: Option<f64>,
+    rule_mode: Option<String>,
     /// What grid energy costs, and up to what it is taken without sun; millionths per kWh.
     price: Option<i64>,
     price_limit: Option<i64>,
@@ -308,6 +311,13 @@ fn apply(world: &mut World, index: usize, change: &EvseChange) {
     }
     if let Some(amps) = change.cap {
         evse.cap = (amps > 0.0).then(|| milli(amps));
+    }
+    if let Some(amps) = change.rule {
+        evse.rule = (amps >= 0.0).then(|| milli(amps));
+        evse.rule_mode = evse.rule_mode.filter(|_| amps >= 0.0);
+    }
+    if let Some(text) = &change.rule_mode {
+        evse.rule_mode = Some(mode(text));
     }
     evse.price = change.price.or(evse.price);
     evse.wish.price_limit = change.price_limit.map(PerKwh).or(evse.wish.price_limit);

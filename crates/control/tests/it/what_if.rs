@@ -41,7 +41,8 @@ fn text(change: &Change) -> String {
             | LimitSource::Temporary
             | LimitSource::Vehicle
             | LimitSource::FailSafe
-            | LimitSource::Ramp => panic!("{at:?}"),
+            | LimitSource::Ramp
+            | LimitSource::Rule { .. } => panic!("{at:?}"),
         },
         Change::ServedFirst => "first".to_owned(),
         Change::Without { holder } => format!("without {holder}"),

@@ -7,6 +7,7 @@ use control::snapshot::{BatteryState, Circuit, CircuitKind, CircuitMeter, Evse, 
 use control::{Decision, Memory, step};
 use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
+use model::limit::{LimitSource, Limited};
 use model::money::{Currency, PerKwh};
 use model::phases::{PerPhase, Phase, PhaseSet, Phases};
 use model::reading::PilotState;
@@ -66,6 +67,9 @@ pub struct Box {
     pub wish: Wish,
     pub barred: Option<Cause>,
     pub cap: Option<i64>,
+    /// mA of rule 2 of rule set `night`.
+    pub rule: Option<i64>,
+    pub rule_mode: Option<ChargeMode>,
     /// Millionths per kWh.
     pub price: Option<i64>,
     pub plug: Plug,
@@ -186,6 +190,8 @@ impl World {
             },
             barred: None,
             cap: None,
+            rule: None,
+            rule_mode: None,
             price: None,
             plug: Plug::Asks,
             plugged_since: self.boxes.len() as i64,
@@ -298,6 +304,7 @@ impl World {
                         CircuitKind::Wiring
                     },
                     limit: PerPhase::from_array(node.limit.map(MilliAmps)),
+                    rule: None,
                     power_limit: node.power_limit.map(Watts),
                     total_limit: node.total_limit.map(MilliAmps),
                     skew_limit: node.skew_limit.map(MilliAmps),
@@ -342,6 +349,14 @@ impl World {
                     wish: evse.wish,
                     barred: evse.barred.clone(),
                     cap: evse.cap.map(MilliAmps),
+                    rule: evse.rule.map(|current| Limited {
+                        value: MilliAmps(current),
+                        by: LimitSource::Rule {
+                            set: "night".parse().unwrap(),
+                            rule: Some(2),
+                        },
+                    }),
+                    rule_mode: evse.rule_mode,
                     price: evse.price.map(|price| (PerKwh(price), Currency::EUR)),
                     status_age: (!evse.never_heard).then_some(age),
                     pilot: if evse.never_heard {

@@ -5,6 +5,7 @@ use model::reason::Cause;
 use model::session::machine::{Input, Machine};
 use model::session::{Session, StopReason};
 use model::time::{Now, Timestamp};
+use model::units::WattHours;
 
 use super::Sessions;
 use crate::budgets::{self, BudgetAsk, Held, Owner, Spent};
@@ -43,6 +44,14 @@ impl Sessions {
             }
         });
         self.budgets.insert(evse.clone(), held.collect());
+    }
+
+    /// The budget of whoever charges that has the least left, and what was used of it.
+    pub(crate) fn budget(&self, evse: &EvseId) -> Option<(WattHours, WattHours)> {
+        let session = self.session(evse)?;
+        let held = self.budgets.get(evse)?.iter();
+        let known = held.filter_map(|held| Some((held.budget.energy, held.used(session)?)));
+        known.min_by_key(|(budget, used)| *budget - *used)
     }
 
     /// The first budget that is used up.

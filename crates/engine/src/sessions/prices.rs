@@ -19,6 +19,10 @@ const JUDGE_PRICES_EVERY: Millis = Millis(60_000);
 const PRICES_MAY_LACK: Millis = Millis(300_000);
 
 impl Sessions {
+    pub(crate) fn prices(&self) -> Option<&Arc<PriceBook>> {
+        self.prices.as_ref()
+    }
+
     /// What grid energy costs whoever charges, or would charge.
     pub(crate) fn priced(&self, site: &Site, session: Option<&Session>, now: Timestamp) -> Option<Priced> {
         let running = session.and_then(Session::running);

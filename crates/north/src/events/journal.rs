@@ -355,6 +355,7 @@ mod tests {
             evses: Vec::new(),
             alarms: Vec::new(),
             overdraft: Overdraft::default(),
+            rules: [].into(),
             cycle: CycleView::default(),
         })
     }

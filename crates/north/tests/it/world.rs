@@ -600,6 +600,7 @@ fn view_of(site: &Site) -> SiteView {
         devices: devices.collect(),
         evses: evses.collect(),
         alarms: Vec::new(),
+        rules: [].into(),
         overdraft: Overdraft {
             reacted_ms: 1_500,
             reacted_ma_s: 3_000,

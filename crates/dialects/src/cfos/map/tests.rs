@@ -220,6 +220,7 @@ fn view(site: &Site) -> SiteView {
         evses: vec![evse],
         alarms: Vec::new(),
         overdraft: Overdraft::default(),
+        rules: [].into(),
         cycle: CycleView::default(),
     }
 }

@@ -351,7 +351,8 @@ pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
             | LimitSource::Wish
             | LimitSource::Temporary
             | LimitSource::Vehicle
-            | LimitSource::Ramp => charging,
+            | LimitSource::Ramp
+            | LimitSource::Rule { .. } => charging,
             LimitSource::Circuit { .. } | LimitSource::Skew { .. } if allowed => charging,
             LimitSource::Circuit { .. } => LOAD_MANAGEMENT,
             LimitSource::Skew { .. } => UNBALANCED,

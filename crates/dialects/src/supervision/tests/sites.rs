@@ -212,6 +212,7 @@ fn view(status: EvseStatus, current: i64, link: LinkState) -> SiteView {
         evses: vec![evse],
         alarms: Vec::new(),
         overdraft: Overdraft::default(),
+        rules: [].into(),
         cycle: CycleView::default(),
     }
 }
