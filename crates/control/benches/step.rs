@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use control::snapshot::{Circuit, CircuitKind, CircuitMeter, Evse, Sharing, Snapshot, Sun};
-use control::{Decision, Memory, step};
+use control::{Decision, Memory, allocate_again, step};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use model::device::{ChargeMode, Force, Wish};
 use model::id::{CircuitId, DeviceId, EvseId};
@@ -139,7 +139,20 @@ fn follow(snapshot: &mut Snapshot, decision: &Decision) {
 }
 
 fn steps(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("step");
+    rows(criterion, "step", |snapshot, memory, now, decision| {
+        step(snapshot, memory, now, decision);
+    });
+    rows(criterion, "allocate", |snapshot, memory, now, _| {
+        allocate_again(snapshot, memory, now);
+    });
+}
+
+fn rows(
+    criterion: &mut Criterion,
+    name: &str,
+    measured: impl Fn(&Snapshot, &mut Memory, Now, &mut Decision),
+) {
+    let mut group = criterion.benchmark_group(name);
     for count in [2, 100, 1_000, 10_000] {
         let mut snapshot = depot(count);
         let (mut memory, mut decision) = (Memory::default(), Decision::default());
@@ -156,7 +169,7 @@ fn steps(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
             bencher.iter(|| {
                 now = now.after(Millis(1_000));
-                step(black_box(&snapshot), &mut memory, now, &mut decision);
+                measured(black_box(&snapshot), &mut memory, now, &mut decision);
                 black_box(&decision);
             });
         });

@@ -27,6 +27,8 @@ pub(crate) struct Holders {
     found: Vec<(i64, usize)>,
     /// Who of a class ends its turn first in a row.
     turns: Vec<FirstTurn>,
+    /// The row that keeps the EVSE asked for last where it is.
+    row: Option<usize>,
     /// The row of each binding limit.
     bindings: Asked,
     /// Lists of holders of the last cycle, to be filled again.
@@ -124,6 +126,7 @@ pub(crate) struct Picture<'a> {
 
 impl Picture<'_> {
     pub(crate) fn cause(&self, index: usize, holders: &mut Holders) -> Cause {
+        holders.row = None;
         let (evse, lane) = (&self.snapshot.evses[index], &self.lanes[index]);
         match lane.part {
             Part::Absent(Absent::Disabled) => Cause::Disabled,
@@ -166,6 +169,7 @@ impl Picture<'_> {
         match lane.outcome {
             Outcome::Refused { row, need, free } => self.full(index, row, need, free, holders),
             Outcome::NoSun { need, free } => {
+                holders.row = Some(self.tree.sun_row());
                 if let Some((price, limit, currency)) = evse.price_limit() {
                     return Cause::PriceTooHigh {
                         price,
@@ -207,6 +211,7 @@ impl Picture<'_> {
     fn charging(&self, index: usize, holders: &mut Holders) -> Cause {
         let (evse, lane) = (&self.snapshot.evses[index], &self.lanes[index]);
         if let Outcome::Held { left_ms } = lane.outcome {
+            holders.row = Some(self.tree.sun_row());
             return Cause::HoldingMinimum {
                 until: self.until(left_ms),
             };
@@ -216,7 +221,7 @@ impl Picture<'_> {
         }
         if lane.told < lane.granted {
             return match lane.blocked {
-                Some(row) if row == self.tree.sun_row() => self.limited(index, LimitSource::Surplus),
+                Some(row) if row == self.tree.sun_row() => self.limited_by(index, row, holders),
                 Some(row) if !self.descending(row, index, holders).is_empty() => {
                     self.waits(index, row, holders)
                 }
@@ -235,7 +240,7 @@ impl Picture<'_> {
                 }
             };
         }
-        self.limited(index, self.source(self.scarcest(lane)))
+        self.limited_by(index, self.scarcest(lane), holders)
     }
 
     /// The row with the least left.
@@ -276,10 +281,16 @@ impl Picture<'_> {
         Some((circuit, phase, is_balance))
     }
 
+    fn limited_by(&self, index: usize, row: usize, holders: &mut Holders) -> Cause {
+        holders.row = Some(row);
+        self.limited(index, self.source(row))
+    }
+
     fn full(&self, index: usize, row: usize, need: i64, free: i64, holders: &mut Holders) -> Cause {
         let Some((circuit, phase, is_balance)) = self.circuit(row) else {
             return Cause::StartingUp;
         };
+        holders.row = Some(row);
         let circuit = circuit.id.clone();
         let limit = MilliAmps(self.rows.limit[row]);
         let (needed, free) = (MilliAmps(need), MilliAmps(free.max(0)));
@@ -339,11 +350,12 @@ impl Picture<'_> {
         })
     }
 
-    fn waits(&self, index: usize, row: usize, holders: &mut Holders) -> Cause {
-        let holders = self.descending(row, index, holders);
+    fn waits(&self, index: usize, row: usize, cache: &mut Holders) -> Cause {
+        let holders = self.descending(row, index, cache);
         if holders.is_empty() {
             return Cause::WaitingForStableRoom { until: self.now.wall };
         }
+        cache.row = Some(row);
         Cause::WaitingForOthers { holders }
     }
 
@@ -422,8 +434,7 @@ impl Picture<'_> {
         bindings: &mut Vec<Binding>,
     ) -> Why {
         let (evse, lane) = (&self.snapshot.evses[index], &self.lanes[index]);
-        let row = self.binding_row(lane, cause);
-        let binding = row.map(|row| self.binding(row, holders, bindings));
+        let binding = holders.row.map(|row| self.binding(row, holders, bindings));
         let (asked, given) = (evse.wish.current, MilliAmps(lane.told));
         let short = if let Outcome::Refused { need, free, .. } | Outcome::NoSun { need, free } = lane.outcome
         {
@@ -441,31 +452,6 @@ impl Picture<'_> {
             next_try: next_try(cause),
             unlock: Unlock::of(cause),
         }
-    }
-
-    /// The row that keeps it where it is.
-    fn binding_row(&self, lane: &Lane, cause: &Cause) -> Option<usize> {
-        if let Outcome::Refused { row, .. } = lane.outcome
-            && matches!(cause, Cause::CircuitFull { .. } | Cause::Unbalanced { .. })
-        {
-            return Some(row);
-        }
-        if let Cause::Limited { by, .. } = cause {
-            let is_row = matches!(
-                by,
-                LimitSource::Circuit { .. } | LimitSource::Skew { .. } | LimitSource::Surplus
-            );
-            let blocked = lane.blocked.filter(|_| lane.told < lane.granted);
-            return is_row.then(|| blocked.unwrap_or_else(|| self.scarcest(lane)));
-        }
-        if matches!(cause, Cause::WaitingForOthers { .. }) {
-            return lane.blocked;
-        }
-        let is_sun = matches!(
-            cause,
-            Cause::NoSurplus { .. } | Cause::PriceTooHigh { .. } | Cause::HoldingMinimum { .. }
-        );
-        is_sun.then(|| self.tree.sun_row())
     }
 
     /// Its place among the binding limits, where each row stands once.

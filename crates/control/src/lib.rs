@@ -161,6 +161,32 @@ pub fn step(snapshot: &Snapshot, memory: &mut Memory, now: Now, decision: &mut D
     memory.scratch = scratch;
 }
 
+/// Stages 1 to 3 of the last cycle once more, without what comes before and after them: what a benchmark of
+/// the allocation measures.
+#[doc(hidden)]
+pub fn allocate_again(snapshot: &Snapshot, memory: &mut Memory, now: Now) {
+    let s = &mut memory.scratch;
+    for lane in &mut s.lanes {
+        lane.granted = 0;
+        lane.outcome = lane::Outcome::Untouched;
+    }
+    s.room.clone_from(&s.rows.give);
+    let rules = allocate::Rules {
+        settings: &snapshot.settings,
+        policy: snapshot.sharing.policy,
+        now: now.monotonic,
+    };
+    allocate::allocate(
+        &s.tree,
+        &mut s.lanes,
+        &mut memory.evses,
+        &s.order,
+        rules,
+        &mut s.room,
+        &mut s.allocate,
+    );
+}
+
 fn report(
     snapshot: &Snapshot,
     s: &mut Scratch,
