@@ -108,7 +108,7 @@ for (const [part, text] of /** @type {const} */ ([
     await glance();
     const page = await opened.visits.openAt(`#/oversight/${OPERATOR}?part=${part}`, { viewport: { width: 390, height: 844 }, colorScheme: "dark" });
     await page.getByText(text).first().waitFor({ state: "attached" });
-    await page.waitForLoadState("networkidle").catch(() => {});
+    await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));
     assert.deepEqual(await axe(page), []);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(overflow <= 0, `${part} is ${overflow} px too wide`);
@@ -190,7 +190,7 @@ test("somebody of an operator sees that operator and nothing of the house, and c
 
   await page.locator("label", { hasText: "Addresses" }).click();
   const row = page.locator("[data-callback=risk]");
-  await row.getByRole("button", { name: "Address: Warning", exact: true }).click();
+  await row.getByRole("button", { name: "Set an address: Warning", exact: true }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Address").fill("operator.example");
   await dialog.getByRole("button", { name: "Save" }).click();

@@ -1,11 +1,12 @@
 //! The authority of this process, if it is one.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 use gate::Gate;
 use links::outbound_guard::{Guard, SystemResolver};
-use model::settings::{Settings, SupervisionSettings};
+use model::settings::Settings;
 use model::time::Clock;
 use north::Platform;
 use oversight::{Authority, Rules};
@@ -15,8 +16,8 @@ use store::Store;
 ///
 /// # Errors
 /// When the file that is named cannot be read, with the place of each mistake in it.
-pub fn rules(settings: &SupervisionSettings) -> anyhow::Result<Rules> {
-    let Some(path) = &settings.rules else {
+pub fn rules(path: Option<&Path>) -> anyhow::Result<Rules> {
+    let Some(path) = path else {
         return Ok(Rules::built_in());
     };
     let text = std::fs::read_to_string(path)
@@ -41,10 +42,11 @@ pub async fn open(
     settings: &Settings,
     allowed: Arc<Guard>,
 ) -> anyhow::Result<Option<Arc<Platform>>> {
+    let rules_at = settings.risk_rules();
     let Some(settings) = settings.oversight() else {
         return Ok(None);
     };
-    let rules = rules(settings)?;
+    let rules = rules(rules_at)?;
     let authority = Authority::open(store.clone(), store.clone(), settings, rules, clock.clone())
         .await
         .context("cannot read what operators have reported")?;

@@ -1,6 +1,6 @@
 //! How operators report to us.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -60,5 +60,13 @@ impl Default for SupervisionSettings {
             keep_persons: Millis(3 * 365 * DAY),
             rules: None,
         }
+    }
+}
+
+impl super::Settings {
+    /// Where the rules stand that warn of dangers, if not in the program.
+    #[must_use]
+    pub fn risk_rules(&self) -> Option<&Path> {
+        self.supervision.rules.as_deref()
     }
 }

@@ -306,7 +306,8 @@ async fn until(world: &World, what: &str, is_so: impl AsyncFn() -> bool) {
         world.step(500);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("this never was so: {what}");
+    let state = world.get("/api/v1/reporting/city").await.text;
+    panic!("this never was so: {what}\n{state}");
 }
 
 fn platform_id() -> PlatformId {

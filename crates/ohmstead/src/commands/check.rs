@@ -8,7 +8,7 @@ use crate::{config, oversight};
 pub fn run(file: &Path) -> anyhow::Result<()> {
     let config = config::load(file)?;
     // Also while nobody is watched over: it will be read then.
-    oversight::rules(&config.settings.supervision)?;
+    oversight::rules(config.settings.risk_rules())?;
     let sites = config.settings.sites.len();
     let devices: usize = config.settings.sites.iter().map(|site| site.devices.len()).sum();
     print(&format!(

@@ -176,6 +176,12 @@ impl Reporting {
         if let Err(error) = self.follow_all(stop).await {
             tracing::error!(%error, "cannot read the platforms that we report to");
         }
+        // Who is new is told at once how everything is.
+        if self.sources.values().any(|source| source.sessions.is_empty()) {
+            for view in self.state.bus.latest_views().await {
+                self.take(&view).await;
+            }
+        }
     }
 
     async fn follow_all(&mut self, stop: &CancellationToken) -> Result<(), StoreError> {
