@@ -81,10 +81,12 @@ pub fn ended(parcel: &Parcel, result: Result<(), Failed>, now: Timestamp) -> Par
 /// Where what an operator does not take goes when it is tried hourly only: it no longer holds back what is behind it.
 fn aside(parcel: &Parcel) -> Option<String> {
     let (operator, pauses) = table(&parcel.content)?;
-    let kind = match &parcel.content {
-        Content::PastSample { .. } => "past",
-        _ if is_urgent(parcel) => "risk",
-        _ => "failed",
+    let kind = if matches!(&parcel.content, Content::PastSample { .. }) {
+        "past"
+    } else if is_urgent(parcel) {
+        "risk"
+    } else {
+        "failed"
     };
     let is_hourly = usize::try_from(parcel.attempts).unwrap_or(usize::MAX) > pauses.len();
     is_hourly.then(|| format!("operator {operator} {kind} late"))

@@ -161,7 +161,14 @@ impl Platform {
                 };
                 authority.set_address(code, change).await.map_err(refusal)?;
             }
-            other => panic!("nobody asks {other:?}"),
+            other @ (Asked::Token
+            | Asked::Modify(_)
+            | Asked::Remove { .. }
+            | Asked::Page { .. }
+            | Asked::Report(_)
+            | Asked::Record(_)
+            | Asked::RecordPage { .. }
+            | Asked::ClearAddress { .. }) => panic!("nobody asks {other:?}"),
         }
         Ok(server::done(definition))
     }
@@ -203,7 +210,9 @@ impl Platform {
                 Content::Notice { operator, notice } => (operator, notice),
                 // Of ports that nobody ever registers.
                 Content::PastSample { port, .. } if port.as_str().starts_with('x') => continue,
-                other => panic!("{other:?}"),
+                other @ (Content::PastSample { .. } | Content::Webhook { .. } | Content::Email { .. }) => {
+                    panic!("{other:?}")
+                }
             };
             let operator = self.authority.operator(operator).unwrap();
             let callback = match notice {
@@ -290,7 +299,7 @@ fn refusal(refused: Refused) -> Refusal {
         Refused::TooMany { .. } => 413,
         Refused::Foreign { .. } => 403,
         Refused::Store(error) => panic!("{error}"),
-        _ => 400,
+        Refused::Missing { .. } | Refused::Unfit { .. } => 400,
     };
     Refusal::new(status, refused.to_string())
 }

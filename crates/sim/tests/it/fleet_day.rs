@@ -195,7 +195,14 @@ impl Platform {
                 };
                 self.operators.get_mut(code).unwrap().operator.set_address(change);
             }
-            other => panic!("nobody asks {other:?}"),
+            other @ (Asked::Token
+            | Asked::Modify(_)
+            | Asked::Remove { .. }
+            | Asked::Page { .. }
+            | Asked::Report(_)
+            | Asked::Record(_)
+            | Asked::RecordPage { .. }
+            | Asked::ClearAddress { .. }) => panic!("nobody asks {other:?}"),
         }
         Ok(server::done(definition))
     }
