@@ -175,10 +175,11 @@ impl Bench {
     }
 
     fn by(&self) -> (&str, Option<u16>) {
-        match &self.out.evses[0].limit.as_ref().unwrap().by {
-            LimitSource::Rule { set, rule } => (set.as_str(), *rule),
-            other => panic!("{other:?}"),
-        }
+        let limit = self.out.evses[0].limit.as_ref().unwrap();
+        let LimitSource::Rule { set, rule } = &limit.by else {
+            panic!("{limit:?}")
+        };
+        (set.as_str(), *rule)
     }
 }
 

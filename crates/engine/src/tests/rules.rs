@@ -34,13 +34,15 @@ fn told(core: &Core, at_s: i64) -> i64 {
 }
 
 fn source(core: &Core, at_s: i64) -> Option<(String, Option<u16>)> {
-    match &core.view(now(at_s * 1_000)).evses[0].reason.cause {
-        Cause::Limited {
-            by: LimitSource::Rule { set, rule },
-            ..
-        } => Some((set.to_string(), *rule)),
-        _ => None,
-    }
+    let view = core.view(now(at_s * 1_000));
+    let Cause::Limited {
+        by: LimitSource::Rule { set, rule },
+        ..
+    } = &view.evses[0].reason.cause
+    else {
+        return None;
+    };
+    Some((set.to_string(), *rule))
 }
 
 #[test]
