@@ -132,7 +132,7 @@ pub struct Fleet {
     /// The platform
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
-    /// Who reports: a file with [[operator]] tables of id and secret, or the demo.json of a demo
+    /// Who reports: a file with `[[operator]]` tables of id and secret, or the demo.json of a demo
     #[arg(long, value_name = "FILE")]
     pub operators: PathBuf,
     /// Stations of each operator

@@ -348,7 +348,7 @@ mod tests {
                 );
                 assert_eq!(
                     of_port(&packed, &last.port, last.at, all.1).unwrap(),
-                    [last.clone()]
+                    std::slice::from_ref(last)
                 );
                 assert_eq!(of_port(&packed, &last.equipment, all.0, all.1).unwrap(), []);
                 found.extend(unpack(&packed).unwrap());
