@@ -266,7 +266,7 @@ def a_failed_sample_is_told_and_repaired(told):
     class Ear(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            heard.append((self.path, dict(self.headers), json.loads(body)))
+            heard.append((self.path, self.headers, json.loads(body)))
             answer = json.dumps(DONE).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
