@@ -35,6 +35,7 @@ const SINGLE: &str = "POST /platform/report/chargingMetaInfo";
 const LASTS: Duration = Duration::from_secs(10);
 
 fn main() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
