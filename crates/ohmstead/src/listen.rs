@@ -297,11 +297,15 @@ pub async fn reload(mut hangups: Signal, file: &Path, certificate: Option<Arc<Ce
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM, which mean the same.
-pub async fn stop_signal() -> anyhow::Result<()> {
+/// From the call on, Ctrl-C and SIGTERM, which mean the same, no longer end the program at once: they end what
+/// is given back. To be called before anybody is told that the program has begun.
+pub fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended.context("cannot listen for Ctrl-C"),
-        _ = terminate.recv() => Ok(()),
-    }
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

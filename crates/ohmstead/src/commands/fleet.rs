@@ -66,18 +66,15 @@ pub async fn run(args: Fleet) -> anyhow::Result<()> {
             hears_at: None,
             mischief: args.faults,
         });
+    let stop = listen::stop_signal()?;
     let running = Running::start(settings.collect(), pace, clock.clone()).await?;
     print("operator           at the stations      calls   samples  records  failed  warned  waiting");
-    let stop = listen::stop_signal();
     tokio::pin!(stop);
     let mut tick = tokio::time::interval(SAY_EVERY);
     let mut said = BTreeSet::new();
     loop {
         tokio::select! {
-            stopped = &mut stop => {
-                stopped?;
-                break;
-            }
+            () = &mut stop => break,
             _ = tick.tick() => tell(&running, pace.at(clock.now().wall), &mut said),
         }
     }

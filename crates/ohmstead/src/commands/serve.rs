@@ -59,7 +59,7 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
     for address in &settings.loggers.listen {
         for_loggers.push(listen::bind(*address).await?);
     }
-    let hangups = listen::hangups()?;
+    let (hangups, stopped) = (listen::hangups()?, listen::stop_signal()?);
     let settings = Arc::new(settings);
     let keeping_valid = tokio::spawn(listen::keep_valid(settings.clone(), data));
     let running = Running::start(house, settings, listener, tls, for_loggers).await?;
@@ -77,7 +77,7 @@ pub async fn run(file: &Path, data: Option<PathBuf>, address: Option<SocketAddr>
         ));
     }
     tokio::select! {
-        stopped = listen::stop_signal() => stopped?,
+        () = stopped => {}
         () = listen::reload(hangups, file, certificate) => {}
     }
     keeping_valid.abort();

@@ -16,6 +16,7 @@ pub async fn run(file: &Path, state: Option<PathBuf>) -> anyhow::Result<()> {
         toml::from_str(&text).with_context(|| format!("{} is wrong", file.display()))?;
     let world = open_world(settings, state.as_deref())?;
     let clock = Arc::new(RealClock::start());
+    let stopped = listen::stop_signal()?;
     let listening = sim::listen::listen(Arc::new(Mutex::new(world)), clock, state)
         .await
         .context("cannot open the ports of the virtual devices")?;
@@ -31,7 +32,7 @@ pub async fn run(file: &Path, state: Option<PathBuf>) -> anyhow::Result<()> {
         "cars",
         listening.cars()
     ));
-    listen::stop_signal().await?;
+    stopped.await;
     listening.shutdown().await;
     Ok(())
 }

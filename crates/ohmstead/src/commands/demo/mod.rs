@@ -90,6 +90,7 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
     let past = past(&house, &settings, seed, counters, started.wall).await?;
     let (store, readiness) = (house.store.clone(), house.readiness.clone());
     let tls = (secure, listen::certificate(&settings, &data)?);
+    let stopped = listen::stop_signal()?;
     let running = Running::start(house, settings.clone(), listener, Some(tls), vec![for_loggers]).await?;
     if let Some(platform) = &running.platform {
         supervision::open(platform, &running.gate, started.wall).await?;
@@ -125,7 +126,7 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
         cfos::tell(&base),
     ];
     tell::tell(&data, &base, [local, secure_at], told)?;
-    listen::stop_signal().await?;
+    stopped.await;
     // A simulation is a thread of its own, which no abort ends.
     stop.cancel();
     if let Some(making) = making {
