@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod paging;
 pub mod plant;
 pub mod reporting;
+pub mod rules;
 pub mod session;
 pub mod sessions;
 pub mod settings;
@@ -93,6 +94,10 @@ fn ours() -> OpenApiRouter<State> {
         .routes(routes!(tariffs::list, tariffs::create))
         .routes(routes!(tariffs::show, tariffs::replace, tariffs::delete))
         .routes(routes!(tariffs::prices))
+        .routes(routes!(rules::list, rules::create))
+        .routes(routes!(rules::show, rules::replace, rules::delete))
+        .routes(routes!(rules::check))
+        .routes(routes!(rules::decided))
         .routes(routes!(vehicles::list, vehicles::create))
         .routes(routes!(vehicles::show, vehicles::replace, vehicles::delete))
         .routes(routes!(vehicles::put_soc))

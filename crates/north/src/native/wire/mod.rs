@@ -41,6 +41,7 @@ pub mod logger;
 mod outbox;
 pub mod plant;
 pub mod reporting;
+mod rule;
 mod session;
 pub mod settings;
 pub mod shinemonitor;
@@ -69,6 +70,7 @@ pub use goe::{
 pub use history::{EnergyAnswer, EnergyRow, EnergySeries, HistoryAnswer, HistorySeries, Period};
 pub use intent::{IntentAnswer, IntentRequest};
 pub use outbox::{ParcelKind, ParcelList, ParcelStateName, ParcelView, SigningKeyView};
+pub use rule::{RuleProblem, RuleProblemList, RuleRun, RuleRunList, RuleSet, RuleSetList};
 pub use session::{PageSessionList, PageSessionView, SessionView, SetUp, SignIn, TicketSignIn};
 pub use site::{
     AcknowledgedView, Acknowledgement, AlarmCode, AlarmList, AlarmState, AlarmView, CircuitView, CycleView,
