@@ -1013,6 +1013,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sites/{site}/evses/{evse}/help": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Says what would let an EVSE charge, or charge with more: the last cycle is decided again with one thing
+         *     changed, and nothing comes of it.
+         */
+        get: operations["show_help"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sites/{site}/history": {
         parameters: {
             query?: never;
@@ -2192,6 +2212,53 @@ export interface components {
         /** @description A value to be written, as the key's type wants it. */
         GoeWrite: {
             value: unknown;
+        };
+        /** @description What would have to be different. */
+        HelpChange: {
+            /** Format: int64 */
+            by_ma: number;
+            circuit: string;
+            /** @enum {string} */
+            kind: "more_room";
+            phase: components["schemas"]["HelpPhase"] | null;
+        } | {
+            /** Format: int64 */
+            by_ma: number;
+            circuit: string;
+            /** @enum {string} */
+            kind: "more_skew";
+        } | {
+            /** Format: int64 */
+            by_ma: number;
+            /** @enum {string} */
+            kind: "more_sun";
+        } | {
+            /** @enum {string} */
+            kind: "served_first";
+        } | {
+            evse: string;
+            /** @enum {string} */
+            kind: "without";
+        } | {
+            /** @enum {string} */
+            kind: "mode";
+            mode: components["schemas"]["ChargeMode"];
+        };
+        /** @description Each alone would give the EVSE more than it gets; empty: nothing that was tried helps. */
+        HelpList: {
+            items: components["schemas"]["HelpView"][];
+        };
+        /** @enum {string} */
+        HelpPhase: "l1" | "l2" | "l3";
+        HelpView: {
+            change: components["schemas"]["HelpChange"];
+            /**
+             * Format: int64
+             * @description What it would be given then.
+             */
+            granted_ma: number;
+            /** @description The change in plain English. */
+            text: string;
         };
         /** @description Rows of several series over one span of time. */
         HistoryAnswer: {
@@ -8643,6 +8710,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_help: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                evse: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpList"];
+                };
             };
             401: {
                 headers: {

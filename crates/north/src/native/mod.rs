@@ -78,6 +78,7 @@ fn ours() -> OpenApiRouter<State> {
         .routes(routes!(devices::show))
         .routes(routes!(evses::list))
         .routes(routes!(evses::show))
+        .routes(routes!(evses::help))
         .routes(routes!(intents::create))
         .routes(routes!(history::show))
         .routes(routes!(history::export))

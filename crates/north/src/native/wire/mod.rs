@@ -35,6 +35,7 @@ mod device;
 mod event;
 mod evse;
 mod goe;
+mod help;
 mod history;
 mod intent;
 pub mod logger;
@@ -67,6 +68,7 @@ pub use goe::{
     GoeAccess, GoeDoorChange, GoeKey, GoeKeyList, GoeMeaning, GoeRange, GoeSource, GoeType, GoeValues,
     GoeView, GoeWrite,
 };
+pub use help::{HelpList, HelpView};
 pub use history::{EnergyAnswer, EnergyRow, EnergySeries, HistoryAnswer, HistorySeries, Period};
 pub use intent::{IntentAnswer, IntentRequest};
 pub use outbox::{ParcelKind, ParcelList, ParcelStateName, ParcelView, SigningKeyView};
