@@ -10,11 +10,12 @@ use model::document::Document;
 use model::id::{DeviceId, SiteId};
 use model::intent::{Intent, Receipt, Rejection, Wanted};
 use model::message::{Message, Report, Reported};
+use model::question::{Finding, Question};
 use model::setpoint::{Action, Setpoint};
 use model::time::{Monotonic, Now, Timestamp};
 use model::view::{CycleView, Flow, Overdraft, SiteView};
 
-use crate::{Bus, Received, Subscription, Topic};
+use crate::{Asked, Bus, Received, Subscription, Topic};
 
 /// Runs every check; panics on the first that fails.
 pub async fn check(bus: &Arc<dyn Bus>) {
@@ -120,7 +121,9 @@ async fn an_ask_has_one_answer(bus: &Arc<dyn Bus>) {
         let bus = Arc::clone(bus);
         async move { bus.ask(intent("desk")).await }
     });
-    let (taken, reply) = desk.next().await.unwrap();
+    let Some(Asked::Intent(taken, reply)) = desk.next().await else {
+        panic!("no intent");
+    };
     assert_eq!(taken, intent("desk"));
     let receipt = Receipt {
         at: Timestamp(7),
@@ -129,6 +132,21 @@ async fn an_ask_has_one_answer(bus: &Arc<dyn Bus>) {
     };
     reply.0.send(Ok(receipt.clone())).unwrap();
     assert_eq!(asked.await.unwrap(), Ok(receipt));
+
+    let question = Question::WhatHelps {
+        evse: "left".parse().unwrap(),
+    };
+    let asked = tokio::spawn({
+        let (bus, question) = (Arc::clone(bus), question.clone());
+        async move { bus.inquire(&site("desk"), question).await }
+    });
+    let Some(Asked::Question(taken, reply)) = desk.next().await else {
+        panic!("no question");
+    };
+    assert_eq!(taken, question);
+    let found = Ok(Finding::WhatHelps(Vec::new()));
+    reply.0.send(found.clone()).unwrap();
+    assert_eq!(asked.await.unwrap(), found);
 }
 
 async fn a_newer_desk_replaces_an_older_one(bus: &Arc<dyn Bus>) {
@@ -138,7 +156,9 @@ async fn a_newer_desk_replaces_an_older_one(bus: &Arc<dyn Bus>) {
         let bus = Arc::clone(bus);
         async move { bus.ask(intent("moved")).await }
     });
-    let (_, reply) = newer.next().await.unwrap();
+    let Some(Asked::Intent(_, reply)) = newer.next().await else {
+        panic!("no intent");
+    };
     let refusal = Rejection::NotSupported {
         what: "`x`".to_owned(),
     };

@@ -15,11 +15,12 @@ use model::document::Document;
 use model::id::{DeviceId, SiteId};
 use model::intent::{Intent, Rejection};
 use model::message::{Answer, Message, Report};
+use model::question::Question;
 use model::view::SiteView;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::{Bus, Desk, Received, Reply, Subscription, Topic};
+use crate::{Asked, Bus, Desk, Found, Received, Reply, Subscription, Topic};
 
 /// Reports kept for a slow engine: ten devices with six reports a second fill it in ten seconds.
 const REPORTS: usize = 512;
@@ -31,7 +32,7 @@ const MOST_SHARED: usize = 32;
 const VIEWS: usize = 128;
 /// Changes of documents kept for a slow reader; people make them one by one.
 const NOUNS: usize = 64;
-/// Intents waiting at one desk. When it is full, asking is refused as busy.
+/// Intents and questions waiting at one desk. When it is full, asking is refused as busy.
 const INTENTS: usize = 128;
 /// How long an ask waits for its answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -51,7 +52,7 @@ struct Rooms {
     reports: BTreeMap<SiteId, Ring>,
     /// The rings of those who hold a link to the device.
     setpoints: BTreeMap<(SiteId, DeviceId), Vec<Ring>>,
-    desks: BTreeMap<SiteId, mpsc::Sender<(Intent, Reply)>>,
+    desks: BTreeMap<SiteId, mpsc::Sender<Asked>>,
     latest_views: BTreeMap<SiteId, Arc<SiteView>>,
     documents: BTreeMap<(SiteId, DeviceId), Document>,
 }
@@ -76,7 +77,7 @@ impl InProcess {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn desk(&self, site: &SiteId) -> Result<mpsc::Sender<(Intent, Reply)>, Rejection> {
+    fn desk(&self, site: &SiteId) -> Result<mpsc::Sender<Asked>, Rejection> {
         let rooms = self.rooms();
         match rooms.desks.get(site) {
             Some(desk) => Ok(desk.clone()),
@@ -84,6 +85,30 @@ impl InProcess {
             None => Err(Rejection::Unknown {
                 what: "site".to_owned(),
                 id: site.to_string(),
+            }),
+        }
+    }
+}
+
+impl InProcess {
+    /// Puts something on a desk and waits for what is said of it.
+    async fn put<T>(&self, site: &SiteId, asked: impl FnOnce(Reply<T>) -> Asked) -> Result<T, Rejection> {
+        let desk = self.desk(site)?;
+        let (reply, answer) = oneshot::channel();
+        desk.try_send(asked(Reply(reply))).map_err(|error| match error {
+            mpsc::error::TrySendError::Closed(_) => nobody(site),
+            mpsc::error::TrySendError::Full(_) => Rejection::Busy {
+                why: format!("{INTENTS} wishes are waiting at site {site}; try again in a few seconds"),
+            },
+        })?;
+        match tokio::time::timeout(self.answer_within, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(nobody(site)),
+            Err(_) => Err(Rejection::Busy {
+                why: format!(
+                    "site {site} did not answer within {} s; look whether the wish was taken before asking again",
+                    self.answer_within.as_secs()
+                ),
             }),
         }
     }
@@ -173,25 +198,11 @@ impl Bus for InProcess {
 
     async fn ask(&self, intent: Intent) -> Answer {
         let site = intent.site.clone();
-        let desk = self.desk(&site)?;
-        let (reply, answer) = oneshot::channel();
-        desk.try_send((intent, Reply(reply)))
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Closed(_) => nobody(&site),
-                mpsc::error::TrySendError::Full(_) => Rejection::Busy {
-                    why: format!("{INTENTS} wishes are waiting at site {site}; try again in a few seconds"),
-                },
-            })?;
-        match tokio::time::timeout(self.answer_within, answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(nobody(&site)),
-            Err(_) => Err(Rejection::Busy {
-                why: format!(
-                    "site {site} did not answer within {} s; look whether the wish was taken before asking again",
-                    self.answer_within.as_secs()
-                ),
-            }),
-        }
+        self.put(&site, |reply| Asked::Intent(intent, reply)).await?
+    }
+
+    async fn inquire(&self, site: &SiteId, question: Question) -> Found {
+        self.put(site, |reply| Asked::Question(question, reply)).await?
     }
 
     async fn open_desk(&self, site: &SiteId) -> Box<dyn Desk> {
@@ -219,12 +230,12 @@ impl Subscription for Listener {
 }
 
 struct InTray {
-    receiver: mpsc::Receiver<(Intent, Reply)>,
+    receiver: mpsc::Receiver<Asked>,
 }
 
 #[async_trait]
 impl Desk for InTray {
-    async fn next(&mut self) -> Option<(Intent, Reply)> {
+    async fn next(&mut self) -> Option<Asked> {
         self.receiver.recv().await
     }
 }

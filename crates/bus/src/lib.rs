@@ -1,7 +1,7 @@
 //! Who hears what.
 //!
 //! Reports flow from links to the engine of their site, setpoints from the engine to whoever holds the
-//! link, views to everybody who shows them. An intent is an ask: it has exactly one answer. At home all of
+//! link, views to everybody who shows them. An intent is an ask: it has exactly one answer, and so has a question. At home all of
 //! it stays in this process ([`in_process`]).
 //!
 //! Every queue has a bound. A subscriber that falls behind loses the oldest messages and is told how many
@@ -18,8 +18,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use model::document::Document;
 use model::id::{DeviceId, SiteId};
-use model::intent::Intent;
+use model::intent::{Intent, Rejection};
 use model::message::{Answer, Message};
+use model::question::{Finding, Question};
 use model::view::SiteView;
 
 pub use in_process::InProcess;
@@ -64,15 +65,24 @@ pub trait Subscription: Send {
     async fn next(&mut self) -> Option<Received>;
 }
 
-/// Where the engine of a site takes intents from.
+/// Where the engine of a site takes intents and questions from.
 #[async_trait]
 pub trait Desk: Send {
-    /// The next intent with the means to answer it, `None` when the bus has gone.
-    async fn next(&mut self) -> Option<(Intent, Reply)>;
+    /// What came next, `None` when the bus has gone.
+    async fn next(&mut self) -> Option<Asked>;
 }
 
+/// What lies on a desk, with the means to answer it.
+pub enum Asked {
+    Intent(Intent, Reply),
+    Question(Question, Reply<Found>),
+}
+
+/// The answer to a question.
+pub type Found = Result<Finding, Rejection>;
+
 /// Answers one ask; dropped unanswered, the asker is told that the site is busy.
-pub struct Reply(pub tokio::sync::oneshot::Sender<Answer>);
+pub struct Reply<T = Answer>(pub tokio::sync::oneshot::Sender<T>);
 
 #[async_trait]
 pub trait Bus: Send + Sync {
@@ -88,6 +98,8 @@ pub trait Bus: Send + Sync {
     /// Files an intent and waits for its answer, at most 5 s; nobody there or too slow is
     /// `Rejection::Busy`, an unknown site `Rejection::Unknown`.
     async fn ask(&self, intent: Intent) -> Answer;
+    /// Asks a question and waits for its answer, with the refusals of [`Bus::ask`].
+    async fn inquire(&self, site: &SiteId, question: Question) -> Found;
     /// Opens the desk of a site; a newer desk replaces an older one.
     async fn open_desk(&self, site: &SiteId) -> Box<dyn Desk>;
 }

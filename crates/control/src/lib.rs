@@ -37,7 +37,7 @@ use crate::memory::EvseMemory;
 pub use crate::memory::Memory;
 use crate::snapshot::Snapshot;
 use crate::tree::Tree;
-pub use crate::what_if::{Change, Help, what_would_help};
+pub use crate::what_if::what_would_help;
 pub use crate::why::{Binding, Unlock, Why};
 
 /// What one cycle decides. Reused from cycle to cycle.

@@ -7,6 +7,7 @@ use model::device::{ChargeMode, Force};
 use model::id::{CircuitId, EvseId};
 use model::limit::LimitSource;
 use model::phases::{PerPhase, Phase, PhaseSet};
+use model::question::{Change, Help};
 use model::reading::PilotState;
 use model::setpoint::ChargeCurrent;
 use model::time::Now;
@@ -14,27 +15,6 @@ use model::units::{MilliAmps, Watts};
 
 use crate::snapshot::{Circuit, Snapshot};
 use crate::{Decision, Memory, step, surplus};
-
-/// One thing that would have to be different.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// So much more at the limit that binds. Where that is one phase and others of the same circuit bind as
-    /// well, `phase` of the limit is `None` and all of them had it.
-    MoreRoom { at: LimitSource, by: MilliAmps },
-    /// Served before all others.
-    ServedFirst,
-    /// Somebody else leaves.
-    Without { holder: EvseId },
-    /// It does not wait for the sun.
-    Mode(ChargeMode),
-}
-
-/// What helped, and what would be given then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Help {
-    pub change: Change,
-    pub granted: ChargeCurrent,
-}
 
 /// What is tried at a limit first.
 const ONE_AMP: i64 = 1_000;
@@ -95,7 +75,8 @@ pub fn what_would_help(snapshot: &Snapshot, memory: &Memory, now: Now, evse: usi
         let mut changed = snapshot.clone();
         changed.evses[evse].wish.mode = ChargeMode::Fast;
         changed.evses[evse].wish.force = Force::Neutral;
-        attempt(Change::Mode(ChargeMode::Fast), changed);
+        let mode = ChargeMode::Fast;
+        attempt(Change::Mode { mode }, changed);
     }
     helps
 }

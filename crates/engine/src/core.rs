@@ -76,6 +76,8 @@ pub struct Core {
     pub(crate) image: Image,
     pub(crate) wishes: BTreeMap<EvseId, Wish>,
     pub(crate) memory: Memory,
+    /// What the last cycle saw.
+    pub(crate) snapshot: Option<Snapshot>,
     pub(crate) decision: Decision,
     pub(crate) dispatch: Dispatch,
     pub(crate) reasons: BTreeMap<EvseId, Reason>,
@@ -160,6 +162,7 @@ impl Core {
             image,
             wishes,
             memory: Memory::restored(restored.setpoints),
+            snapshot: None,
             decision: Decision::default(),
             dispatch: Dispatch::default(),
             reasons: BTreeMap::new(),
@@ -435,6 +438,7 @@ impl Core {
             self.records.push_back(Record::Samples(samples));
         }
         self.cycle.count += 1;
+        self.snapshot = Some(snapshot);
         true
     }
 

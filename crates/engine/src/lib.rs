@@ -16,6 +16,7 @@ mod image;
 mod intents;
 mod ledger;
 mod overdraft;
+mod questions;
 mod record;
 mod recorder;
 mod rules;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bus::{Bus, Desk, Received, Reply, Subscription, Topic};
+use bus::{Asked, Bus, Desk, Received, Reply, Subscription, Topic};
 use model::device::Wish;
 use model::document::Document;
 use model::id::UserId;
@@ -179,7 +179,9 @@ impl Opened {
                 () = stop.cancelled() => break,
                 outcome = writer.ended() => engine.note(&mut core, &mut writer, outcome),
                 asked = desk.next() => match asked {
-                    Some((intent, reply)) => engine.answer(&mut core, &mut writer, &mut waiting, intent, reply).await,
+                    // Whoever does not wait any more has no use for it.
+                    Some(Asked::Question(question, reply)) => { let _ = reply.0.send(core.find(&question, engine.clock.now())); }
+                    Some(Asked::Intent(intent, reply)) => engine.answer(&mut core, &mut writer, &mut waiting, intent, reply).await,
                     None => break,
                 },
                 received = reports.next() => match received {

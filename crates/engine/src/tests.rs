@@ -6,6 +6,7 @@ mod desk;
 mod foreign;
 mod keys;
 mod past;
+mod questions;
 mod rules;
 mod sessions;
 mod soc;

@@ -22,6 +22,7 @@ pub mod oversight;
 pub mod panels;
 pub mod phases;
 pub mod plant;
+pub mod question;
 pub mod reading;
 pub mod reason;
 pub mod rule;

@@ -1,6 +1,6 @@
 // Typed calls of the native API. Knows addresses and errors, and nothing about pages or state.
 
-import type { History, HistorySeries, Intent, PageSessionList, Receipt, Session, SetUp, SignIn, TicketSignIn } from "./types";
+import type { HelpList, History, HistorySeries, Intent, PageSessionList, Receipt, Session, SetUp, SignIn, TicketSignIn } from "./types";
 
 /** Series one request may name. */
 const MAX_SERIES = 20;
@@ -118,6 +118,11 @@ export function pageSessions(): Promise<PageSessionList> {
 
 export async function signOutEverywhere(): Promise<void> {
   await call("DELETE", "/session/all");
+}
+
+/** What would let an EVSE charge, or charge with more. */
+export function help(site: string, evse: string): Promise<HelpList> {
+  return json(call("GET", ofSite(site, `evses/${encodeURIComponent(evse)}/help`)));
 }
 
 export function intend(site: string, intent: Intent): Promise<Receipt> {

@@ -1013,6 +1013,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sites/{site}/evses/{evse}/help": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Says what would let an EVSE charge, or charge with more: the last cycle is decided again with one thing
+         *     changed, and nothing comes of it.
+         */
+        get: operations["show_help"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sites/{site}/history": {
         parameters: {
             query?: never;
@@ -1111,6 +1131,77 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the rule sets of a site. */
+        get: operations["list_rule_sets"];
+        put?: never;
+        /** Adds a rule set; it decides from the next cycle on. Whatever is wrong with it is said at once. */
+        post: operations["create_rule_set"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/rules/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says what is wrong with a rule set without keeping it. */
+        post: operations["check_rule_set"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/rules/decided": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what each rule set decided in the last cycle, line by line. */
+        get: operations["show_rule_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one rule set. */
+        get: operations["show_rule_set"];
+        /** Replaces a rule set. Variables that it had keep their values. */
+        put: operations["replace_rule_set"];
+        post?: never;
+        /** Deletes a rule set that no other one uses. */
+        delete: operations["delete_rule_set"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1597,6 +1688,8 @@ export interface components {
             made_ms: number;
             name: string;
         };
+        /** @enum {string} */
+        BatteryFlow: "charge" | "discharge";
         /** @description Energy that may be charged in a span of time. */
         Budget: {
             /** Format: int64 */
@@ -2119,6 +2212,53 @@ export interface components {
         /** @description A value to be written, as the key's type wants it. */
         GoeWrite: {
             value: unknown;
+        };
+        /** @description What would have to be different. */
+        HelpChange: {
+            /** Format: int64 */
+            by_ma: number;
+            circuit: string;
+            /** @enum {string} */
+            kind: "more_room";
+            phase: components["schemas"]["HelpPhase"] | null;
+        } | {
+            /** Format: int64 */
+            by_ma: number;
+            circuit: string;
+            /** @enum {string} */
+            kind: "more_skew";
+        } | {
+            /** Format: int64 */
+            by_ma: number;
+            /** @enum {string} */
+            kind: "more_sun";
+        } | {
+            /** @enum {string} */
+            kind: "served_first";
+        } | {
+            evse: string;
+            /** @enum {string} */
+            kind: "without";
+        } | {
+            /** @enum {string} */
+            kind: "mode";
+            mode: components["schemas"]["ChargeMode"];
+        };
+        /** @description Each alone would give the EVSE more than it gets; empty: nothing that was tried helps. */
+        HelpList: {
+            items: components["schemas"]["HelpView"][];
+        };
+        /** @enum {string} */
+        HelpPhase: "l1" | "l2" | "l3";
+        HelpView: {
+            change: components["schemas"]["HelpChange"];
+            /**
+             * Format: int64
+             * @description What it would be given then.
+             */
+            granted_ma: number;
+            /** @description The change in plain English. */
+            text: string;
         };
         /** @description Rows of several series over one span of time. */
         HistoryAnswer: {
@@ -3147,6 +3287,300 @@ export interface components {
              * @description 0 to 2592000 (30 days); 0: it is over at once, and all its tokens.
              */
             overlap_s: number;
+        };
+        /** @description One line of a set. */
+        Rule: {
+            /**
+             * Format: int64
+             * @description So long the condition must have held before it counts.
+             */
+            after_ms?: number;
+            enabled?: boolean;
+            /** @description Nothing below it runs when it holds. */
+            finish?: boolean;
+            /** @description First local day, `2026-01-01`. */
+            from?: string | null;
+            /**
+             * Format: int64
+             * @description So long it goes on counting when it no longer holds.
+             */
+            hold_ms?: number;
+            /** @description By which others go to it: letters, digits and `_`, unique in its set. */
+            id?: string | null;
+            /** @description It holds when the condition does not. */
+            not?: boolean;
+            /** @description It runs first, by itself, and reckons power over all phases of the car. */
+            solar?: boolean;
+            then: components["schemas"]["RuleAction"];
+            /** @description Last local day, included. */
+            until?: string | null;
+            /** @description 1 Monday to 7 Sunday; empty: every day. */
+            weekdays?: number[];
+            when: components["schemas"]["RuleCondition"];
+        };
+        /** @description What a rule does when it holds. */
+        RuleAction: {
+            /** @enum {string} */
+            kind: "set";
+            value: string;
+        } | {
+            /** Format: int64 */
+            factor_permille: number;
+            /** @enum {string} */
+            kind: "surplus";
+        } | {
+            /** Format: int64 */
+            factor_permille: number;
+            /** @enum {string} */
+            kind: "solar";
+        } | {
+            /** Format: int64 */
+            factor_permille: number;
+            /** @enum {string} */
+            kind: "import";
+        } | {
+            /** Format: int64 */
+            factor_permille: number;
+            /** @enum {string} */
+            kind: "export";
+        } | {
+            /** @enum {string} */
+            kind: "minimum";
+            value: string;
+        } | {
+            /** @enum {string} */
+            kind: "and";
+        } | {
+            /** @enum {string} */
+            kind: "or";
+        } | {
+            /** @enum {string} */
+            kind: "let";
+            own?: boolean;
+            value: string;
+            variable: string;
+        } | {
+            again?: boolean;
+            /** @enum {string} */
+            kind: "trigger";
+            /** Format: int64 */
+            lasts_ms: number;
+            own?: boolean;
+            variable: string;
+        } | {
+            /** @enum {string} */
+            kind: "undercut";
+        } | {
+            /** @enum {string} */
+            kind: "parameter";
+            name: string;
+            value: string;
+        } | {
+            /** @enum {string} */
+            kind: "go_to";
+            rule: string;
+        } | {
+            /** @enum {string} */
+            kind: "use";
+            set: string;
+        } | {
+            /** @enum {string} */
+            kind: "mode";
+            mode: components["schemas"]["ChargeMode"];
+        } | {
+            /** @enum {string} */
+            kind: "phases";
+            phases: components["schemas"]["Phases"];
+        } | {
+            /** Format: int32 */
+            class: number;
+            /** @enum {string} */
+            kind: "class";
+        };
+        /** @description When a rule holds. Formulas are text; amounts of power are mA per phase for EVSEs and circuits, W for batteries. */
+        RuleCondition: {
+            /** @enum {string} */
+            kind: "always";
+        } | {
+            /** Format: int32 */
+            from_minute: number;
+            /** @enum {string} */
+            kind: "time";
+            /** Format: int32 */
+            to_minute: number;
+        } | {
+            from: string;
+            /** @enum {string} */
+            kind: "between";
+            to: string;
+        } | {
+            at_least: string;
+            /** @enum {string} */
+            kind: "surplus";
+        } | {
+            at_least: string;
+            /** @enum {string} */
+            kind: "import";
+        } | {
+            at_least: string;
+            /** @enum {string} */
+            kind: "export";
+        } | {
+            at_least: string;
+            /** @enum {string} */
+            kind: "solar";
+        } | {
+            /** Format: int64 */
+            at_most_micros_per_kwh: number;
+            /** @enum {string} */
+            kind: "price";
+        } | {
+            at_most: components["schemas"]["RulePriceLevel"];
+            /** @enum {string} */
+            kind: "price_level";
+        } | {
+            /** Format: int64 */
+            at_least_permille: number;
+            /** @enum {string} */
+            kind: "soc";
+        } | {
+            /** Format: int64 */
+            at_least_wh: number;
+            /** @enum {string} */
+            kind: "energy";
+        } | {
+            /** Format: int64 */
+            at_least_wh: number;
+            /** @enum {string} */
+            kind: "budget_left";
+        } | {
+            /** Format: int32 */
+            at_least: number;
+            /** @enum {string} */
+            kind: "charging";
+        } | {
+            device: string;
+            /** Format: int32 */
+            input: number;
+            /** @enum {string} */
+            kind: "input";
+        } | {
+            /** @enum {string} */
+            kind: "cleanest";
+            /** Format: int64 */
+            lasts_ms: number;
+            /** Format: int64 */
+            within_ms: number;
+        } | {
+            formula: string;
+            /** @enum {string} */
+            kind: "formula";
+        };
+        /** @description What became of one rule. */
+        RuleLine: {
+            /** @description With the rules that it is linked with. */
+            counts: boolean;
+            /** @description Why it could not be computed. */
+            fault: string | null;
+            /** @description By its own condition. */
+            held: boolean;
+            /**
+             * Format: int32
+             * @description From 0.
+             */
+            rule: number;
+            /** @description Differs from that of the run where another one is used. */
+            set: string;
+            /**
+             * Format: int64
+             * @description The value after it.
+             */
+            value: number | null;
+        };
+        RuleOwner: {
+            evse: string;
+            /** @enum {string} */
+            kind: "evse";
+        } | {
+            /** @enum {string} */
+            kind: "user";
+            user: string;
+        } | {
+            card: string;
+            /** @enum {string} */
+            kind: "card";
+        } | {
+            circuit: string;
+            /** @enum {string} */
+            kind: "circuit";
+        } | {
+            /** @enum {string} */
+            kind: "site";
+        } | {
+            device: string;
+            /** @description While it may flow this way, nothing flows the other way. */
+            first?: boolean;
+            flow: components["schemas"]["BatteryFlow"];
+            /** @enum {string} */
+            kind: "battery";
+        };
+        /**
+         * @description A price beside the mean of three days: below 60 %, below 90 %, normal, above 115 %, above 140 %.
+         * @enum {string}
+         */
+        RulePriceLevel: "very_cheap" | "cheap" | "normal" | "dear" | "very_dear";
+        RuleProblem: {
+            /** @description In a formula, in characters from 1. */
+            column: number | null;
+            expected: string;
+            found: string;
+            /** @description The member it is about. */
+            part: string;
+            /** @description From 0; null: the set itself. */
+            rule: number | null;
+        };
+        /** @description Everything that is wrong with a set; empty: it can be kept. */
+        RuleProblemList: {
+            items: components["schemas"]["RuleProblem"][];
+        };
+        /** @description What a set decides at one place. */
+        RuleRun: {
+            /** @description Where it runs, for sets of EVSEs, users and cards. */
+            evse: string | null;
+            /** @description Whether it is what counts there. */
+            is_lowest: boolean;
+            /** @description Whether the solar rules gave it. */
+            is_solar: boolean;
+            lines: components["schemas"]["RuleLine"][];
+            owner: components["schemas"]["RuleOwner"];
+            set: string;
+            /**
+             * Format: int64
+             * @description mA per phase or W; null: it takes no part.
+             */
+            value: number | null;
+        };
+        /** @description What each set decided in the last cycle. */
+        RuleRunList: {
+            items: components["schemas"]["RuleRun"][];
+        };
+        /**
+         * @description Rules that decide together. They are worked through from the top; the value at the end counts: mA per phase
+         *     for an EVSE (from 0) or a circuit (from its most), W for a battery (from its most). Of all sets that an EVSE
+         *     is held to the lowest value counts; a negative one takes no part.
+         */
+        RuleSet: {
+            enabled?: boolean;
+            id: string;
+            name: string;
+            /** @description Whose they are; nobody: only other sets use them. */
+            owners?: components["schemas"]["RuleOwner"][];
+            /** @description At most 200. */
+            rules: components["schemas"]["Rule"][];
+        };
+        /** @description Ordered by id. */
+        RuleSetList: {
+            items: components["schemas"]["RuleSet"][];
         };
         /** @description Samples of a port, the oldest first. */
         SampleList: {
@@ -8303,6 +8737,52 @@ export interface operations {
             };
         };
     };
+    show_help: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                evse: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     show_history: {
         parameters: {
             query: {
@@ -8754,6 +9234,458 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_rule_sets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleSetList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    create_rule_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleSet"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleSet"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is one with this id. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A rule or a formula makes no sense; the columns of formulas are named. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    check_rule_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleSet"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleProblemList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_rule_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleRunList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    show_rule_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleSet"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    replace_rule_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleSet"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleSet"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A rule or a formula makes no sense, or another set then makes none. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_rule_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Other sets use it, or read what it sets. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,10 +1,11 @@
 //! What would let a car charge.
 
-use control::{Change, Help, Unlock, what_would_help};
+use control::{Unlock, what_would_help};
 use model::device::ChargeMode;
 use model::id::EvseId;
 use model::limit::LimitSource;
 use model::phases::Phase;
+use model::question::{Change, Help};
 use model::reason::Cause;
 use model::setpoint::ChargeCurrent;
 use model::time::{Monotonic, Now, Timestamp};
@@ -46,7 +47,7 @@ fn text(change: &Change) -> String {
         },
         Change::ServedFirst => "first".to_owned(),
         Change::Without { holder } => format!("without {holder}"),
-        Change::Mode(mode) => format!("{mode:?}"),
+        Change::Mode { mode } => format!("{mode:?}"),
     }
 }
 

@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod paging;
 pub mod plant;
 pub mod reporting;
+pub mod rules;
 pub mod session;
 pub mod sessions;
 pub mod settings;
@@ -77,6 +78,7 @@ fn ours() -> OpenApiRouter<State> {
         .routes(routes!(devices::show))
         .routes(routes!(evses::list))
         .routes(routes!(evses::show))
+        .routes(routes!(evses::help))
         .routes(routes!(intents::create))
         .routes(routes!(history::show))
         .routes(routes!(history::export))
@@ -93,6 +95,10 @@ fn ours() -> OpenApiRouter<State> {
         .routes(routes!(tariffs::list, tariffs::create))
         .routes(routes!(tariffs::show, tariffs::replace, tariffs::delete))
         .routes(routes!(tariffs::prices))
+        .routes(routes!(rules::list, rules::create))
+        .routes(routes!(rules::show, rules::replace, rules::delete))
+        .routes(routes!(rules::check))
+        .routes(routes!(rules::decided))
         .routes(routes!(vehicles::list, vehicles::create))
         .routes(routes!(vehicles::show, vehicles::replace, vehicles::delete))
         .routes(routes!(vehicles::put_soc))

@@ -16,6 +16,7 @@ mod outbox;
 mod outbox_kill;
 mod reporting;
 mod rest;
+mod rules;
 mod session;
 mod sessions;
 mod settings;

@@ -1,5 +1,7 @@
 //! The native API: reads, intents, refusals.
 
+use serde_json::json;
+
 use crate::world::{TOKEN, VIEWER, World, bearer, request};
 
 #[tokio::test]
@@ -318,4 +320,32 @@ async fn writes_need_a_role_a_content_type_and_a_page_of_ours() {
             .status,
         202
     );
+}
+
+#[tokio::test]
+async fn what_would_help_is_asked_of_the_engine() {
+    let world = World::new().await;
+    let answer = world.get("/api/v1/sites/home/evses/left/help").await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(
+        answer.json(),
+        json!({"items": [
+            {
+                "change": {"kind": "more_room", "circuit": "house", "phase": "l2", "by_ma": 3_000},
+                "granted_ma": 6_000, "text": "3.0 A more on house L2",
+            },
+            {"change": {"kind": "without", "evse": "left"}, "granted_ma": 6_000, "text": "left leaving"},
+        ]})
+    );
+    for path in [
+        "home/evses/nobody/help",
+        "home/evses/No%20Id/help",
+        "nowhere/evses/left/help",
+    ] {
+        let answer = world.get(&format!("/api/v1/sites/{path}")).await;
+        assert_eq!(answer.error(), (404, "unknown".into()), "{path}");
+    }
+    // Nobody runs Yard.
+    let answer = world.get("/api/v1/sites/yard/evses/gate/help").await;
+    assert_eq!(answer.status, 503, "{}", answer.text);
 }

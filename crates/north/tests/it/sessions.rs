@@ -1,6 +1,6 @@
 //! Sessions: the list and its pages, totals, CSV, who sees what, authorisations.
 
-use bus::Bus;
+use bus::{Asked, Bus};
 use model::id::{SessionId, UserId};
 use model::intent::Wanted;
 use model::money::{Currency, Micros};
@@ -274,7 +274,9 @@ async fn a_number_is_what_it_is_whatever_it_was_called() {
     let path = "/api/v1/sites/home/evses/left/authorisation";
     let shown = world.post(path, r#"{"kind":"rfid","number":"08155180"}"#);
     let heard = async {
-        let (intent, _reply) = desk.next().await.unwrap();
+        let Some(Asked::Intent(intent, _reply)) = desk.next().await else {
+            panic!("no intent");
+        };
         let Wanted::Authorise { authorisation, .. } = intent.wanted else {
             panic!("{intent:?}");
         };

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::connect_info::MockConnectInfo;
-use bus::Bus;
 use bus::in_process::InProcess;
+use bus::{Asked, Bus};
 use dialects::goe::DIALECT;
 use gate::{Access, Gate, InstallationKey, Thing};
 use http::{HeaderMap, Request, StatusCode};
@@ -20,6 +20,7 @@ use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::intent::{Intent, Receipt, Rejection, Wanted};
 use model::message::{Answer as IntentAnswer, Message, Report, Reported};
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
+use model::question::{Change, Finding, Help, Question};
 use model::reading::{EvseStatus, Measured, PilotState};
 use model::reason::{Cause, Reason};
 use model::secret::Secret;
@@ -242,11 +243,41 @@ impl World {
         let mut desk = self.bus.open_desk(&site_id("home")).await;
         let bus = self.bus.clone();
         tokio::spawn(async move {
-            while let Some((intent, reply)) = desk.next().await {
-                let _ = reply.0.send(answer(&bus, intent).await);
+            while let Some(asked) = desk.next().await {
+                match asked {
+                    Asked::Intent(intent, reply) => {
+                        let _ = reply.0.send(answer(&bus, intent).await);
+                    }
+                    Asked::Question(Question::WhatHelps { evse }, reply) => {
+                        let _ = reply.0.send(helps(&evse));
+                    }
+                }
             }
         });
     }
+}
+
+/// What helps Left; nobody else is known.
+fn helps(evse: &EvseId) -> Result<Finding, Rejection> {
+    if evse.as_str() != "left" {
+        return Err(Rejection::Unknown {
+            what: "evse".into(),
+            id: evse.to_string(),
+        });
+    }
+    let granted = ChargeCurrent::at_most(MilliAmps(6_000));
+    let changes = [
+        Change::MoreRoom {
+            at: model::limit::LimitSource::Circuit {
+                circuit: CircuitId::new("house").unwrap(),
+                phase: Some(model::phases::Phase::L2),
+            },
+            by: MilliAmps(3_000),
+        },
+        Change::Without { holder: evse.clone() },
+    ];
+    let helps = changes.into_iter().map(|change| Help { change, granted });
+    Ok(Finding::WhatHelps(helps.collect()))
 }
 
 async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {

@@ -35,12 +35,14 @@ mod device;
 mod event;
 mod evse;
 mod goe;
+mod help;
 mod history;
 mod intent;
 pub mod logger;
 mod outbox;
 pub mod plant;
 pub mod reporting;
+mod rule;
 mod session;
 pub mod settings;
 pub mod shinemonitor;
@@ -66,9 +68,11 @@ pub use goe::{
     GoeAccess, GoeDoorChange, GoeKey, GoeKeyList, GoeMeaning, GoeRange, GoeSource, GoeType, GoeValues,
     GoeView, GoeWrite,
 };
+pub use help::{HelpList, HelpView};
 pub use history::{EnergyAnswer, EnergyRow, EnergySeries, HistoryAnswer, HistorySeries, Period};
 pub use intent::{IntentAnswer, IntentRequest};
 pub use outbox::{ParcelKind, ParcelList, ParcelStateName, ParcelView, SigningKeyView};
+pub use rule::{RuleProblem, RuleProblemList, RuleRun, RuleRunList, RuleSet, RuleSetList};
 pub use session::{PageSessionList, PageSessionView, SessionView, SetUp, SignIn, TicketSignIn};
 pub use site::{
     AcknowledgedView, Acknowledgement, AlarmCode, AlarmList, AlarmState, AlarmView, CircuitView, CycleView,
