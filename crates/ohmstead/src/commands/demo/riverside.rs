@@ -20,8 +20,8 @@ const NOT_CONNECTED: i64 = 2_018;
 const VISIT_S: i64 = 5_400;
 const LONGER_S: i64 = 420;
 /// Of a visit: charging, then full and still there, then nobody.
-const CHARGES_PERCENT: i64 = 60;
-const STAYS_PERCENT: i64 = 72;
+const CHARGES_PERCENT: i64 = 45;
+const STAYS_PERCENT: i64 = 60;
 const MILLIVOLTS: i64 = 220_500;
 /// Money for a kWh, in millionths.
 const ENERGY_FEE: i64 = 600_000;

@@ -56,8 +56,8 @@ pub fn settings() -> SupervisionSettings {
     }
 }
 
-/// Operators, their stations and ports, and of a new demo what they reported in the last hour; gives what is reported
-/// from now on ([`go_on`]). What somebody changed of an operator stays.
+/// Operators; in a new demo stations and ports as well, and what they reported in the last hour. Gives what is reported
+/// from now on ([`go_on`]). What somebody changed stays.
 pub async fn open(
     platform: &Platform,
     store: &dyn Store,
@@ -68,7 +68,8 @@ pub async fn open(
     let by = By::new(&console, "demo");
     let since = now - Millis(PAST_MINUTES * 60_000);
     let code: OperatorCode = OPERATOR.0.parse()?;
-    let is_new = platform.authority().operator(&code).is_none();
+    let known = platform.authority().overview_of(&code);
+    let is_new = known.is_none_or(|known| known.tally.ports == 0);
     for (id, name, key) in [OPERATOR, OTHER] {
         let code: OperatorCode = id.parse()?;
         if platform.authority().operator(&code).is_some() {
@@ -82,9 +83,9 @@ pub async fn open(
         };
         platform.admit(&by, operator, Some(&Secret::new(key))).await?;
     }
-    register(platform, &code, if is_new { since } else { now }).await?;
     let mut riverside = Riverside::new(OPERATOR.0)?;
     if is_new {
+        register(platform, &code, since).await?;
         report_past(platform, store, &mut riverside, now).await?;
     }
     let (id, name, password) = PERSON;
@@ -251,10 +252,8 @@ pub async fn go_on(
 async fn report(platform: &Platform, riverside: &mut Riverside, now: Timestamp) -> anyhow::Result<()> {
     let code: OperatorCode = OPERATOR.0.parse()?;
     let authority = platform.authority();
-    if !authority
-        .operator(&code)
-        .is_some_and(|operator| !operator.suspended)
-    {
+    let operator = authority.operator(&code);
+    if operator.is_none_or(|operator| operator.suspended) {
         return Ok(());
     }
     let News { samples, records } = riverside.news(now)?;
