@@ -1,6 +1,6 @@
 //! Bodies that are too long, come too slowly or come once more.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures_util::{StreamExt, stream};
@@ -38,15 +38,14 @@ async fn who_sends_too_slowly_is_not_waited_for() {
     let mut request = call.request();
     let begun = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
     *request.body_mut() = Body::from_stream(begun.chain(stream::pending()));
-    let asked = Instant::now();
-    let answer = city.world.ask(request).await;
+    let asked = tokio::time::timeout(Duration::from_secs(25), city.world.ask(request));
+    let answer = asked.await.unwrap();
     assert_eq!(
         (answer.status.as_u16(), status_of(&answer)),
         (400, 400),
         "{}",
         answer.text
     );
-    assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
 }
 
 #[tokio::test]
