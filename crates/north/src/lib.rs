@@ -55,9 +55,13 @@ pub enum Transport {
     Tls,
 }
 
-/// What the handlers work with. Cloning it is cheap.
+/// What the handlers work with. Cloning it is cheap: every layer in front of a handler does so, for every request.
 #[derive(Clone)]
-pub struct State {
+pub struct State(Arc<Parts>);
+
+/// What is in it. Whoever changes something has a state of its own from then on.
+#[derive(Clone)]
+pub struct Parts {
     pub bus: Arc<dyn Bus>,
     pub store: Arc<dyn Store>,
     pub gate: Arc<Gate>,
@@ -88,6 +92,20 @@ pub struct State {
     sources: tokio::sync::watch::Receiver<SourceStates>,
 }
 
+impl std::ops::Deref for State {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for State {
+    fn deref_mut(&mut self) -> &mut Parts {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
 impl State {
     #[must_use]
     pub fn new(
@@ -100,7 +118,7 @@ impl State {
     ) -> Self {
         // The reader of the settings has refused entries that are none; without one nothing is allowed.
         let guard = Arc::new(Guard::new(&settings.outbound.allow).unwrap_or_default());
-        Self {
+        Self(Arc::new(Parts {
             bus,
             store,
             gate,
@@ -120,7 +138,7 @@ impl State {
             links: Arc::new(BTreeMap::new),
             loggers: Loggers::default(),
             sources: tokio::sync::watch::channel(SourceStates::new()).1,
-        }
+        }))
     }
 
     /// With what counts the links of this process, for the metrics.

@@ -442,7 +442,7 @@ fn relay(mail: &MailSettings, sealed: Option<&str>) -> anyhow::Result<Relay> {
 async fn feed(state: north::State, stop: CancellationToken) -> anyhow::Result<()> {
     tokio::select! {
         () = stop.cancelled() => {}
-        () = state.hub.clone().run(state.bus, state.readiness) => tracing::warn!("the bus has gone; live events have ended"),
+        () = state.hub.clone().run(state.bus.clone(), state.readiness.clone()) => tracing::warn!("the bus has gone; live events have ended"),
     }
     Ok(())
 }

@@ -48,7 +48,16 @@ fn start_logging(verbose: u8) {
         .and_then(|text| text.parse::<Targets>().ok());
     let targets = named.unwrap_or_else(|| {
         [
-            "bus", "engine", "gate", "links", "north", "ohmstead", "sim", "south", "store",
+            "bus",
+            "engine",
+            "gate",
+            "links",
+            "north",
+            "ohmstead",
+            "oversight",
+            "sim",
+            "south",
+            "store",
         ]
         .into_iter()
         .fold(Targets::new().with_default(LevelFilter::WARN), |targets, room| {

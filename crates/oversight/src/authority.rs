@@ -1,9 +1,10 @@
 //! Whom doors and pages talk to.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use model::oversight::{AddressChange, Callback, EntityKind, Operator, OperatorCode, Warning};
+use model::oversight::{AddressChange, Callback, Code, EntityKind, Operator, OperatorCode, Warning};
 use model::time::Clock;
 use store::oversight::Round;
 use store::{Nouns, StoreError, Typed};
@@ -13,6 +14,8 @@ use crate::book::Book;
 use crate::core::Ground;
 use crate::{Refused, What};
 
+/// So many things of an operator are registered at once.
+const TURNS: usize = 256;
 /// Entities that are deleted at once.
 const DELETED_AT_ONCE: usize = 1_000;
 
@@ -35,8 +38,11 @@ pub struct Authority {
 
 /// The book of one operator, and who may write what of it into the store.
 pub(crate) struct Desk {
-    /// Who registers something or fails waits for whoever did before.
-    pub order: tokio::sync::Mutex<()>,
+    /// Held together by those who register something; who takes something away or fails waits for whoever did before.
+    pub order: tokio::sync::RwLock<()>,
+    /// Who registers something has the turn that its id falls to.
+    turns: [tokio::sync::Mutex<()>; TURNS],
+    hasher: RandomState,
     book: RwLock<Book>,
 }
 
@@ -51,9 +57,18 @@ pub(crate) struct Settler {
 impl Desk {
     pub fn new(book: Book) -> Self {
         Self {
-            order: tokio::sync::Mutex::default(),
+            order: tokio::sync::RwLock::default(),
+            turns: std::array::from_fn(|_| tokio::sync::Mutex::default()),
+            hasher: RandomState::new(),
             book: RwLock::new(book),
         }
+    }
+
+    /// Until it is dropped nobody else registers that thing.
+    pub async fn alone(&self, kind: EntityKind, id: &Code) -> tokio::sync::MutexGuard<'_, ()> {
+        let hash = self.hasher.hash_one((kind.name(), id));
+        let turn = usize::try_from(hash).unwrap_or_default() % TURNS;
+        self.turns[turn].lock().await
     }
 
     pub fn read(&self) -> RwLockReadGuard<'_, Book> {
@@ -124,7 +139,7 @@ impl Authority {
             self.desks_mut().insert(code, Arc::new(Desk::new(book)));
             return Ok(());
         };
-        let _order = desk.order.lock().await;
+        let _order = desk.order.write().await;
         let known = desk.read().operator.clone();
         operator.addresses.clone_from(&known.addresses);
         operator.address_changes.clone_from(&known.address_changes);
@@ -141,7 +156,7 @@ impl Authority {
     /// When there is none, or the store fails.
     pub async fn remove_operator(&self, code: &OperatorCode) -> Result<(), Refused> {
         let desk = self.desk(code)?;
-        let _order = desk.order.lock().await;
+        let _order = desk.order.write().await;
         let all: Vec<_> = {
             let book = desk.read();
             let ports = book
@@ -168,7 +183,7 @@ impl Authority {
     /// When there is no such operator, or the store fails.
     pub async fn set_address(&self, code: &OperatorCode, change: AddressChange) -> Result<bool, Refused> {
         let desk = self.desk(code)?;
-        let _order = desk.order.lock().await;
+        let _order = desk.order.write().await;
         let mut operator = Operator::clone(&desk.read().operator);
         if !operator.set_address(change) {
             return Ok(false);

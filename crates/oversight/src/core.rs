@@ -42,7 +42,7 @@ pub(crate) fn take(
         };
         let placed = book.place(place, sample, entry.at);
         let note = |book: &mut Book, kind, expected: &str| {
-            let odd = finding(kind, "at", sample.at, expected);
+            let odd = finding(kind, "at", ground.calendar.clock(sample.at), expected);
             book.ledger.note(&day, entry.at, &sample.port, odd);
         };
         let before = match placed {
@@ -135,7 +135,7 @@ pub(crate) fn look_for_gaps(book: &mut Book, now: Timestamp, ground: &Ground, ou
     }
     for (place, number, silence, new, is_first) in overdue {
         if new > 0 {
-            note_missing(book, place, &day, now, (new, is_first));
+            note_missing(book, place, ground, now, (new, is_first));
         }
         let Some(slot) = book.ports.get(place) else {
             continue;
@@ -178,9 +178,16 @@ pub(crate) fn look_for_gaps(book: &mut Book, now: Timestamp, ground: &Ground, ou
     }
 }
 
-fn note_missing(book: &mut Book, place: Place, day: &str, now: Timestamp, (new, is_first): (u16, bool)) {
+fn note_missing(
+    book: &mut Book,
+    place: Place,
+    ground: &Ground,
+    now: Timestamp,
+    (new, is_first): (u16, bool),
+) {
     let Some(slot) = book.ports.get(place) else { return };
-    let (port, seen) = (slot.id.clone(), slot.what.seen);
+    let (port, seen) = (slot.id.clone(), ground.calendar.clock(slot.what.seen));
+    let day = ground.calendar.day(now);
     let mut counted = u64::from(new);
     if is_first {
         let odd = finding(
@@ -189,12 +196,12 @@ fn note_missing(book: &mut Book, place: Place, day: &str, now: Timestamp, (new, 
             format!("nothing since {seen}"),
             "a report every 5 to 10 minutes",
         );
-        book.ledger.note(day, now, &port, odd);
+        book.ledger.note(&day, now, &port, odd);
         counted -= 1;
     }
     *book
         .ledger
-        .day(day)
+        .day(&day)
         .findings
         .entry(FindingKind::Missing)
         .or_default() += counted;

@@ -89,7 +89,7 @@ impl Authority {
         told: Told<Sample>,
     ) -> Result<(), Refused> {
         let desk = self.desk(code)?;
-        let _order = desk.order.lock().await;
+        let _order = desk.order.write().await;
         let now = self.clock.now().wall;
         let known = self
             .store
@@ -135,7 +135,7 @@ impl Authority {
         let desk = self.desk(code)?;
         let now = self.clock.now().wall;
         if self.fault(&desk, &told.what, now).is_none() {
-            let _order = desk.order.lock().await;
+            let _order = desk.order.write().await;
             let id = failure_id(code, &told.what)?;
             let known = self.store.failed(&id).await?;
             if known.is_some_and(|known| known.state != FailedState::Repaired)
@@ -236,7 +236,7 @@ impl Authority {
         now: Timestamp,
         outcomes: &mut [Result<(), Refused>],
     ) -> Result<(), Refused> {
-        let _order = desk.order.lock().await;
+        let _order = desk.order.write().await;
         // The same sample may be there twice.
         let mut newest: BTreeMap<Code, Failed> = BTreeMap::new();
         let mut failed = Vec::new();
@@ -355,7 +355,7 @@ impl Authority {
         }
         let desk = self.desk(code)?;
         // A port that is registered meanwhile adopts its records after this.
-        let _order = desk.order.lock().await;
+        let _order = desk.order.write().await;
         let now = self.clock.now().wall;
         let mut outcomes: Vec<_> = told.iter().map(|told| check_record(&told.what)).collect();
         let good: Vec<_> = told

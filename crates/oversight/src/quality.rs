@@ -1,6 +1,6 @@
 //! How well an operator reports: what is odd about its samples, and the counts of each day.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -44,6 +44,12 @@ impl Calendar {
         at.to_jiff().to_zoned(self.zone.clone()).date().to_string()
     }
 
+    /// A time as the clocks of the authority show it, and how far they are from UTC: `2026-07-01 08:00:00 +08:00`
+    pub fn clock(&self, at: Timestamp) -> String {
+        let zoned = at.to_jiff().to_zoned(self.zone.clone());
+        zoned.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    }
+
     /// From when to when a day is.
     pub fn span(&self, day: &str) -> Option<(Timestamp, Timestamp)> {
         let date: Date = day.parse().ok().filter(|date: &Date| date.to_string() == day)?;
@@ -58,15 +64,16 @@ impl Calendar {
 /// What is counted of an operator.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    days: BTreeMap<String, Day>,
+    /// In their order; the few that may still be counted in.
+    days: Vec<Day>,
     /// The newest first.
     recent: VecDeque<Noted>,
     /// Charges that began on a day.
     charges: (String, RecordTotals),
 }
 
-#[derive(Default)]
 struct Day {
+    day: String,
     quality: Quality,
     /// The store has an older one.
     is_dirty: bool,
@@ -75,22 +82,35 @@ struct Day {
 impl Ledger {
     /// What the store has of a day.
     pub fn load(&mut self, day: &str, quality: Quality) {
-        let is_dirty = false;
-        self.days.insert(day.to_owned(), Day { quality, is_dirty });
+        let place = self.place(day);
+        self.days[place].quality = quality;
     }
 
     /// To count in.
     pub fn day(&mut self, day: &str) -> &mut Quality {
-        if !self.days.contains_key(day) {
-            while self.days.len() >= DAYS
-                && self.days.first_entry().is_some_and(|first| !first.get().is_dirty)
-            {
-                self.days.pop_first();
-            }
+        let place = self.place(day);
+        self.days[place].is_dirty = true;
+        &mut self.days[place].quality
+    }
+
+    /// Where a day stands; what is not there yet comes in place of the oldest that the store has.
+    fn place(&mut self, day: &str) -> usize {
+        let place = |days: &[Day]| days.binary_search_by(|held| held.day.as_str().cmp(day));
+        let mut new = match place(&self.days) {
+            Ok(held) => return held,
+            Err(new) => new,
+        };
+        while self.days.len() >= DAYS && self.days.first().is_some_and(|first| !first.is_dirty) {
+            self.days.remove(0);
+            new = new.saturating_sub(1);
         }
-        let entry = self.days.entry(day.to_owned()).or_default();
-        entry.is_dirty = true;
-        &mut entry.quality
+        let day = Day {
+            day: day.to_owned(),
+            quality: Quality::default(),
+            is_dirty: false,
+        };
+        self.days.insert(new, day);
+        new
     }
 
     pub fn quality(&self, day: &str) -> Quality {
@@ -99,14 +119,15 @@ impl Ledger {
 
     /// `None`: nothing was counted, or it is too long ago.
     pub fn held(&self, day: &str) -> Option<Quality> {
-        self.days.get(day).map(|day| day.quality.clone())
+        let held = self.days.iter().find(|held| held.day == day);
+        held.map(|held| held.quality.clone())
     }
 
     /// Days to be stored, which counts as done.
     pub fn take_dirty(&mut self, operator: &OperatorCode, out: &mut Vec<(OperatorCode, String, Quality)>) {
-        for (day, held) in &mut self.days {
+        for held in &mut self.days {
             if std::mem::take(&mut held.is_dirty) {
-                out.push((operator.clone(), day.clone(), held.quality.clone()));
+                out.push((operator.clone(), held.day.clone(), held.quality.clone()));
             }
         }
     }
@@ -286,6 +307,9 @@ mod tests {
             assert_eq!(calendar.day(at), day);
         }
         assert_eq!(calendar.span("yesterday"), None);
+        assert_eq!(calendar.clock(from), "2026-07-01 00:00:00 +08:00");
+        let nowhere = Calendar::new("Nowhere/At all");
+        assert_eq!(nowhere.clock(from), "2026-06-30 16:00:00 +00:00");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What operators have: registered, modified, removed, and shown in pages.
 //!
-//! Judged at once and one after another for each operator: whoever is told that a station is there may register
-//! what stands in it.
+//! Judged at once: whoever is told that a station is there may register what stands in it. Many things of an operator are
+//! registered at a time, so that they share a commit; the same one twice, and whatever goes, waits for the others.
 
 use model::oversight::{Code, Duplicates, Entity, EntityKind, FindingKind, OperatorCode};
 
@@ -16,7 +16,8 @@ impl Authority {
     /// When its parent is not there, its id is taken, or the store fails.
     pub async fn register(&self, code: &OperatorCode, told: Told<Entity>) -> Result<Registered, Refused> {
         let desk = self.desk(code)?;
-        let _order = desk.order.lock().await;
+        let _order = desk.order.read().await;
+        let _alone = desk.alone(told.what.kind, &told.what.id).await;
         let now = self.clock.now().wall;
         let entity = Entity {
             told: now,
@@ -39,10 +40,6 @@ impl Authority {
             }
             None => {
                 self.check_parent(&desk, &entity)?;
-                if entity.kind == EntityKind::Port {
-                    // First: what fails after this is asked again, and adopts nothing then.
-                    self.store.adopt_records(code, &entity.id).await?;
-                }
                 let key = self.store.put_entity(code, &entity).await?;
                 let mut book = desk.write();
                 if !book.add(key, now) {
@@ -76,7 +73,7 @@ impl Authority {
     /// When it is not there, nor a new parent, or the store fails.
     pub async fn modify(&self, code: &OperatorCode, told: Told<Entity>) -> Result<(), Refused> {
         let desk = self.desk(code)?;
-        let _order = desk.order.lock().await;
+        let _order = desk.order.write().await;
         let now = self.clock.now().wall;
         let given = told.what;
         let known = self.known(&desk, code, given.kind, &given.id).await?;
@@ -105,7 +102,7 @@ impl Authority {
     /// When something stands in it, it is not there (if the operator wants that told), or the store fails.
     pub async fn remove(&self, code: &OperatorCode, kind: EntityKind, id: &Code) -> Result<(), Refused> {
         let desk = self.desk(code)?;
-        let _order = desk.order.lock().await;
+        let _order = desk.order.write().await;
         let mut which = {
             let book = desk.read();
             if !book.has(kind, id) {

@@ -25,7 +25,7 @@ use crate::{Done, StoreError};
 
 #[async_trait]
 pub trait Oversight: Send + Sync {
-    /// Stores an entity or what it says now; its number stays.
+    /// Stores an entity or what it says now; its number stays. Records of a port are no orphans from then on.
     async fn put_entity(&self, operator: &OperatorCode, entity: &Entity) -> Result<EntityKey, StoreError>;
     /// Deletes entities of one operator, all or none. Those that are not there are no error.
     async fn delete_entities(&self, operator: &OperatorCode, which: &[(EntityKind, Code)]) -> Done;
@@ -87,8 +87,6 @@ pub trait Oversight: Send + Sync {
     ) -> Result<Vec<StoredRecord>, StoreError>;
     /// No record adds more than a million kWh or units of money.
     async fn record_totals(&self, filter: &RecordFilter) -> Result<RecordTotals, StoreError>;
-    /// Records of a port are no orphans from now on, and says how many were.
-    async fn adopt_records(&self, operator: &OperatorCode, port: &Code) -> Result<u64, StoreError>;
     /// Takes what could name a person out of records that ended before a time, whatever nobody understood included,
     /// and says how many they were.
     async fn forget_persons(&self, before: Timestamp) -> Result<u64, StoreError>;

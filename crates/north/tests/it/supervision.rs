@@ -1,5 +1,6 @@
 //! The door of operators: who is believed, what is answered, and what operators are told.
 
+mod bodies;
 mod lanes;
 mod past;
 

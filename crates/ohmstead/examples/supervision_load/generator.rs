@@ -1,5 +1,9 @@
-//! Calls over connections that stay open. It costs little, because it shares the machine with what it measures.
+//! Calls over connections that stay open, as an operator's uploaders keep them.
+//!
+//! It costs little, because it shares the machine with what it measures: bodies are made ahead and get their time when they
+//! are sent, and a connection signs when its clock shows another second, which is as often as what is signed changes.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,12 +57,13 @@ impl Caller {
     }
 }
 
-/// Seconds since 1970, and what the operator's clock shows.
-fn wall() -> (i64, String) {
-    let seconds = jiff::Timestamp::now().as_second();
-    (seconds, clock(seconds))
+/// Seconds since 1970.
+fn wall() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap().as_secs().try_into().unwrap()
 }
 
+/// What the operator's clock shows.
 fn clock(seconds: i64) -> String {
     let zone = TimeZone::fixed(Offset::constant(8));
     let at = jiff::Timestamp::from_second(seconds).unwrap().to_zoned(zone);
@@ -94,15 +99,14 @@ impl Connection {
 
     /// Sends a body and gives back the whole answer, head and all.
     pub async fn call(&mut self, body: &[u8]) -> &str {
-        let (second, at) = wall();
+        let second = wall();
         if second != self.second {
-            self.head = self.caller.head(&at, &self.line);
+            self.head = self.caller.head(&clock(second), &self.line);
             self.second = second;
         }
         self.out.clear();
         self.out.extend_from_slice(&self.head);
-        self.out
-            .extend_from_slice(format!("{}\r\n\r\n", body.len()).as_bytes());
+        write!(self.out, "{}\r\n\r\n", body.len()).unwrap();
         self.out.extend_from_slice(body);
         self.stream.write_all(&self.out).await.unwrap();
         self.heard.clear();
@@ -160,14 +164,24 @@ impl Outcome {
     }
 }
 
-/// Calls with what `body` gives for each number, over so many connections.
-pub async fn all<F>(caller: &Arc<Caller>, line: &str, connections: usize, count: usize, body: F) -> Outcome
+/// Calls of every caller with what `body` gives for each number, each caller over so many connections; says how long they
+/// took.
+pub async fn all<F>(
+    callers: &[Arc<Caller>],
+    line: &str,
+    connections: usize,
+    count: usize,
+    body: F,
+) -> Duration
 where
     F: Fn(&str, usize) -> String + Copy + Send + 'static,
 {
     let begun = Instant::now();
     let mut tasks = Vec::new();
-    for first in 0..connections {
+    let each = callers
+        .iter()
+        .flat_map(|caller| (0..connections).map(move |first| (caller, first)));
+    for (caller, first) in each {
         let (caller, line) = (Arc::clone(caller), line.to_owned());
         tasks.push(tokio::spawn(async move {
             let mut connection = Connection::open(&caller, &line).await;
@@ -180,11 +194,7 @@ where
     for task in tasks {
         task.await.unwrap();
     }
-    Outcome {
-        calls: count,
-        took: begun.elapsed(),
-        waits: Vec::new(),
-    }
+    begun.elapsed()
 }
 
 /// What is said over one connection.
@@ -224,7 +234,7 @@ pub async fn report(
 
 /// Every body once.
 pub async fn once(line: &str, reporters: Vec<Reporter>) {
-    let (_, time) = wall();
+    let time = clock(wall());
     let mut tasks = Vec::new();
     for mut reporter in reporters {
         let mut connection = Connection::open(&reporter.caller, line).await;
@@ -268,7 +278,7 @@ impl Reporter {
         let mut shown = 0;
         'all: loop {
             // No port is reported twice with one time.
-            shown = jiff::Timestamp::now().as_second().max(shown + 1);
+            shown = wall().max(shown + 1);
             let time = clock(shown);
             for body in &mut self.bodies {
                 let due = match &pace {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::Cluster;
-use generator::{Caller, Outcome, Reporter};
+use generator::{Caller, Reporter};
 use house::House;
 use serde_json::{Value, json};
 
@@ -33,6 +33,11 @@ const PORTS: usize = 60_000;
 const LIST: &str = "POST /platform/report/chargingMetaInfoList";
 const SINGLE: &str = "POST /platform/report/chargingMetaInfo";
 const LASTS: Duration = Duration::from_secs(10);
+/// Connections that lists and single samples come over.
+const OF_LISTS: usize = 64;
+const OF_SINGLES: usize = 128;
+/// Of each operator, while it registers something.
+const OF_REGISTERING: usize = 32;
 
 fn main() {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -59,11 +64,9 @@ async fn intake(binary: &str, cluster: Option<Cluster>) -> Value {
     let house = House::start(binary, cluster.as_ref()).await;
     let callers = house.callers(&OPERATORS).await;
     let each = PORTS / callers.len();
-    for caller in &callers {
-        register(caller, each).await;
-    }
-    let mut lists = reporters(&callers, each, 16, 12);
-    let mut singles = reporters(&callers, each, 64, 1);
+    register(&callers, each).await;
+    let mut lists = reporters(&callers, each, OF_LISTS, 12);
+    let mut singles = reporters(&callers, each, OF_SINGLES, 1);
     // The first seconds fill what is filled once.
     generator::report(LIST, &mut lists, LASTS / 4, None).await;
     let before = house.cpu_s();
@@ -113,14 +116,15 @@ fn reporters(callers: &[Arc<Caller>], ports: usize, connections: usize, of_body:
     (0..of_caller * callers.len()).map(of).collect()
 }
 
-/// Stations, their equipment, its ports; says how the last went.
-async fn register(caller: &Arc<Caller>, ports: usize) -> Outcome {
+/// Stations, their equipment, its ports, so many of each operator; says how long the last took.
+async fn register(callers: &[Arc<Caller>], ports: usize) -> Duration {
     let create = |what: &str| format!("POST /platform/management/{what}");
     let stations = ports.div_ceil(bodies::OF_STATION);
-    generator::all(caller, &create("station"), 32, stations, bodies::station).await;
     let equipment = ports.div_ceil(bodies::OF_EQUIPMENT);
-    generator::all(caller, &create("equipment"), 32, equipment, bodies::equipment).await;
-    generator::all(caller, &create("cell"), 64, ports, bodies::port).await
+    let over = OF_REGISTERING;
+    generator::all(callers, &create("station"), over, stations, bodies::station).await;
+    generator::all(callers, &create("equipment"), over, equipment, bodies::equipment).await;
+    generator::all(callers, &create("cell"), over, ports, bodies::port).await
 }
 
 async fn ports(binary: &str, count: usize) -> Value {
@@ -128,15 +132,13 @@ async fn ports(binary: &str, count: usize) -> Value {
     let callers = house.callers(&OPERATORS).await;
     let empty_mb = house.rss_mb();
     let each = count / callers.len();
-    let (mut calls, mut took) = (0, Duration::ZERO);
-    for caller in &callers {
-        let outcome = register(caller, each).await;
-        calls += outcome.calls;
-        took += outcome.took;
-    }
+    let before = house.cpu_s();
+    let took = register(&callers, each).await;
+    let cores = (house.cpu_s() - before) / took.as_secs_f64();
     let registered_mb = house.rss_mb();
     for caller in &callers {
-        generator::once(LIST, reporters(std::slice::from_ref(caller), each, 16, 12)).await;
+        let reporters = reporters(std::slice::from_ref(caller), each, OF_LISTS, 12);
+        generator::once(LIST, reporters).await;
     }
     let reported_mb = house.rss_mb();
     let mut pages = Vec::new();
@@ -154,7 +156,8 @@ async fn ports(binary: &str, count: usize) -> Value {
     let most = |waits: &mut Vec<f64>| waits.drain(..).fold(0.0, f64::max);
     json!({
         "ports": each * callers.len(),
-        "registered_per_s": calls as f64 / took.as_secs_f64(),
+        "registered_per_s": (each * callers.len()) as f64 / took.as_secs_f64(),
+        "registering_cores": cores,
         "empty_mb": empty_mb,
         "registered_mb": registered_mb,
         "reported_mb": reported_mb,

@@ -94,6 +94,8 @@ pub(crate) struct Book {
     pub heard: Option<Timestamp>,
     looks: BTreeMap<Look, u64>,
     stale: u64,
+    /// Where samples are packed.
+    packed: Vec<u8>,
 }
 
 /// What a sample was to its port.
@@ -126,6 +128,7 @@ impl Book {
             heard: None,
             looks: BTreeMap::new(),
             stale: 0,
+            packed: Vec::new(),
         }
     }
 
@@ -300,7 +303,8 @@ impl Book {
         let Some(equipment) = self.equipment.get(slot.what.equipment) else {
             return;
         };
-        slot.what.newest = packed::pack(sample, &equipment.id);
+        packed::pack(sample, &equipment.id, &mut self.packed);
+        slot.what.newest = Box::from(self.packed.as_slice());
     }
 
     /// Puts a sample where it belongs.
@@ -308,15 +312,15 @@ impl Book {
         let Some(slot) = self.ports.get(place) else {
             return Placed::Late;
         };
-        let Some(equipment) = self.equipment_of(&slot.what) else {
+        let Some(equipment) = self.equipment.get(slot.what.equipment).map(|slot| &slot.id) else {
             return Placed::Late;
         };
         let newest = packed::time_of(&slot.what.newest);
         if newest.is_some_and(|newest| newest > sample.at) {
             return Placed::Late;
         }
-        let bytes = packed::pack(sample, equipment);
-        if slot.what.newest == bytes {
+        packed::pack(sample, equipment, &mut self.packed);
+        if *slot.what.newest == *self.packed {
             return Placed::Again;
         }
         let before = packed::unpack(&slot.what.newest, &slot.id, equipment);
@@ -329,7 +333,7 @@ impl Book {
         if charges(sample) && !before.as_ref().is_some_and(charges) {
             port.charging = sample.at;
         }
-        port.newest = bytes;
+        port.newest = Box::from(self.packed.as_slice());
         port.seen = received;
         port.missed = 0;
         self.dirty.insert(place);

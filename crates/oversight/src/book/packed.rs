@@ -20,14 +20,15 @@ const CHARGE: u64 = 1 << 10;
 const EQUIPMENT: u64 = 1 << 11;
 const MORE: u64 = 1 << 12;
 
-/// A sample of a port that stands in that equipment.
-pub(crate) fn pack(sample: &Sample, equipment: &Code) -> Box<[u8]> {
-    let mut out = Vec::with_capacity(256);
-    signed(&mut out, sample.at.0);
+/// A sample of a port that stands in that equipment, in place of what was in `out`. Whoever keeps it keeps a copy that is
+/// exactly as large as it is: one that shrinks leaves a hole behind.
+pub(crate) fn pack(sample: &Sample, equipment: &Code, out: &mut Vec<u8>) {
+    out.clear();
+    signed(out, sample.at.0);
     let (state, other) = state_number(sample.state);
-    unsigned(&mut out, state);
+    unsigned(out, state);
     if let Some(other) = other {
-        signed(&mut out, other);
+        signed(out, other);
     }
     let numbers = numbers(sample);
     let mut mask = 0;
@@ -46,22 +47,20 @@ pub(crate) fn pack(sample: &Sample, equipment: &Code) -> Box<[u8]> {
             mask |= bit;
         }
     }
-    unsigned(&mut out, mask);
+    unsigned(out, mask);
     for number in numbers.into_iter().filter_map(|(_, number)| number) {
-        signed(&mut out, number);
+        signed(out, number);
     }
     for code in [sample.charge.as_ref(), moved].into_iter().flatten() {
-        text(&mut out, code.as_str());
+        text(out, code.as_str());
     }
     if !sample.more.is_empty() {
-        unsigned(&mut out, sample.more.len() as u64);
+        unsigned(out, sample.more.len() as u64);
         for (name, value) in &sample.more {
-            text(&mut out, name);
-            text(&mut out, value);
+            text(out, name);
+            text(out, value);
         }
     }
-    // Exactly as large as it is: one that shrinks leaves a hole behind.
-    Box::from(out.as_slice())
 }
 
 /// `None`: there is none.
@@ -222,6 +221,13 @@ mod tests {
 
     use super::*;
     use crate::tests::{code, sample};
+
+    fn pack(sample: &Sample, equipment: &Code) -> Vec<u8> {
+        // What was there before does not matter.
+        let mut out = vec![7; 9];
+        super::pack(sample, equipment, &mut out);
+        out
+    }
 
     #[test]
     fn a_usual_sample_is_small() {

@@ -318,3 +318,68 @@ async fn lists_have_an_end() {
     world.authority.catch_up().await.unwrap();
     assert!(world.books().await.contains("p1 never: nothing, 0 kept"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_that_register_at_once_each_thing_is_registered_once() {
+    let mut world = World::new(&[]).await;
+    for round in 0..20 {
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..40 {
+            let authority = world.authority.clone();
+            let mut port = entity(EntityKind::Port, &format!("p{round}-{}", n % 10), Some("e"));
+            // Every fourth says something else of it.
+            let power = Decimal::whole(if n / 10 == 3 { 9 } else { 2 });
+            port.fields.insert("rated_power".to_owned(), Value::Number(power));
+            tasks.spawn(async move { authority.register(&operator(), told(port)).await });
+        }
+        let authority = world.authority.clone();
+        tasks.spawn(async move {
+            let gone = authority
+                .remove(&operator(), EntityKind::Equipment, &code("e"))
+                .await;
+            gone.map(|()| Registered::Replaced)
+        });
+        let mut counts = BTreeMap::<String, usize>::new();
+        while let Some(outcome) = tasks.join_next().await {
+            let outcome = outcome.unwrap();
+            let what = outcome.map_or_else(
+                |refused| {
+                    refused
+                        .to_string()
+                        .split('`')
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned()
+                },
+                |registered| format!("{registered:?}"),
+            );
+            *counts.entry(what).or_default() += 1;
+        }
+        // The equipment went before any port came, or stays; no port is left without it.
+        let ports = world.authority.overview_of(&operator()).unwrap().tally.ports;
+        if counts.contains_key("Replaced") {
+            assert_eq!((ports, counts.get("New")), (0, None), "{counts:?}");
+            world
+                .register(EntityKind::Equipment, "e", Some("s"))
+                .await
+                .unwrap();
+            continue;
+        }
+        assert_eq!(counts.get("New"), Some(&10), "{counts:?}");
+        let others = ["Same", "port: "].map(|what| counts.get(what).copied().unwrap_or(0));
+        assert_eq!(others.iter().sum::<usize>(), 30, "{counts:?}");
+        world.restart().await;
+        assert_eq!(
+            world.authority.overview_of(&operator()).unwrap().tally.ports,
+            ports
+        );
+        for n in 0..10 {
+            let id = code(&format!("p{round}-{n}"));
+            world
+                .authority
+                .remove(&operator(), EntityKind::Port, &id)
+                .await
+                .unwrap();
+        }
+    }
+}

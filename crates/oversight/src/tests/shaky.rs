@@ -139,10 +139,6 @@ impl Oversight for Shaky {
         self.check()?;
         self.inner.record_totals(filter).await
     }
-    async fn adopt_records(&self, operator: &OperatorCode, port: &Code) -> Result<u64, StoreError> {
-        self.check()?;
-        self.inner.adopt_records(operator, port).await
-    }
     async fn forget_persons(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.check()?;
         self.inner.forget_persons(before).await

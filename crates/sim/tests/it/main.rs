@@ -6,7 +6,6 @@
 mod bad_days;
 mod closed_loop;
 mod day;
-mod fleet_authority;
 mod fleet_day;
 mod goe_ways;
 #[allow(dead_code, reason = "shared with the tests of links, which use more of it")]

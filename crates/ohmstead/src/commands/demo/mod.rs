@@ -7,6 +7,7 @@ mod cfos;
 mod goe;
 mod native;
 mod people;
+mod riverside;
 mod roof;
 mod shinemonitor;
 mod supervision;
@@ -88,14 +89,16 @@ pub async fn run(address: SocketAddr, data: PathBuf, seed: u64) -> anyhow::Resul
 
     people::settle_in(&house.gate).await?;
     let past = past(&house, &settings, seed, counters, started.wall).await?;
-    let (store, readiness) = (house.store.clone(), house.readiness.clone());
+    let (store, readiness, clock) = (house.store.clone(), house.readiness.clone(), house.clock.clone());
     let tls = (secure, listen::certificate(&settings, &data)?);
     let stopped = listen::stop_signal()?;
     let running = Running::start(house, settings.clone(), listener, Some(tls), vec![for_loggers]).await?;
-    if let Some(platform) = &running.platform {
-        supervision::open(platform, &running.gate, started.wall).await?;
-    }
     let stop = CancellationToken::new();
+    if let Some(platform) = &running.platform {
+        let riverside = supervision::open(platform, &*store, &running.gate, started.wall).await?;
+        let reporting = supervision::go_on(platform.clone(), riverside, clock, stop.clone());
+        tokio::spawn(reporting);
+    }
     let making = past.map(|past| {
         let stop = stop.clone();
         readiness.set_waiting_for(vec!["the past 30 days".to_owned()]);

@@ -1,20 +1,26 @@
 //! An authority with two operators: one whose ports are alive, and one that has just begun.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use dialects::supervision::DIALECT;
 use gate::{By, Principal};
 use model::oversight::{
-    ChargeRecord, Code, Decimal, Entity, EntityKind, Operator, OperatorCode, PortState, Sample, Value,
+    ChargeRecord, Code, Decimal, Entity, EntityKind, Operator, OperatorCode, Sample, Value,
 };
 use model::secret::Secret;
 use model::settings::SupervisionSettings;
-use model::time::{Millis, Timestamp};
+use model::time::{Clock, Millis, Timestamp};
 use model::user::{User, UserOversight};
 use north::Platform;
-use oversight::Told;
+use oversight::{Told, Usable};
 use serde_json::json;
+use store::Store;
+use store::oversight::Accepted;
+use tokio_util::sync::CancellationToken;
 
+use super::riverside::{CABINETS, News, Riverside, port_id};
 use super::tell::Told as Shown;
 
 const OPERATOR: (&str, &str, &str) = (
@@ -39,13 +45,9 @@ const STATIONS: [(&str, &str, i64, i64); 3] = [
     ("riverside-2", "Riverside, market hall", 120_161_200, 30_279_800),
     ("riverside-3", "Riverside, north court", 120_147_900, 30_295_100),
 ];
-/// Equipment, the station it stands in, and how many ports it has.
-const CABINETS: [(&str, &str, u32); 3] = [
-    (EQUIPMENT, STATION, 4),
-    ("38", "riverside-2", 6),
-    ("39", "riverside-3", 6),
-];
-const EVERY: Millis = Millis(300_000);
+/// So long a new demo's operator has reported already.
+const PAST_MINUTES: i64 = 60;
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 pub fn settings() -> SupervisionSettings {
     SupervisionSettings {
@@ -54,10 +56,20 @@ pub fn settings() -> SupervisionSettings {
     }
 }
 
-/// Operators, stations, ports and what they reported in the last hour. What somebody changed of an operator stays.
-pub async fn open(platform: &Platform, gate: &gate::Gate, now: Timestamp) -> anyhow::Result<()> {
+/// Operators; in a new demo stations and ports as well, and what they reported in the last hour. Gives what is reported
+/// from now on ([`go_on`]). What somebody changed stays.
+pub async fn open(
+    platform: &Platform,
+    store: &dyn Store,
+    gate: &gate::Gate,
+    now: Timestamp,
+) -> anyhow::Result<Riverside> {
     let console = Principal::console();
     let by = By::new(&console, "demo");
+    let since = now - Millis(PAST_MINUTES * 60_000);
+    let code: OperatorCode = OPERATOR.0.parse()?;
+    let known = platform.authority().overview_of(&code);
+    let is_new = known.is_none_or(|known| known.tally.ports == 0);
     for (id, name, key) in [OPERATOR, OTHER] {
         let code: OperatorCode = id.parse()?;
         if platform.authority().operator(&code).is_some() {
@@ -66,14 +78,16 @@ pub async fn open(platform: &Platform, gate: &gate::Gate, now: Timestamp) -> any
         let operator = Operator {
             // The visitor's own listeners are on this machine.
             local: true,
-            registered: now,
+            registered: since,
             ..Operator::new(code, name)
         };
         platform.admit(&by, operator, Some(&Secret::new(key))).await?;
     }
-    let code: OperatorCode = OPERATOR.0.parse()?;
-    register(platform, &code, now).await?;
-    report(platform, &code, now).await?;
+    let mut riverside = Riverside::new(OPERATOR.0)?;
+    if is_new {
+        register(platform, &code, since).await?;
+        report_past(platform, store, &mut riverside, now).await?;
+    }
     let (id, name, password) = PERSON;
     let user = User {
         role: None,
@@ -91,7 +105,7 @@ pub async fn open(platform: &Platform, gate: &gate::Gate, now: Timestamp) -> any
         };
         gate.set_password(&by, &id, change).await?;
     }
-    Ok(())
+    Ok(riverside)
 }
 
 async fn register(platform: &Platform, code: &OperatorCode, now: Timestamp) -> anyhow::Result<()> {
@@ -145,10 +159,6 @@ async fn register(platform: &Platform, code: &OperatorCode, now: Timestamp) -> a
     Ok(())
 }
 
-fn port_id(equipment: &str, port: u32) -> String {
-    format!("{equipment}-{port}")
-}
-
 fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
@@ -193,84 +203,76 @@ fn said<T>(what: T) -> Told<T> {
     }
 }
 
-/// The last hour of every port: most are idle, some charge, one is too warm, one is broken.
-async fn report(platform: &Platform, code: &OperatorCode, now: Timestamp) -> anyhow::Result<()> {
-    let now = Timestamp(now.0 - now.0.rem_euclid(1_000));
-    let mut samples = Vec::new();
-    for step in (0..12).rev() {
-        let at = now - Millis(EVERY.0 * step);
-        let mut nth = 0;
-        for (equipment, _, ports) in CABINETS {
-            for port in 1..=ports {
-                nth += 1;
-                samples.push(said(sample(nth, (equipment, port), at, 12 - step)?));
-            }
+/// The hour before the demo was made, journalled as if it had been reported then: as news it would be late.
+async fn report_past(
+    platform: &Platform,
+    store: &dyn Store,
+    riverside: &mut Riverside,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let code: OperatorCode = OPERATOR.0.parse()?;
+    let mut charges = Vec::new();
+    for minute in (1..=PAST_MINUTES).rev() {
+        let at = now - Millis(minute * 60_000);
+        let News { samples, records } = riverside.news(at)?;
+        for samples in samples.chunks(oversight::MOST_SAMPLES) {
+            let entry = Accepted {
+                operator: code.clone(),
+                at: at + Millis(1_000),
+                samples: samples.to_vec(),
+                repairs: None,
+            };
+            store.accept(&entry).await?;
+        }
+        charges.extend(records);
+    }
+    record(platform, &code, &charges).await
+}
+
+/// The operator goes on reporting until `stop`: what its ports do now, and the charges that have ended.
+pub async fn go_on(
+    platform: Arc<Platform>,
+    mut riverside: Riverside,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        if let Err(error) = report(&platform, &mut riverside, clock.now().wall).await {
+            tracing::debug!(%error, "the demo's operator cannot report");
         }
     }
-    for list in samples.chunks(oversight::MOST_SAMPLES) {
-        let outcomes = platform.authority().report(code, list.to_vec(), "demo").await?;
-        for error in outcomes.into_iter().filter_map(Result::err) {
-            tracing::debug!(%error, "a sample of the demo is of a port that somebody has taken away");
-        }
+}
+
+/// What is new of ports that nobody has taken away, unless a visitor keeps the operator out.
+async fn report(platform: &Platform, riverside: &mut Riverside, now: Timestamp) -> anyhow::Result<()> {
+    let code: OperatorCode = OPERATOR.0.parse()?;
+    let authority = platform.authority();
+    let operator = authority.operator(&code);
+    if operator.is_none_or(|operator| operator.suspended) {
+        return Ok(());
     }
-    let mut records = Vec::new();
-    for (nth, (equipment, _, _)) in (1_u8..).zip(CABINETS) {
-        let hours = Millis(3_600_000 * i64::from(nth));
-        records.push(said(record(nth, equipment, now - hours)?));
+    let News { samples, records } = riverside.news(now)?;
+    let usable = |sample: &Sample| authority.usable(&code, &sample.port, sample.at) == Usable::Now;
+    let samples: Vec<_> = samples.into_iter().filter(usable).map(said).collect();
+    for some in samples.chunks(oversight::MOST_SAMPLES) {
+        let outcomes = authority.report(&code, some.to_vec(), "demo").await?;
+        outcomes.into_iter().collect::<Result<Vec<()>, _>>()?;
     }
-    let outcomes = platform.authority().records(code, records).await?;
-    for error in outcomes.into_iter().filter_map(Result::err) {
-        tracing::debug!(%error, "a record of the demo is there already");
+    record(platform, &code, &records).await
+}
+
+async fn record(platform: &Platform, code: &OperatorCode, records: &[ChargeRecord]) -> anyhow::Result<()> {
+    for some in records.chunks(oversight::MOST_RECORDS) {
+        let some = some.iter().cloned().map(said).collect();
+        let outcomes = platform.authority().records(code, some).await?;
+        outcomes.into_iter().collect::<Result<Vec<()>, _>>()?;
     }
     Ok(())
-}
-
-fn sample(nth: u32, (equipment, port): (&str, u32), at: Timestamp, step: i64) -> anyhow::Result<Sample> {
-    let charges = nth.is_multiple_of(3);
-    let is_warm = nth == 6;
-    let state = match nth {
-        11 => PortState::Fault,
-        _ if charges => PortState::Charging,
-        _ if nth.is_multiple_of(5) => PortState::Complete,
-        _ => PortState::Idle,
-    };
-    let while_charging = |millionths: i64| Some(Decimal(if charges { millionths } else { 0 }));
-    Ok(Sample {
-        port: Code::new(&port_id(equipment, port))?,
-        equipment: Code::new(equipment)?,
-        at,
-        state,
-        error: (state == PortState::Fault).then_some(2_018),
-        door: Some(10),
-        voltage: Some(Decimal(220_500_000)),
-        current: while_charging(1_800_000),
-        power: while_charging(400_000),
-        energy: while_charging(30_000 * step),
-        temperature: Some(Decimal(if is_warm { 61_500_000 } else { 27_000_000 })),
-        soc: None,
-        duration_s: charges.then_some(300 * step),
-        charge: None,
-        smoke: Some(2),
-        more: BTreeMap::new(),
-    })
-}
-
-fn record(nth: u8, equipment: &str, end: Timestamp) -> anyhow::Result<ChargeRecord> {
-    let start = end - Millis(7_200_000);
-    Ok(ChargeRecord {
-        charge: Code::new(&format!("{}{}{nth:04}", OPERATOR.0, end.as_seconds()))?,
-        port: Code::new(&port_id(equipment, 1))?,
-        start,
-        end,
-        energy: Decimal(800_000),
-        energy_cost: Decimal(480_000),
-        service_cost: Decimal(320_000),
-        start_kind: 1,
-        stop_reason: 9,
-        average_power: Some(Decimal::whole(400)),
-        person: None,
-        unknown: BTreeMap::new(),
-    })
 }
 
 pub fn tell(base: &str) -> Shown {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use model::oversight::{ChargeRecord, Decimal, OperatorCode, StoredRecord};
+use model::oversight::{ChargeRecord, Decimal, EntityKind, OperatorCode, StoredRecord};
 use model::time::Timestamp;
 
-use super::{code, operator};
+use super::{code, entity, operator};
 use crate::Store;
 use crate::oversight::{RecordFilter, RecordOutcome, RecordTotals};
 
@@ -123,12 +123,19 @@ pub async fn records_are_found_and_added_up(store: &dyn Store) {
         };
         assert_eq!(store.record_totals(&filter).await.unwrap(), totals, "{what}");
     }
-    assert_eq!(store.adopt_records(&one, &code("P")).await.unwrap(), 1);
-    assert_eq!(store.adopt_records(&one, &code("P")).await.unwrap(), 0);
     let orphans = RecordFilter {
         only_orphans: true,
         ..of(since(0, 99), &one, None)
     };
+    // Neither what is no port nor another operator's adopts them.
+    for (who, kind, left) in [
+        (&one, EntityKind::Equipment, 2),
+        (&two, EntityKind::Port, 2),
+        (&one, EntityKind::Port, 1),
+    ] {
+        store.put_entity(who, &entity(kind, "P", None, 1)).await.unwrap();
+        assert_eq!(store.record_totals(&orphans).await.unwrap().count, left);
+    }
     let left = store.records(&orphans, 0, 9).await.unwrap();
     assert_eq!(
         left.iter()

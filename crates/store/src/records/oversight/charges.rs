@@ -165,8 +165,9 @@ pub fn totals(sql: &dyn Sql, filter: &RecordFilter) -> Result<RecordTotals, Fail
     Ok(totals.unwrap_or_default())
 }
 
-pub fn adopt(sql: &dyn Sql, operator: &OperatorCode, port: &Code) -> Result<u64, Failure> {
-    sql.execute(
+/// Records of a port are no orphans.
+pub fn adopt(sql: &dyn Sql, operator: &OperatorCode, port: &Code) -> Result<(), Failure> {
+    sql.write(
         "UPDATE charge_record SET orphan = 0 WHERE operator = ?1 AND port = ?2 AND orphan = 1",
         params![operator.as_str(), port.as_str()],
     )

@@ -10,7 +10,7 @@ use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::to_json;
-use super::{code, filled, operator, places};
+use super::{charges, code, filled, operator, places};
 use crate::sql::{Failure, Param, Row, Sql, damaged, params};
 
 /// Entities asked for in one statement.
@@ -53,6 +53,9 @@ pub fn put(sql: &dyn Sql, operator: &OperatorCode, entity: &Entity) -> Result<En
          ON CONFLICT (number) DO UPDATE SET body = excluded.body",
         params![number, &to_json(&says)?],
     )?;
+    if entity.kind == EntityKind::Port {
+        charges::adopt(sql, operator, &entity.id)?;
+    }
     Ok(EntityKey {
         number,
         operator: operator.clone(),

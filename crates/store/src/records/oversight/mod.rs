@@ -174,12 +174,6 @@ impl<G: Send + Sync> Oversight for Database<G> {
         self.reader.call("add up records of charges", read).await
     }
 
-    async fn adopt_records(&self, operator: &OperatorCode, port: &Code) -> Result<u64, StoreError> {
-        let (operator, port) = (operator.clone(), port.clone());
-        let adopt = move |sql: &dyn Sql| charges::adopt(sql, &operator, &port);
-        self.writer.call("join records with their port", adopt).await
-    }
-
     async fn forget_persons(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut count = 0;
         loop {
