@@ -570,6 +570,36 @@ fn warnings_are_filtered() {
 
 fn deed(world: &World, tail: &str) -> Result<Deed, String> {
     match ask(world, tail) {
+#[test]
+fn plants_are_not_made_here_and_whoever_asks_is_told_why() {
+    let mut world = world();
+    let add = |world: &World, rest: &str| refused(world, &format!("&action=addPlant{rest}"));
+    let right = "&name=Barn&address.timezone=3600&nominalPower=5";
+    let long = format!("&name={}&address.timezone=3600", "a".repeat(65));
+    for (rest, expected) in [
+        ("", can_not_find("name")),
+        ("&name=%20&address.timezone=0", can_not_find("name")),
+        (long.as_str(), can_not_find("name")),
+        ("&name=Barn", can_not_find("address.timezone")),
+        (
+            "&name=Barn&address.timezone=Vienna",
+            can_not_find("address.timezone"),
+        ),
+        (
+            "&name=Barn&address.timezone=64801",
+            can_not_find("address.timezone"),
+        ),
+        (right, "ERR_UNSUPPORTED".to_owned()),
+    ] {
+        assert_eq!(add(&world, rest), expected, "{rest}");
+    }
+    world.caller.role = Role::Vendor;
+    assert_eq!(add(&world, right), "ERR_NO_PERMISSION", "owners only");
+    world.caller.role = Role::Owner;
+    world.caller.may_edit = false;
+    assert_eq!(add(&world, right), "ERR_NO_PERMISSION");
+}
+
         (Ok(_), wants) => match wants.into_iter().next() {
             Some(Want::Do(deed)) => Ok(deed),
             other => panic!("{tail}: {other:?}"),
