@@ -5,6 +5,7 @@ mod cycle;
 mod desk;
 mod foreign;
 mod keys;
+mod orders;
 mod past;
 mod rules;
 mod sessions;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::alarm::{Alarm, AlarmCode, Severity};
+use model::control::{Choice, Control, Controls, Order, Range};
 use model::device::{
     AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, Force, ForeignPolicy, GoeLink, LinkSettings,
     LinkState, MeterRole, Wish,
