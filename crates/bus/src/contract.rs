@@ -129,6 +129,7 @@ async fn an_ask_has_one_answer(bus: &Arc<dyn Bus>) {
         at: Timestamp(7),
         epoch: 3,
         wish: None,
+        said: Vec::new(),
     };
     reply.0.send(Ok(receipt.clone())).unwrap();
     assert_eq!(asked.await.unwrap(), Ok(receipt));

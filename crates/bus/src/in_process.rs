@@ -36,6 +36,8 @@ const NOUNS: usize = 64;
 const INTENTS: usize = 128;
 /// How long an ask waits for its answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// So many times that, where a device behind a slow line has the last word.
+const SLOW: u32 = 3;
 
 type Ring = broadcast::Sender<Arc<Message>>;
 
@@ -92,7 +94,13 @@ impl InProcess {
 
 impl InProcess {
     /// Puts something on a desk and waits for what is said of it.
-    async fn put<T>(&self, site: &SiteId, asked: impl FnOnce(Reply<T>) -> Asked) -> Result<T, Rejection> {
+    async fn put<T>(
+        &self,
+        site: &SiteId,
+        patience: u32,
+        asked: impl FnOnce(Reply<T>) -> Asked,
+    ) -> Result<T, Rejection> {
+        let within = self.answer_within * patience;
         let desk = self.desk(site)?;
         let (reply, answer) = oneshot::channel();
         desk.try_send(asked(Reply(reply))).map_err(|error| match error {
@@ -101,13 +109,13 @@ impl InProcess {
                 why: format!("{INTENTS} wishes are waiting at site {site}; try again in a few seconds"),
             },
         })?;
-        match tokio::time::timeout(self.answer_within, answer).await {
+        match tokio::time::timeout(within, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(nobody(site)),
             Err(_) => Err(Rejection::Busy {
                 why: format!(
                     "site {site} did not answer within {} s; look whether the wish was taken before asking again",
-                    self.answer_within.as_secs()
+                    within.as_secs()
                 ),
             }),
         }
@@ -198,11 +206,14 @@ impl Bus for InProcess {
 
     async fn ask(&self, intent: Intent) -> Answer {
         let site = intent.site.clone();
-        self.put(&site, |reply| Asked::Intent(intent, reply)).await?
+        let patience = if intent.wanted.is_slow() { SLOW } else { 1 };
+        self.put(&site, patience, |reply| Asked::Intent(intent, reply))
+            .await?
     }
 
     async fn inquire(&self, site: &SiteId, question: Question) -> Found {
-        self.put(site, |reply| Asked::Question(question, reply)).await?
+        self.put(site, 1, |reply| Asked::Question(question, reply))
+            .await?
     }
 
     async fn open_desk(&self, site: &SiteId) -> Box<dyn Desk> {

@@ -33,7 +33,7 @@ use crate::record::Record;
 use crate::recorder::{self, Recorder};
 use crate::rules::Rules;
 use crate::sessions::{Directory, Sessions};
-use crate::tickets::{Tickets, Verdict};
+use crate::tickets::{Asked, Tickets, Verdict};
 
 /// Documents and signs of life are stored this often.
 const KEEP_EVERY: Millis = Millis(60_000);
@@ -256,6 +256,7 @@ impl Core {
             | Report::Identity { .. }
             | Report::Document(_)
             | Report::VendorAnswer { .. }
+            | Report::Controls(_)
             | Report::Link(_)
             | Report::Foreign { .. }
             | Report::Past { .. }
@@ -324,6 +325,7 @@ impl Core {
             Report::Measured(_)
             | Report::Evse { .. }
             | Report::Identity { .. }
+            | Report::Controls(_)
             | Report::Link(_)
             | Report::Foreign { .. }
             | Report::Past { .. }
@@ -381,7 +383,8 @@ impl Core {
                 self.due = now.monotonic;
             }
             Change::Forward { device, write } => {
-                let ticket = self.tickets.open(device.clone(), write.clone(), now.monotonic);
+                let asked = Asked::Write(write.clone());
+                let ticket = self.tickets.open(device.clone(), asked, now.monotonic);
                 self.setpoints.push_back(Setpoint {
                     device,
                     epoch: self.epoch,
@@ -390,6 +393,15 @@ impl Core {
                         key: write.key,
                         value: write.value,
                     },
+                });
+                return Some(ticket);
+            }
+            Change::Order { device, order } => {
+                let ticket = self.tickets.open(device.clone(), Asked::Order, now.monotonic);
+                self.setpoints.push_back(Setpoint {
+                    device,
+                    epoch: self.epoch,
+                    action: Action::Order { ticket, order },
                 });
                 return Some(ticket);
             }
@@ -587,9 +599,10 @@ impl Core {
         // Decreases leave first, also among several stations.
         let told = |s: &Setpoint| match &s.action {
             Action::Charge { current, .. } => current.or_zero(),
-            Action::BatteryPower { .. } | Action::TakeBack { .. } | Action::VendorWrite { .. } => {
-                MilliAmps::ZERO
-            }
+            Action::BatteryPower { .. }
+            | Action::TakeBack { .. }
+            | Action::VendorWrite { .. }
+            | Action::Order { .. } => MilliAmps::ZERO,
         };
         self.setpoints.make_contiguous().sort_by_key(told);
         if !changed.is_empty() {
@@ -725,6 +738,7 @@ impl Core {
             | Report::Notice { .. }
             | Report::Document(_)
             | Report::VendorAnswer { .. }
+            | Report::Controls(_)
             | Report::Foreign { .. }
             | Report::Measured(_)
             | Report::Identity { .. }

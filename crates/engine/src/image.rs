@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::control::Controls;
 use model::device::{Device, LinkState};
 use model::id::{DeviceId, EvseId};
 use model::message::{Report, Reported};
@@ -16,6 +17,7 @@ pub struct DeviceImage {
     pub identity: Option<String>,
     pub last_seen: Option<Timestamp>,
     pub measured: Option<Reading<Measured>>,
+    pub controls: Controls,
 }
 
 /// What is known of one EVSE.
@@ -85,6 +87,10 @@ impl Image {
             }
             Report::Identity { text } => {
                 device.identity = Some(text.clone());
+                Effect::Nothing
+            }
+            Report::Controls(controls) => {
+                device.controls = controls.clone();
                 Effect::Nothing
             }
             Report::Document(_)

@@ -4,6 +4,7 @@
 //! before it is answered.
 
 use model::alarm::Alarm;
+use model::control::Order;
 use model::device::{Device, Force, LinkState, Wish};
 use model::id::{DeviceId, EvseId, UserId};
 use model::intent::{Intent, Rejection, Wanted};
@@ -36,6 +37,8 @@ pub enum Change {
     Session { evse: EvseId, input: Input },
     /// Goes to the device as it is; what that says is the answer.
     Forward { device: DeviceId, write: Write },
+    /// The same of what only the device's definition knows.
+    Order { device: DeviceId, order: Order },
     /// To be stored, then shown: nobody else understands it.
     Keep(VendorKeys),
     /// To be stored, then shown.
@@ -163,6 +166,7 @@ impl Core {
                 key: key.clone(),
                 value: value.clone(),
             }),
+            Wanted::Order { device, order } => self.weigh_order(device, order),
             Wanted::AcknowledgeAlarm { device, code, raised } => {
                 let by = user_of(&intent.by)?;
                 let seen = self
@@ -199,6 +203,41 @@ impl Core {
                 what: "EVSE".to_owned(),
                 id: evse.to_string(),
             })
+    }
+
+    /// What a device offers to be set, within its limits, goes to it.
+    fn weigh_order(&self, id: &DeviceId, order: &Order) -> Result<Change, Rejection> {
+        let device = self.site.device(id).ok_or_else(|| Rejection::Unknown {
+            what: "device".to_owned(),
+            id: id.to_string(),
+        })?;
+        let controls = self.image().devices.get(id).map(|image| &image.controls);
+        let order = match order {
+            Order::Set { control, value } => {
+                let known = controls.and_then(|controls| controls.get(control));
+                let known = known.ok_or_else(|| Rejection::NotSupported {
+                    what: format!("control `{}`", control.chars().take(64).collect::<String>()),
+                })?;
+                Order::Set {
+                    control: control.clone(),
+                    value: known.check(value)?,
+                }
+            }
+            Order::Question { .. } if controls.is_some_and(|controls| controls.takes_questions) => {
+                order.clone()
+            }
+            Order::Question { .. } => {
+                return Err(Rejection::NotSupported {
+                    what: "a question in its own language".to_owned(),
+                });
+            }
+        };
+        check_online(device, self.image())?;
+        self.tickets.check_room()?;
+        Ok(Change::Order {
+            device: id.clone(),
+            order,
+        })
     }
 
     /// A charging station that speaks the language decides itself; for any other the value is kept.

@@ -116,6 +116,7 @@ impl Recorder {
             | Report::Identity { .. }
             | Report::Document(_)
             | Report::VendorAnswer { .. }
+            | Report::Controls(_)
             | Report::Foreign { .. }
             | Report::Past { .. }
             | Report::Notice { .. } => {}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bus::{Asked, Bus, Desk, Received, Reply, Subscription, Topic};
+use model::control::Order;
 use model::device::Wish;
 use model::document::Document;
 use model::id::UserId;
@@ -290,6 +291,7 @@ impl Engine {
                     Change::Cap { evse, .. } => core.wishes().get(evse).copied(),
                     Change::Session { .. }
                     | Change::Forward { .. }
+                    | Change::Order { .. }
                     | Change::Keep(_)
                     | Change::Pushed { .. }
                     | Change::Acknowledge(_) => None,
@@ -298,7 +300,7 @@ impl Engine {
                     waiting.insert(ticket, (intent, reply));
                     return;
                 }
-                Ok(self.receipt(core, wish))
+                Ok(self.receipt(core, wish, Vec::new()))
             }
             Err(rejection) => Err(rejection),
         };
@@ -311,16 +313,17 @@ impl Engine {
             let Some((intent, reply)) = waiting.remove(&ticket) else {
                 continue;
             };
-            let answer = answer.map(|()| self.receipt(core, None));
+            let answer = answer.map(|said| self.receipt(core, None, said));
             self.tell(core, writer, &intent, reply, answer).await;
         }
     }
 
-    fn receipt(&self, core: &Core, wish: Option<Wish>) -> Receipt {
+    fn receipt(&self, core: &Core, wish: Option<Wish>, said: Vec<u8>) -> Receipt {
         Receipt {
             at: self.clock.now().wall,
             epoch: core.epoch(),
             wish,
+            said,
         }
     }
 
@@ -363,7 +366,9 @@ impl Engine {
             Change::Session { evse, input } => core.foresee(evse, input.clone(), now).map(Record::Books),
             Change::Acknowledge(alarm) => Some(Record::Alarm(alarm.clone())),
             Change::Keep(kept) => Some(Record::Keys(kept.clone())),
-            Change::Forward { .. } | Change::Cap { .. } | Change::Pushed { .. } => None,
+            Change::Forward { .. } | Change::Order { .. } | Change::Cap { .. } | Change::Pushed { .. } => {
+                None
+            }
         };
         match record {
             Some(record) => {
@@ -463,6 +468,13 @@ fn action_text(intent: &Intent) -> String {
         }
         Wanted::StopTransaction { evse } => format!("stop of the transaction at {evse}"),
         Wanted::VendorWrite { evse, key, .. } => format!("key {key} of {evse}"),
+        Wanted::Order { device, order } => match order {
+            Order::Set { control, value } => format!("control {control} of {device} to {value}"),
+            Order::Question { text } => {
+                let text: String = text.chars().take(64).collect();
+                format!("question {text} to {device}")
+            }
+        },
         Wanted::AcknowledgeAlarm { device, code, raised } => {
             let of = device.as_ref().map_or("the site", |device| device.as_str());
             format!("alarm {code:?} of {of}, raised {}, seen", raised.0)

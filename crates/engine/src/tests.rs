@@ -5,6 +5,7 @@ mod cycle;
 mod desk;
 mod foreign;
 mod keys;
+mod orders;
 mod past;
 mod questions;
 mod rules;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::alarm::{Alarm, AlarmCode, Severity};
+use model::control::{Choice, Control, Controls, Order, Range};
 use model::device::{
     AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, Force, ForeignPolicy, GoeLink, LinkSettings,
     LinkState, MeterRole, Wish,

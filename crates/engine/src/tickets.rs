@@ -1,4 +1,4 @@
-//! Writes in a device's own language that wait for its word, and what it has confirmed and not yet shown.
+//! Writes and orders in a device's own language that wait for its word, and what it has confirmed and not yet shown.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,15 +11,26 @@ use model::vendor::Keys;
 const MOST: usize = 64;
 /// A device that says nothing for so long has not said yes.
 const PATIENCE: Millis = Millis(3_000);
+/// The same of one behind a slow serial line, where another question may be under way, and what was written is read
+/// back.
+const LINE_PATIENCE: Millis = Millis(12_000);
 /// What was confirmed is shown for so long, unless a document shows it earlier: two whole documents come in it.
 const SHOWN_FOR: Millis = Millis(60_000);
 
-/// A write that is on its way.
+/// What is on its way.
 #[derive(Clone, Debug)]
 struct Waiting {
     device: DeviceId,
-    write: Write,
+    asked: Asked,
     until: Monotonic,
+}
+
+/// What a device has the last word on.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    Write(Write),
+    /// The device shows by itself what became of it.
+    Order,
 }
 
 /// What was written where.
@@ -42,7 +53,8 @@ struct Confirmed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     pub ticket: u64,
-    pub answer: Result<(), Rejection>,
+    /// With what the device said, byte for byte, where that is more than yes.
+    pub answer: Result<Vec<u8>, Rejection>,
 }
 
 /// All writes of a site that are not over.
@@ -76,16 +88,20 @@ impl Tickets {
         })
     }
 
-    pub fn open(&mut self, device: DeviceId, write: Write, now: Monotonic) -> u64 {
+    pub fn open(&mut self, device: DeviceId, asked: Asked, now: Monotonic) -> u64 {
         let ticket = self.next;
         self.next += 1;
-        let until = now + PATIENCE;
-        self.waiting.insert(ticket, Waiting { device, write, until });
+        let until = now
+            + match asked {
+                Asked::Write(_) => PATIENCE,
+                Asked::Order => LINE_PATIENCE,
+            };
+        self.waiting.insert(ticket, Waiting { device, asked, until });
         ticket
     }
 
     /// Takes the word of a device. Only whoever was asked is heard.
-    pub fn answer(&mut self, device: &DeviceId, ticket: u64, said: &Result<(), String>, now: Monotonic) {
+    pub fn answer(&mut self, device: &DeviceId, ticket: u64, said: &Result<Vec<u8>, String>, now: Monotonic) {
         if self
             .waiting
             .get(&ticket)
@@ -93,11 +109,11 @@ impl Tickets {
         {
             return;
         }
-        let Some(Waiting { write, .. }) = self.waiting.remove(&ticket) else {
+        let Some(Waiting { asked, .. }) = self.waiting.remove(&ticket) else {
             return;
         };
         let answer = said.clone().map_err(|said| Rejection::Device { said });
-        if answer.is_ok() {
+        if let (true, Asked::Write(write)) = (answer.is_ok(), asked) {
             let same = |held: &Confirmed| (&held.write.evse, &held.write.key) == (&write.evse, &write.key);
             self.confirmed.retain(|held| !same(held));
             self.confirmed.push(Confirmed {

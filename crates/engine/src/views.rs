@@ -180,6 +180,7 @@ impl Core {
                 .is_some(),
             measured: image.measured.map(|r| r.value).unwrap_or_default(),
             identity: image.identity,
+            controls: image.controls,
         }
     }
 

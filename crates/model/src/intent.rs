@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::AlarmCode;
+use crate::control::Order;
 use crate::device::{ChargeMode, Force, Wish};
 use crate::id::{DeviceId, EvseId, SiteId};
 use crate::money::PerKwh;
@@ -74,12 +75,25 @@ pub enum Wanted {
         key: String,
         value: String,
     },
+    /// Something that only the device and its definition know; its word is the answer.
+    Order {
+        device: DeviceId,
+        order: Order,
+    },
     /// Somebody has seen an open alarm; the raise time says which one.
     AcknowledgeAlarm {
         device: Option<DeviceId>,
         code: AlarmCode,
         raised: Timestamp,
     },
+}
+
+impl Wanted {
+    /// Whether the answer may have to come over a slow serial line.
+    #[must_use]
+    pub const fn is_slow(&self) -> bool {
+        matches!(self, Self::Order { .. })
+    }
 }
 
 /// Who asks, by which door, for what.
@@ -100,6 +114,9 @@ pub struct Receipt {
     pub epoch: u64,
     /// What the EVSE is asked for from now on; `None` for a write that only the device knows.
     pub wish: Option<Wish>,
+    /// What the device said to it, byte for byte, where that is more than yes.
+    #[serde(default)]
+    pub said: Vec<u8>,
 }
 
 /// Why a wish was refused. Each dialect maps it to its own words in its `error.rs`.

@@ -6,6 +6,8 @@
 //! clock or knows a wire format.
 
 pub mod alarm;
+pub mod control;
+pub mod decimal;
 pub mod device;
 pub mod dialect;
 pub mod document;

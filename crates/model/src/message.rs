@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::control::Controls;
 use crate::device::LinkState;
 use crate::document::Document;
 use crate::id::{DeviceId, EvseId, SiteId};
@@ -30,10 +31,13 @@ pub enum Report {
         text: String,
     },
     Document(Document),
-    /// What a device said to a vendor write: done, or its own words why not.
+    /// What can be set at it, and how it is set now.
+    Controls(Controls),
+    /// What a device said to a vendor write or an order: done, with its bytes where they are more than yes, or its own
+    /// words why not.
     VendorAnswer {
         ticket: u64,
-        answer: Result<(), String>,
+        answer: Result<Vec<u8>, String>,
     },
     /// Somebody else changed what the device had been told. `None`: it is as told again.
     Foreign {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::control::Order;
 use crate::id::{DeviceId, EvseId};
 use crate::phases::Phases;
 use crate::units::{MilliAmps, Watts};
@@ -70,6 +71,8 @@ pub enum Action {
     /// The value is JSON text. Who waits for the device's word finds it under the ticket
     /// ([`crate::message::Report::VendorAnswer`]); 0: nobody waits.
     VendorWrite { ticket: u64, key: String, value: String },
+    /// Do what only the device's definition knows. Its word goes under the ticket, as above.
+    Order { ticket: u64, order: Order },
 }
 
 /// One action for one device, under the epoch of the engine that decided it. A link drops orders of an

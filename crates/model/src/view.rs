@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::Alarm;
+use crate::control::Controls;
 use crate::device::{AuthorisationMode, ForeignPolicy, LinkState, MeterRole, Wish};
 use crate::id::{CardId, CircuitId, DeviceId, EvseId, SessionId, SiteId, UserId, VehicleId};
 use crate::message::ForeignWrite;
@@ -93,6 +94,9 @@ pub struct DeviceView {
     pub measured: Measured,
     /// What the device says it is: maker, model, firmware.
     pub identity: Option<String>,
+    /// What can be set at it.
+    #[serde(default)]
+    pub controls: Controls,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -852,6 +852,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sites/{site}/devices/{device}/controls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what can be set at a device, and how it is set; empty where there is nothing. */
+        get: operations["list_controls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites/{site}/devices/{device}/controls/{control}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Sets one of them. The device has the last word: the answer comes when it has taken the value and shows it, which may
+         *     take some seconds.
+         */
+        put: operations["set_control"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sites/{site}/energy": {
         parameters: {
             query?: never;
@@ -1764,6 +1801,39 @@ export interface components {
             name: string;
             /** @description Null for the house connection. */
             parent: string | null;
+        };
+        ControlChoice: {
+            key: string;
+            /** @description In English. */
+            label: string;
+        };
+        /** @description What can be set at a device, by name. */
+        ControlList: {
+            items: components["schemas"]["ControlView"][];
+        };
+        /** @description Decimal numbers as text, as they are set. */
+        ControlNumber: {
+            max: string;
+            min: string;
+            step: string;
+        };
+        /** @description What a control is to be set to. */
+        ControlRequest: {
+            /** @description The key of a choice, or a number as text. */
+            value: string;
+        };
+        /** @description Something that can be set: one of `choices`, or a number from `min` to `max`. */
+        ControlView: {
+            /** @description Empty for a number. */
+            choices: components["schemas"]["ControlChoice"][];
+            id: string;
+            number: components["schemas"]["ControlNumber"] | null;
+            /** @description In English. */
+            title: string;
+            /** @description Empty without one. */
+            unit: string;
+            /** @description As the device showed it last: the key of a choice, or a number. */
+            value: string | null;
         };
         /** @description Money in millionths of the currency. */
         Cost: {
@@ -8037,6 +8107,147 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_controls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControlList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    set_control: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                device: string;
+                control: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ControlRequest"];
+            };
+        };
+        responses: {
+            /** @description As the device shows it now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControlView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The device says no, in its own words. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The value does not fit; says what was expected. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The device is away, or has not answered in time. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -1,7 +1,7 @@
 // Calls about what the sun brings, and about what people say of a plant.
 
 import { call, json, ofSite } from "./client";
-import type { LoggerList, PlantSheet, PlantView, SolarView } from "./types";
+import type { ControlList, ControlView, LoggerList, PlantSheet, PlantView, SolarView } from "./types";
 
 export function solar(site: string): Promise<SolarView> {
   return json(call("GET", ofSite(site, "solar")));
@@ -20,6 +20,16 @@ export async function acceptLogger(pn: string, gateway: string): Promise<void> {
 /** The second connection under its number gets the place of the first. */
 export async function takeOverLogger(pn: string): Promise<void> {
   await call("POST", `/loggers/${encodeURIComponent(pn)}/takeover`);
+}
+
+/** What can be set at a device beside its wishes. */
+export function controls(site: string, device: string): Promise<ControlList> {
+  return json(call("GET", ofSite(site, `devices/${encodeURIComponent(device)}/controls`)));
+}
+
+/** Waits for the word of the device. */
+export function setControl(site: string, device: string, control: string, value: string): Promise<ControlView> {
+  return json(call("PUT", ofSite(site, `devices/${encodeURIComponent(device)}/controls/${encodeURIComponent(control)}`), { value }));
 }
 
 export function plant(site: string): Promise<PlantView> {

@@ -437,6 +437,12 @@ export const en = {
   "solar.note_unpriced": "{energy} had no price. Tariffs stand in the settings.",
   "solar.note_co2": "CO₂: {grams} g for each kWh, as the plant sheet says.",
 
+  "controls.open": "Settings of {name}",
+  "controls.of": "Settings of {name}",
+  "controls.none": "Nothing can be set here yet. It is known soon after the data logger has connected, if the device has anything to set.",
+  "controls.range": "{min} to {max}, in steps of {step}",
+  "controls.do_set": "Set {title}",
+  "controls.set": "{title} is set.",
   "logger.section": "Data loggers",
   "logger.never": "never heard",
   "logger.contact": "last contact {age} ago",

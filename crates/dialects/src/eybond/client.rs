@@ -2,32 +2,27 @@
 //!
 //! It waits until the logger has connected, asks what it is, and reads the devices in turn, a round each. A round
 //! that fails anywhere gives no reading at all. Devices of ours that are parts of one inverter ([`Part`]) share its
-//! rounds. It never writes: what a definition says is read, and nothing else is sent to a device.
+//! rounds. Nothing is ever written but what somebody orders, and only where a definition says how ([`super::control`]).
 
 use std::collections::VecDeque;
-use std::fmt::Write;
 use std::sync::Arc;
 
-use model::device::LinkState;
-use model::document::Document;
+use model::control::Order;
 use model::gateway::{GatewayFacts, PassOn, Unit};
-use model::message::Report;
 use model::setpoint::Action;
 use model::time::{Millis, Monotonic, Now};
-use serde_json::json;
 
 use super::at;
 use super::connection::Connection;
-use super::definition::{Ask, Definition};
-use super::frame::{LOGGER, function};
-use super::map::{Answer, Round};
+use super::definition::Definition;
+use super::frame::function;
+use super::jobs::{self, Job, Jobs, Work};
 use super::parameters::{self, Parameter};
-use super::part::{Behind, Part};
+use super::part::Behind;
 use super::relay::Unheard;
+use super::station::{Line, Seen, Station, report_all};
 use super::uplink::{Heard, Question, Uplink};
-use super::{DIALECT, rtu, text};
 use crate::attempts::{Attempts, Problem, Waits};
-use crate::modbus::pdu::Response;
 use crate::{Beside, Event, Failure, Incoming, Outgoing, Reply, ReplyError, Request};
 
 /// A logger that is away for longer has left its devices offline; they dial again by themselves.
@@ -36,8 +31,6 @@ const ABSENT: Millis = Millis(60_000);
 const LONGEST_PAUSE: Millis = Millis(120_000);
 /// How often the strength of the signal is asked for.
 const SIGNAL_EVERY: Millis = Millis(600_000);
-/// Registers that may all be zero: those of the state, of faults and warnings.
-const FEW: usize = 10;
 /// What is asked of every logger that has connected.
 const QUESTIONS: [Parameter; 7] = [
     Parameter::FIRMWARE,
@@ -73,35 +66,16 @@ pub struct DeviceSettings {
     pub poll: Millis,
 }
 
-/// What of a station a device of ours is.
-#[derive(Debug)]
-struct Seen {
-    unit: Unit,
-    part: Part,
-}
-
-/// One address on the line.
-#[derive(Debug)]
-struct Station {
-    address: u8,
-    /// As people know the first of them.
-    name: String,
-    definition: Arc<Definition>,
-    seen: Box<[Seen]>,
-    period: Millis,
-    attempts: Attempts,
-    due: Monotonic,
-    /// Of the round under way; between rounds, what does not change.
-    answers: Vec<Answer>,
-    is_identified: bool,
-}
-
 /// Whose answer is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Nothing,
     Parameter(Parameter),
     Station(usize),
+    /// How things are set there: which of these questions.
+    Setting(usize, usize),
+    /// The first of the orders.
+    Job,
 }
 
 /// A client for one logger.
@@ -118,6 +92,9 @@ pub struct Client {
     /// Whose round is under way, or who was last.
     turn: usize,
     is_in_round: bool,
+    /// Between two rounds it is once asked how things are set.
+    is_setting_turn: bool,
+    jobs: Jobs,
     /// How many of [`QUESTIONS`] have been asked.
     questions: usize,
     signal_due: Monotonic,
@@ -150,17 +127,15 @@ impl Client {
                 first: device.poll,
                 longest: LONGEST_PAUSE,
             };
-            stations.push(Station {
-                address: device.behind.address,
-                attempts: Attempts::new(&format!("{} {}", settings.pn, device.behind), waits),
-                name: device.name,
-                definition: device.definition,
-                seen: Box::new([seen]),
-                period: device.poll,
-                due: Monotonic(i64::MIN),
-                answers: Vec::new(),
-                is_identified: false,
-            });
+            let attempts = Attempts::new(&format!("{} {}", settings.pn, device.behind), waits);
+            stations.push(Station::new(
+                device.behind.address,
+                device.name,
+                device.definition,
+                seen,
+                device.poll,
+                attempts,
+            ));
         }
         Self {
             pn: settings.pn,
@@ -172,6 +147,8 @@ impl Client {
             asked: Asked::Nothing,
             turn: 0,
             is_in_round: false,
+            is_setting_turn: false,
+            jobs: Jobs::default(),
             questions: 0,
             signal_due: Monotonic(i64::MAX),
             facts: GatewayFacts::default(),
@@ -196,9 +173,7 @@ impl Client {
             self.events.push_back(Event::Gateway(GatewayFacts::default()));
         }
         for station in &mut self.stations {
-            station.due = now.monotonic;
-            station.answers = Vec::new();
-            station.is_identified = false;
+            station.open(now);
         }
     }
 
@@ -214,6 +189,10 @@ impl Client {
         self.connection = None;
         self.asked = Asked::Nothing;
         self.absent_due = Some(now.monotonic + ABSENT);
+        while let Some(job) = self.jobs.take() {
+            let answer = Err("its data logger has hung up".to_owned());
+            self.events.extend(jobs::ended(&job.unit, job.ticket, answer));
+        }
     }
 
     /// It has been away for too long.
@@ -289,50 +268,168 @@ impl Client {
     }
 
     fn ask(&mut self, now: Now) {
-        let Some(connection) = &mut self.connection else {
+        if self.connection.is_none() || self.ask_job(now) {
             return;
-        };
+        }
         if !self.is_in_round {
             if let Some(parameter) = next_question(&mut self.questions, &mut self.signal_due, now) {
                 self.asked = Asked::Parameter(parameter);
-                connection.ask(Question::of_logger(function::QUERY, &[parameter.0]), now);
+                let question = Question::of_logger(function::QUERY, std::slice::from_ref(&parameter.0));
+                if let Some(connection) = &mut self.connection {
+                    connection.ask(question, now);
+                }
                 return;
             }
-            let count = self.stations.len();
-            let due = |at: &usize| {
-                self.stations
-                    .get(*at)
-                    .is_some_and(|station| station.due <= now.monotonic)
-            };
-            let next = (self.turn + 1..count)
-                .chain(0..count.min(self.turn + 1))
-                .find(due);
+            let next = self.next_station(|station| station.due <= now.monotonic);
+            let is_turn = std::mem::take(&mut self.is_setting_turn) || next.is_none();
+            if is_turn && self.ask_setting(now) {
+                return;
+            }
             let Some(next) = next else { return };
             (self.turn, self.is_in_round) = (next, true);
             if let Some(station) = self.stations.get_mut(next) {
                 station.begin(now);
             }
         }
-        let Some(station) = self.stations.get(self.turn) else {
-            self.is_in_round = false;
+        let asks = self.stations.get(self.turn).and_then(Station::asks);
+        match asks {
+            Some(line) => self.carry(Asked::Station(self.turn), self.turn, &line, now),
+            None => self.is_in_round = false,
+        }
+    }
+
+    /// Whose turn it is of those that want it, beginning behind the last one.
+    fn next_station(&self, wants: impl Fn(&Station) -> bool) -> Option<usize> {
+        let count = self.stations.len();
+        let mut all = (self.turn + 1..count).chain(0..count.min(self.turn + 1));
+        all.find(|at| self.stations.get(*at).is_some_and(&wants))
+    }
+
+    /// Puts something on the serial line.
+    fn carry(&mut self, asked: Asked, station: usize, line: &Line, now: Now) {
+        let code = self.stations.get(station);
+        let code = code.map(|station| station.definition.frame_code);
+        if let (Some(connection), Some(code)) = (&mut self.connection, code) {
+            self.asked = asked;
+            connection.ask(forward(code, line.address, &line.bytes, line.is_whole), now);
+        }
+    }
+
+    /// Asks one of the devices how it is set, if it is time. Says whether it did.
+    fn ask_setting(&mut self, now: Now) -> bool {
+        let next = self.next_station(|station| station.setting_due() <= now.monotonic);
+        let Some((at, station)) = next.and_then(|at| Some((at, self.stations.get_mut(at)?))) else {
+            return false;
+        };
+        let setting = station.next_setting(now);
+        let Some(line) = station.setting_line(setting) else {
+            return false;
+        };
+        self.carry(Asked::Setting(at, setting), at, &line, now);
+        true
+    }
+
+    /// Goes on with the first order. Says whether there is one.
+    fn ask_job(&mut self, now: Now) -> bool {
+        let Some(job) = self.jobs.first() else {
+            return false;
+        };
+        let at = job.station;
+        let line = self.stations.get(at).and_then(|station| match &job.work {
+            Work::Question((bytes, is_whole)) => Some(station.carries(bytes.clone(), *is_whole)),
+            Work::Set { wording, .. } => {
+                Some(station.carries(wording.line(station.address), wording.is_whole()))
+            }
+            Work::ReadBack { ask, .. } => station.setting_line(*ask),
+        });
+        match line {
+            Some(line) => self.carry(Asked::Job, at, &line, now),
+            // Nobody is there to answer.
+            None => self.go_on_with_job(None),
+        }
+        true
+    }
+
+    /// Takes what came of the first order.
+    fn go_on_with_job(&mut self, answer: Option<&[u8]>) {
+        let Some(Job {
+            unit,
+            ticket,
+            station: at,
+            work,
+        }) = self.jobs.take()
+        else {
             return;
         };
-        let Some(ask) = station.definition.asks().get(station.answers.len()) else {
-            self.is_in_round = false;
+        let Some(station) = self.stations.get_mut(at) else {
             return;
         };
-        self.asked = Asked::Station(self.turn);
-        let code = station.definition.frame_code;
-        match ask {
-            // The address of a serial line is in the frame of that line.
-            Ask::Registers(span) => {
-                let payload = rtu::encode(station.address, &span.request().encode());
-                connection.ask(forward(code, LOGGER, &payload, rtu::is_whole), now);
+        let ended = match (work, answer) {
+            (_, None) => Err("no answer".to_owned()),
+            (Work::Question(_), Some(answer)) => Ok(answer.to_vec()),
+            (
+                Work::Set {
+                    control,
+                    value,
+                    wording,
+                },
+                Some(answer),
+            ) => match wording.check(station.address, answer) {
+                Ok(()) => {
+                    let said = answer.to_vec();
+                    let Some(ask) = station.definition.shows(&control) else {
+                        self.events.extend(jobs::ended(&unit, ticket, Ok(said)));
+                        return;
+                    };
+                    let work = Work::ReadBack {
+                        control,
+                        value,
+                        said,
+                        ask,
+                    };
+                    self.jobs.resume(Job::new(&unit, ticket, at, work));
+                    return;
+                }
+                Err(why) => Err(why),
+            },
+            (
+                Work::ReadBack {
+                    control,
+                    value,
+                    said,
+                    ask,
+                },
+                Some(answer),
+            ) => {
+                station.keep_setting(ask, Some(answer));
+                station.report_controls(&mut self.events);
+                match station.value(&control) {
+                    Some(shown) if shown == value => Ok(said),
+                    Some(shown) => Err(format!("{control}: it took {value} and shows {shown}")),
+                    None => Err(format!("{control}: it took {value} and does not show it")),
+                }
             }
-            Ask::Command(protocol, name) => {
-                let payload = protocol.command(name);
-                connection.ask(forward(code, station.address, &payload, text::is_whole), now);
+        };
+        self.events.extend(jobs::ended(&unit, ticket, ended));
+    }
+
+    fn order(&mut self, unit: &Unit, ticket: u64, order: &Order) {
+        let here = |station: &Station| station.seen.iter().any(|seen| seen.unit == *unit);
+        let station = self.stations.iter().position(here);
+        let found = station.and_then(|at| Some((at, self.stations.get(at)?)));
+        let work = match found {
+            _ if self.connection.is_none() => Err(format!("data logger {} is not connected", self.pn)),
+            None => Err("it is not behind this data logger".to_owned()),
+            Some((at, station)) => {
+                jobs::work(&station.definition, station.address, order).map(|work| (at, work))
             }
+        };
+        let refused = match work {
+            Ok((at, work)) => self.jobs.push(Job::new(unit, ticket, at, work)),
+            Err(why) => Err(why),
+        };
+        if let Err(why) = refused {
+            self.events.extend(jobs::ended(unit, ticket, Err(why)));
         }
     }
 
@@ -340,6 +437,12 @@ impl Client {
         match std::mem::replace(&mut self.asked, Asked::Nothing) {
             Asked::Nothing => {}
             Asked::Parameter(parameter) => self.learn(parameter, answer),
+            Asked::Job => self.go_on_with_job(answer),
+            Asked::Setting(at, setting) => {
+                if let Some(station) = self.stations.get_mut(at) {
+                    station.take_setting(setting, answer, &mut self.events);
+                }
+            }
             Asked::Station(at) => {
                 let Some(station) = self.stations.get_mut(at) else {
                     return;
@@ -347,11 +450,11 @@ impl Client {
                 match station.take(answer) {
                     Ok(false) => {}
                     Ok(true) => {
-                        self.is_in_round = false;
+                        (self.is_in_round, self.is_setting_turn) = (false, true);
                         station.finish(&mut self.events, now);
                     }
                     Err(why) => {
-                        self.is_in_round = false;
+                        (self.is_in_round, self.is_setting_turn) = (false, true);
                         station.fail(&why, &mut self.events, now);
                     }
                 }
@@ -404,174 +507,6 @@ const fn forward(devcode: u16, address: u8, payload: &[u8], is_whole: fn(&[u8]) 
     }
 }
 
-fn report_all(events: &mut VecDeque<Event>, seen: &[Seen], news: Option<LinkState>) {
-    let Some(state) = news else { return };
-    events.extend(seen.iter().map(|seen| Event::Report {
-        unit: seen.unit.clone(),
-        report: Report::Link(state.clone()),
-    }));
-}
-
-impl Station {
-    /// A round begins; the next one is due a period later.
-    fn begin(&mut self, now: Now) {
-        // Keeps its beat, unless it is late by more than one.
-        let next = self.due + self.period;
-        self.due = next.max(now.monotonic + Millis(1));
-        if next <= now.monotonic {
-            self.due = now.monotonic + self.period;
-        }
-        self.answers.truncate(self.definition.once());
-    }
-
-    /// Takes an answer, and says whether it was the last.
-    fn take(&mut self, answer: Option<&[u8]>) -> Result<bool, String> {
-        let at = self.answers.len();
-        let is_once = at < self.definition.once();
-        let Some(answer) = answer else {
-            if !is_once {
-                return Err("no answer; check the address and the RS-485 wiring".to_owned());
-            }
-            // Some have no word for who they are, and say none.
-            self.answers.push(Answer::Text(String::new()));
-            return Ok(self.answers.len() == self.definition.asks().len());
-        };
-        let read = match self.definition.asks().get(at) {
-            Some(Ask::Registers(span)) => registers(self.address, span, answer),
-            Some(Ask::Command(protocol, name)) => protocol
-                .read_answer(answer)
-                .map(|text| Answer::Text(text.to_owned()))
-                .ok_or_else(|| format!("`{name}` got {}, expected values", brief(answer))),
-            None => Err("an answer too many".to_owned()),
-        };
-        self.answers.push(match read {
-            Ok(answer) => answer,
-            // What says who it is, is worth no reading.
-            Err(_) if is_once => Answer::Text(String::new()),
-            Err(why) => return Err(format!("{why}; check that the device and its definition match")),
-        });
-        Ok(self.answers.len() == self.definition.asks().len())
-    }
-
-    fn finish(&mut self, events: &mut VecDeque<Event>, now: Now) {
-        let definition = Arc::clone(&self.definition);
-        let answers = std::mem::take(&mut self.answers);
-        let round = Round::of(&definition, &answers);
-        let measured: Result<Vec<_>, _> = self.seen.iter().map(|seen| round.measured(seen.part)).collect();
-        let measured = match measured {
-            Ok(measured) => measured,
-            Err(senseless) => {
-                let why = format!("{}, expected {}", senseless.came, senseless.expected);
-                self.fail(&why, events, now);
-                return;
-            }
-        };
-        report_all(events, &self.seen, self.attempts.succeeded());
-        let document = document(&definition, &round, &answers, now);
-        let identity = (!std::mem::replace(&mut self.is_identified, true)).then(|| {
-            let (maker, name) = (&definition.maker, &definition.name);
-            let serial = round
-                .serial()
-                .map(|serial| format!(", {serial}"))
-                .unwrap_or_default();
-            format!("{maker} {name}{serial}")
-        });
-        for (seen, measured) in self.seen.iter().zip(measured) {
-            let identity = identity.clone().map(|text| Report::Identity { text });
-            let reports = [Report::Measured(measured), Report::Document(document.clone())];
-            let reports = identity.into_iter().chain(reports);
-            events.extend(reports.map(|report| Event::Report {
-                unit: seen.unit.clone(),
-                report,
-            }));
-        }
-        self.answers = answers.into_iter().take(definition.once()).collect();
-    }
-
-    fn fail(&mut self, why: &str, events: &mut VecDeque<Event>, now: Now) {
-        let problem = Problem::new(&format!("cannot read \"{}\"", self.name), why);
-        let news = self.attempts.failed(problem, now.monotonic);
-        self.due = self.attempts.retry_at();
-        // Whoever said nothing at all is asked who it is again.
-        let once = self.definition.once();
-        self.answers
-            .truncate(if self.answers.len() > once { once } else { 0 });
-        report_all(events, &self.seen, news);
-    }
-}
-
-/// Devices behind loggers answer with zeros where others have an exception. A few registers may well be zero, a block
-/// with the voltages of battery and grid in it is not.
-fn is_refusal(values: &[u16]) -> bool {
-    values.len() > FEW && values.iter().all(|value| *value == 0)
-}
-
-fn registers(unit: u8, span: &crate::modbus::poll_plan::Span, answer: &[u8]) -> Result<Answer, String> {
-    let (from, pdu) = rtu::decode(answer).ok_or_else(|| {
-        format!(
-            "register {} got {}, expected a whole frame",
-            span.address,
-            brief(answer)
-        )
-    })?;
-    if from != unit {
-        return Err(format!("unit {from} answered, expected unit {unit}"));
-    }
-    match Response::decode(pdu, &span.request()) {
-        Ok(Response::Registers { values, .. }) if is_refusal(&values) => Err(format!(
-            "register {} got {} zeros, which is how such a device refuses",
-            span.address,
-            values.len()
-        )),
-        Ok(Response::Registers { values, .. }) => Ok(Answer::Registers(values)),
-        Ok(Response::Refused { exception, .. }) => Err(format!("register {}: {exception}", span.address)),
-        Ok(Response::Bits { .. } | Response::Written { .. }) => {
-            Err("another answer than was asked for".to_owned())
-        }
-        Err(error) => Err(format!("register {} got {error}", span.address)),
-    }
-}
-
-/// The first bytes, for a message.
-fn brief(bytes: &[u8]) -> String {
-    let first = bytes.get(..16).unwrap_or(bytes);
-    let mut text = format!("{} bytes (", bytes.len());
-    for byte in first {
-        let _ = write!(text, "{byte:02X}");
-    }
-    text.push_str(if first.len() < bytes.len() { "…)" } else { ")" });
-    text
-}
-
-/// All that the device said, for whoever shows it field by field.
-fn document(definition: &Definition, round: &Round<'_>, answers: &[Answer], now: Now) -> Document {
-    let fields: Vec<_> = round.fields().into_iter().map(|field| {
-        json!({ "key": field.key, "title": field.title, "value": field.value, "unit": field.unit })
-    })
-    .collect();
-    let json = json!({ "devcode": definition.devcode, "fields": fields, "raw": raw(answers) });
-    Document {
-        dialect: DIALECT.to_owned(),
-        at: now,
-        json: Arc::from(json.to_string()),
-    }
-}
-
-/// The answers one behind the other, in hexadecimal.
-fn raw(answers: &[Answer]) -> String {
-    let mut hex = String::new();
-    for answer in answers {
-        let bytes: Vec<u8> = match answer {
-            Answer::Registers(words) => words.iter().flat_map(|word| word.to_be_bytes()).collect(),
-            Answer::Text(text) => text.as_bytes().to_vec(),
-        };
-        for byte in bytes {
-            let _ = write!(hex, "{byte:02X}");
-        }
-    }
-    hex
-}
-
 impl crate::Client for Client {
     fn handle_timeout(&mut self, now: Now) {
         if let Some(connection) = &mut self.connection {
@@ -584,8 +519,16 @@ impl crate::Client for Client {
         self.go_on(now);
     }
 
-    /// Nothing is written to what is behind a logger.
-    fn handle_action(&mut self, _: &Unit, _: &Action, _: Now) {}
+    /// Nothing but orders means anything to what is behind a logger.
+    fn handle_action(&mut self, unit: &Unit, action: &Action, _: Now) {
+        match action {
+            Action::Order { ticket, order } => self.order(unit, *ticket, order),
+            Action::Charge { .. }
+            | Action::BatteryPower { .. }
+            | Action::TakeBack { .. }
+            | Action::VendorWrite { .. } => {}
+        }
+    }
 
     fn handle_reply(&mut self, _: Reply, _: Now) -> Result<(), ReplyError> {
         Ok(())
@@ -656,10 +599,12 @@ impl crate::Client for Client {
         if connection.is_asking() {
             return due;
         }
-        let wanted = if self.is_in_round || self.questions < QUESTIONS.len() || connection.has_foreign() {
+        let has_more = self.is_in_round || self.questions < QUESTIONS.len() || !self.jobs.is_empty();
+        let wanted = if has_more || connection.has_foreign() {
             Monotonic(i64::MIN)
         } else {
-            let stations = self.stations.iter().map(|station| station.due);
+            let stations = self.stations.iter();
+            let stations = stations.map(|station| station.due.min(station.setting_due()));
             stations
                 .min()
                 .map_or(self.signal_due, |due| due.min(self.signal_due))

@@ -20,6 +20,8 @@
 //! power = "0 - pv_power"
 //! ```
 //!
+//! What can be set stands under `[controls]`: see [`super::control`].
+//!
 //! Every value is a field, shown with its title in its unit. `once`: it does not change, so it is read when the
 //! logger has connected. `names` are shown in place of numbers or letters. A part is what a device of ours can
 //! be of it ([`Part`]): formulas over the values, in units without prefix, for names of
@@ -36,6 +38,7 @@ use serde::de::value::Error as NoUnit;
 use toml::Spanned;
 
 use super::catalogue;
+use super::control::{RawControl, Setting};
 use super::frame::ANY;
 use super::part::Part;
 use super::text::Protocol as TextProtocol;
@@ -51,6 +54,17 @@ enum RawProtocol {
     Modbus,
     Pi30,
     Pi18,
+}
+
+impl RawProtocol {
+    /// `None` of registers.
+    const fn text(self) -> Option<TextProtocol> {
+        match self {
+            Self::Modbus => None,
+            Self::Pi30 => Some(TextProtocol::Pi30),
+            Self::Pi18 => Some(TextProtocol::Pi18),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,6 +99,8 @@ struct RawDefinition {
     max_registers: Option<u16>,
     max_gap: Option<u16>,
     values: BTreeMap<Spanned<String>, Spanned<RawValue>>,
+    #[serde(default)]
+    controls: BTreeMap<Spanned<String>, Spanned<RawControl>>,
     #[serde(default)]
     part: BTreeMap<Part, BTreeMap<Spanned<String>, Spanned<String>>>,
 }
@@ -144,6 +160,10 @@ pub struct Definition {
     /// What is asked once first.
     asks: Vec<Ask>,
     once: usize,
+    text_protocol: Option<TextProtocol>,
+    /// What can be set, and what is asked to know how it is set.
+    pub(super) settings: Vec<Setting>,
+    setting_asks: Vec<Ask>,
 }
 
 impl Definition {
@@ -197,6 +217,35 @@ impl Definition {
         self.once
     }
 
+    /// What it speaks, if that is no registers.
+    #[must_use]
+    pub const fn text_protocol(&self) -> Option<TextProtocol> {
+        self.text_protocol
+    }
+
+    /// What is asked now and then, to know how the things are set that can be set.
+    #[must_use]
+    pub fn setting_asks(&self) -> &[Ask] {
+        &self.setting_asks
+    }
+
+    pub(super) fn setting(&self, id: &str) -> Option<&Setting> {
+        self.settings.iter().find(|setting| setting.id == id)
+    }
+
+    /// Of [`Self::setting_asks`], the one that shows a control.
+    pub(super) fn shows(&self, id: &str) -> Option<usize> {
+        let place = &self.setting(id)?.place;
+        self.setting_asks.iter().position(|ask| match (ask, place) {
+            (Ask::Registers(asked), Place::Number { span, .. } | Place::Words { span }) => {
+                asked.offset_of(*span).is_some()
+            }
+            (Ask::Command(_, asked), Place::Field { command, .. }) => asked == command,
+            (Ask::Registers(_), Place::Field { .. })
+            | (Ask::Command(..), Place::Number { .. } | Place::Words { .. }) => false,
+        })
+    }
+
     /// What devices of ours can be of it.
     pub fn parts(&self) -> impl Iterator<Item = Part> {
         self.parts.keys().copied()
@@ -210,13 +259,13 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// Collects problems while a definition is made of what the file says.
-struct Check<'a> {
+pub(super) struct Check<'a> {
     text: &'a str,
     problems: Vec<Problem>,
 }
 
 impl Check<'_> {
-    fn problem(&mut self, at: Range<usize>, text: String) {
+    pub(super) fn problem(&mut self, at: Range<usize>, text: String) {
         let line = line_of(self.text, at.start);
         self.problems.push(Problem { line, text });
     }
@@ -244,6 +293,15 @@ impl Check<'_> {
                 names: value.names.clone(),
             });
         }
+        let protocol = raw.protocol.text();
+        let settings = raw.controls.iter();
+        let settings = settings.filter_map(|(id, control)| self.setting(protocol, id.get_ref(), control));
+        let settings: Vec<Setting> = settings.collect();
+        let places = settings.iter();
+        let places = places.flat_map(|setting| [Some(setting.place.clone()), setting.listing()]);
+        let places: Vec<Place> = places.flatten().collect();
+        // Registers between those that can be set may not be there.
+        let setting_asks = asks(raw.protocol, &places, 0, max_count);
         let plan = |places: &[Place]| asks(raw.protocol, places, raw.max_gap.unwrap_or(8), max_count);
         let (mut asks, always) = (plan(&once), plan(&always));
         let once = asks.len();
@@ -263,6 +321,9 @@ impl Check<'_> {
             parts,
             asks,
             once,
+            text_protocol: protocol,
+            settings,
+            setting_asks,
         }
     }
 
@@ -406,8 +467,8 @@ impl Place {
 }
 
 fn asks(protocol: RawProtocol, places: &[Place], max_gap: u16, max_count: u16) -> Vec<Ask> {
-    let text = match protocol {
-        RawProtocol::Modbus => {
+    let text = match protocol.text() {
+        None => {
             let spans = places.iter().filter_map(|place| match place {
                 Place::Number { span, .. } | Place::Words { span } => Some(*span),
                 Place::Field { .. } => None,
@@ -416,8 +477,7 @@ fn asks(protocol: RawProtocol, places: &[Place], max_gap: u16, max_count: u16) -
             let planned = poll_plan::plan(&spans, max_gap, max_count).into_iter();
             return planned.map(Ask::Registers).collect();
         }
-        RawProtocol::Pi30 => TextProtocol::Pi30,
-        RawProtocol::Pi18 => TextProtocol::Pi18,
+        Some(text) => text,
     };
     let commands = places.iter().filter_map(|place| match place {
         Place::Field { command, .. } => Some(command.clone()),

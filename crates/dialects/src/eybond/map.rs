@@ -8,6 +8,7 @@ use model::reading::{Measured, Quality, Quantity};
 
 use super::definition::{Ask, Definition, Item, Place};
 use super::part::Part;
+use super::text::Protocol;
 use crate::modbus::Decimal;
 use crate::modbus::plausible::{self, Implausible, signed_currents};
 
@@ -161,12 +162,8 @@ fn read(place: &Place, asks: &[Ask], answers: &[Answer]) -> Option<Said> {
             field,
             number,
         } => {
-            let text = all.find_map(|(ask, answer)| match (ask, answer) {
-                (Ask::Command(protocol, asked), Answer::Text(text)) if asked == command => {
-                    protocol.values(text).nth(*field)
-                }
-                (Ask::Command(..) | Ask::Registers(_), Answer::Text(_) | Answer::Registers(_)) => None,
-            })?;
+            let (protocol, text) = text_answer(asks, answers, command)?;
+            let text = protocol.values(text).nth(*field)?;
             let Some((scale, unit)) = number else {
                 return Some(Said::Text(text.chars().filter(char::is_ascii_graphic).collect()));
             };
@@ -177,7 +174,22 @@ fn read(place: &Place, asks: &[Ask], answers: &[Answer]) -> Option<Said> {
     }
 }
 
-fn registers<'a>(
+/// What was answered to a command.
+pub(super) fn text_answer<'a>(
+    asks: &[Ask],
+    answers: &'a [Answer],
+    command: &str,
+) -> Option<(Protocol, &'a str)> {
+    let mut all = asks.iter().zip(answers);
+    all.find_map(|(ask, answer)| match (ask, answer) {
+        (Ask::Command(protocol, asked), Answer::Text(text)) if asked == command => {
+            Some((*protocol, text.as_str()))
+        }
+        (Ask::Command(..) | Ask::Registers(_), Answer::Text(_) | Answer::Registers(_)) => None,
+    })
+}
+
+pub(super) fn registers<'a>(
     all: &mut impl Iterator<Item = (&'a Ask, &'a Answer)>,
     span: crate::modbus::poll_plan::Span,
 ) -> Option<Vec<u16>> {
@@ -192,7 +204,7 @@ fn registers<'a>(
 }
 
 /// `230.1`, `-5`, `00012`.
-fn decimal(text: &str) -> Option<Decimal> {
+pub(super) fn decimal(text: &str) -> Option<Decimal> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let exponent = i8::try_from(fraction.len())
         .ok()

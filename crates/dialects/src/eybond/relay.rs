@@ -57,7 +57,7 @@ impl Asks {
 }
 
 /// When the answer to what is asked on the serial line is complete. `None`: it may write.
-fn reading(line: &[u8]) -> Option<fn(&[u8]) -> bool> {
+pub(super) fn reading(line: &[u8]) -> Option<fn(&[u8]) -> bool> {
     if let Some((_, pdu)) = rtu::decode_exactly(line) {
         // Coils, inputs, holding and input registers.
         return matches!(pdu.first(), Some(1..=4)).then_some(rtu::is_whole);

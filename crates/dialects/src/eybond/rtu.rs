@@ -2,6 +2,8 @@
 
 /// The shortest answer: unit, function, exception and checksum.
 const SHORTEST: usize = 5;
+/// The answer to a write: unit, function, two numbers and checksum.
+const WRITTEN: usize = 8;
 
 /// CRC-16/MODBUS.
 #[must_use]
@@ -24,23 +26,25 @@ pub fn encode(unit: u8, pdu: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Whether an answer to a reading has come as far as it says itself.
+/// Bytes of an answer, as far as it says that itself. Readings say how much they hold, writes echo two numbers.
+fn length(bytes: &[u8]) -> usize {
+    match bytes {
+        [_, 5 | 6 | 15 | 16, ..] => WRITTEN,
+        [_, function, count, ..] if function & 0x80 == 0 => usize::from(*count) + SHORTEST,
+        _ => SHORTEST,
+    }
+}
+
+/// Whether an answer has come as far as it says itself.
 #[must_use]
 pub fn is_whole(bytes: &[u8]) -> bool {
-    match bytes {
-        [_, function, count, ..] if function & 0x80 == 0 => bytes.len() >= usize::from(*count) + SHORTEST,
-        _ => bytes.len() >= SHORTEST,
-    }
+    bytes.len() >= length(bytes)
 }
 
 /// Unit and PDU, if the checksum fits. What stands behind an answer is not looked at.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let length = match bytes {
-        [_, function, count, ..] if function & 0x80 == 0 => usize::from(*count) + SHORTEST,
-        _ => SHORTEST,
-    };
-    decode_exactly(bytes.get(..length)?)
+    decode_exactly(bytes.get(..length(bytes))?)
 }
 
 /// Unit and PDU of a whole frame, request or answer, if the checksum fits.
@@ -86,6 +90,9 @@ mod tests {
         let mut wrong = answer;
         wrong[3] ^= 1;
         assert_eq!(decode(&wrong), None);
+        let written = encode(1, &[16, 1, 0x2D, 0, 1]);
+        assert!(!is_whole(&written[..7]) && is_whole(&written));
+        assert_eq!(decode(&written), Some((1, &[16, 1, 0x2D, 0, 1][..])));
         assert_eq!(decode(&[]), None);
         assert_eq!(decode_exactly(&[1, 2]), None);
     }

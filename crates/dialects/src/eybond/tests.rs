@@ -14,6 +14,8 @@ use super::*;
 use crate::modbus::{Exception, Registers, answer};
 use crate::{Beside, Client as _, Event, Failure, Incoming, Outgoing};
 
+mod orders;
+
 const PN: &str = "E5000099990001";
 const QPIGS: &str = "230.1 50.0 230.0 49.9 0460 0412 010 380 52.80 010 085 0035 01.2 310.5 52.80 00000 00010110 00 00 00372 010";
 
@@ -23,6 +25,14 @@ struct Line {
     asked: Vec<u8>,
     /// Who does not answer.
     silent: Vec<u8>,
+    /// Registers that can be set, and how they are.
+    set: BTreeMap<u16, u16>,
+    /// What the one with texts shows of its settings: field of QPIRI, and its value.
+    texts: BTreeMap<usize, String>,
+    /// It takes what it is told, and forgets it.
+    forgets: bool,
+    /// What was written, as it stood on the line.
+    written: Vec<Vec<u8>>,
 }
 
 impl Registers for Line {
@@ -32,13 +42,23 @@ impl Registers for Line {
             217 => 300,
             229 => 64,
             186 => u16::from_be_bytes(*b"S1"),
-            _ => 0,
+            address => self.set.get(&address).copied().unwrap_or_default(),
         };
         Ok((address..address + count).map(value).collect())
     }
 
-    fn write_holding(&mut self, _: u16, _: &[u16]) -> Result<(), Exception> {
-        panic!("nothing is written to an inverter")
+    fn write_holding(&mut self, address: u16, values: &[u16]) -> Result<(), Exception> {
+        let known = self.set.get_mut(&address).ok_or(Exception::IllegalFunction)?;
+        match values {
+            [value] if address == 341 && *value > 90 => Err(Exception::IllegalValue),
+            [_] if address == 303 => Err(Exception::Unknown(7)),
+            [_] if self.forgets => Ok(()),
+            [value] => {
+                *known = *value;
+                Ok(())
+            }
+            _ => panic!("one at a time"),
+        }
     }
 }
 
@@ -47,6 +67,9 @@ impl SerialLine for Line {
         if address == frame::LOGGER {
             let (unit, pdu) = rtu::decode_exactly(bytes)?;
             self.asked.push(unit);
+            if pdu[0] != 3 {
+                self.written.push(bytes.to_vec());
+            }
             let is_here = unit == 1 && !self.silent.contains(&unit);
             return is_here.then(|| rtu::encode(unit, &answer(pdu, self)));
         }
@@ -59,9 +82,56 @@ impl SerialLine for Line {
             "QID" => "92931701100510",
             "QMOD" => "B",
             "QPIGS" => QPIGS,
+            "QPIRI" => &self.qpiri(),
+            "QMUCHGCR" => "002 010 020 030 100",
+            "QMCHGCR" => "NAK",
+            order if !order.starts_with('Q') => {
+                self.written.push(bytes.to_vec());
+                let (field, value) = match order {
+                    "POP00" | "POP01" | "POP02" => (16, &order[4..]),
+                    "MUCHGC020" => (13, "20"),
+                    _ => return Some(protocol.verdict(false)),
+                };
+                if !self.forgets {
+                    self.texts.insert(field, value.to_owned());
+                }
+                return Some(protocol.verdict(true));
+            }
             _ => "NAK",
         };
         Some(protocol.answer(values))
+    }
+}
+
+impl Line {
+    fn new() -> Self {
+        let set = [
+            (301, 2),
+            (302, 0),
+            (303, 3),
+            (331, 3),
+            (332, 600),
+            (333, 300),
+            (341, 20),
+            (342, 30),
+            (344, 10),
+        ];
+        let texts = [(13, "30"), (14, "60"), (15, "0"), (16, "0"), (17, "2")];
+        Self {
+            power: 2_100,
+            asked: Vec::new(),
+            silent: Vec::new(),
+            set: set.into(),
+            texts: texts.map(|(field, text)| (field, text.to_owned())).into(),
+            forgets: false,
+            written: Vec::new(),
+        }
+    }
+
+    fn qpiri(&self) -> String {
+        let field = |at: usize| self.texts.get(&at).map_or("1.0", String::as_str);
+        let fields: Vec<&str> = (0..24).map(field).collect();
+        fields.join(" ")
     }
 }
 
@@ -118,11 +188,7 @@ impl Pair {
         Self {
             client: Client::new(settings),
             logger,
-            line: Line {
-                power: 2_100,
-                asked: Vec::new(),
-                silent: Vec::new(),
-            },
+            line: Line::new(),
             now: 0,
             pieces: usize::MAX,
             loses: usize::MAX,
@@ -306,7 +372,7 @@ fn requests_leave_one_at_a_time_and_not_too_fast() {
 
 #[test]
 fn frames_in_pieces_and_lost_ones_cost_time_alone() {
-    for (pieces, loses) in [(1, usize::MAX), (3, 7), (7, 3)] {
+    for (pieces, loses) in [(1, usize::MAX), (3, 7), (7, 5)] {
         let mut pair = Pair::new();
         (pair.pieces, pair.loses) = (pieces, loses);
         pair.hear(Incoming::Opened);

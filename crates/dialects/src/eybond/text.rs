@@ -58,6 +58,15 @@ impl Protocol {
         })
     }
 
+    /// A command that sets something, as it stands on the line.
+    #[must_use]
+    pub fn order(self, name: &str) -> Vec<u8> {
+        match self {
+            Self::Pi30 => self.command(name),
+            Self::Pi18 => sealed(format!("^S{:03}{name}", name.len() + 3).into_bytes()),
+        }
+    }
+
     /// The name of a command; what the device's half needs.
     #[must_use]
     pub fn read_command(self, bytes: &[u8]) -> Option<&str> {
@@ -84,6 +93,31 @@ impl Protocol {
         match self {
             Self::Pi30 => text.strip_prefix('(').filter(|values| *values != "NAK"),
             Self::Pi18 => text.strip_prefix("^D")?.get(3..),
+        }
+    }
+
+    /// The answer to a command that sets something, as it stands on the line; what the device's half needs.
+    #[must_use]
+    pub fn verdict(self, is_taken: bool) -> Vec<u8> {
+        let (taken, refused) = self.verdicts();
+        sealed(if is_taken { taken } else { refused }.as_bytes().to_vec())
+    }
+
+    /// Whether a device has taken what it was told. `None`: it says neither yes nor no.
+    #[must_use]
+    pub fn read_verdict(self, bytes: &[u8]) -> Option<bool> {
+        let (taken, refused) = self.verdicts();
+        match open(bytes)? {
+            text if text == taken => Some(true),
+            text if text == refused => Some(false),
+            _ => None,
+        }
+    }
+
+    const fn verdicts(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Pi30 => ("(ACK", "(NAK"),
+            Self::Pi18 => ("^1", "^0"),
         }
     }
 
@@ -166,6 +200,30 @@ mod tests {
             bytes.push(END);
             assert_eq!(protocol.command(name), bytes, "{name}");
             assert_eq!(protocol.read_command(&bytes), Some(name));
+        }
+    }
+
+    #[test]
+    fn orders_are_said_yes_or_no_to() {
+        let pi30 = Protocol::Pi30;
+        for (said, expected) in [
+            (&b"(ACK\x39\x20\r"[..], Some(true)),
+            (b"(NAK\x73\x73\r", Some(false)),
+            (b"(ACK\x39\x21\r", None),
+            (b"(ACK\r", None),
+            (b"", None),
+        ] {
+            assert_eq!(pi30.read_verdict(said), expected, "{said:02x?}");
+        }
+        assert_eq!(pi30.verdict(true), b"(ACK\x39\x20\r");
+        assert_eq!(pi30.order("POP02"), pi30.command("POP02"));
+        let pi18 = Protocol::Pi18;
+        assert!(pi18.order("MCHGC0,030").starts_with(b"^S013MCHGC0,030"));
+        for is_taken in [true, false] {
+            let said = pi18.verdict(is_taken);
+            assert!(is_whole(&said), "{said:02x?}");
+            assert_eq!(pi18.read_verdict(&said), Some(is_taken));
+            assert_eq!(pi30.read_verdict(&said), None);
         }
     }
 

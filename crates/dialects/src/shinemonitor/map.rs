@@ -1,6 +1,7 @@
 //! Between the model and this dialect's things: fields, controls, alarms.
 
 use model::alarm::{Alarm, AlarmCode, Severity};
+use model::control::{Choice, Order, Range};
 use model::device::ChargeMode;
 use model::id::DeviceId;
 use model::intent::Wanted;
@@ -260,14 +261,39 @@ pub fn controls(device: &Device, lang: Lang) -> Vec<Control> {
     match &device.charger {
         Some(charger) => charger_controls(charger, lang),
         None => {
-            let translated = |control: &Control| Control {
-                title: titles::title(&control.id, lang)
-                    .unwrap_or(&control.title)
-                    .to_owned(),
-                ..control.clone()
-            };
-            device.controls.iter().map(translated).collect()
+            let controls = device.controls.list.iter();
+            controls.map(|control| shown_control(control, lang)).collect()
         }
+    }
+}
+
+fn shown_control(control: &model::control::Control, lang: Lang) -> Control {
+    let (items, hint) = match &control.range {
+        Range::Choices { choices } => {
+            let item = |choice: &Choice| Item {
+                key: choice.key.clone(),
+                label: choice.label.clone(),
+            };
+            (choices.iter().map(item).collect(), String::new())
+        }
+        Range::Number {
+            least,
+            most,
+            decimals,
+            ..
+        } => {
+            let (least, most) = (number::plain(*least, *decimals), number::plain(*most, *decimals));
+            (Vec::new(), format!("{least}~{most}"))
+        }
+    };
+    let title = titles::title(&control.id, lang).unwrap_or(&control.title);
+    Control {
+        id: control.id.clone(),
+        title: title.to_owned(),
+        unit: control.unit.clone(),
+        hint,
+        items,
+        value: control.value.clone(),
     }
 }
 
@@ -327,28 +353,46 @@ fn charger_controls(charger: &Charger, lang: Lang) -> Vec<Control> {
     controls
 }
 
-/// What a control write asks for. Clients write the key of an item or its label.
-pub fn deed(device: &Device, id: &str, value: &str) -> Result<Deed, Refusal> {
-    let controls = controls(device, Lang::En);
+/// What a control write asks for. Clients write the key of an item or its label, in English or as they were shown it.
+pub fn deed(device: &Device, id: &str, value: &str, lang: Lang) -> Result<Deed, Refusal> {
+    let wanted = match &device.charger {
+        Some(charger) => wish(charger, id, value, lang)?,
+        None => {
+            let control = device.controls.get(id).ok_or(Code::Unsupported)?;
+            let value = control.check(value).map_err(|_| Refusal::format("val"))?;
+            Wanted::Order {
+                device: device.id.clone(),
+                order: Order::Set {
+                    control: id.to_owned(),
+                    value,
+                },
+            }
+        }
+    };
+    Ok(Deed::Wanted {
+        site: device.site.clone(),
+        wanted,
+    })
+}
+
+fn wish(charger: &Charger, id: &str, value: &str, lang: Lang) -> Result<Wanted, Refusal> {
+    let controls = charger_controls(charger, lang);
+    let english = charger_controls(charger, Lang::En);
     let control = controls.iter().find(|control| control.id == id);
     let control = control.ok_or(Code::Unsupported)?;
     let key = if control.items.is_empty() {
         value
     } else {
+        let english = english.iter().filter(|control| control.id == id);
+        let mut items = control
+            .items
+            .iter()
+            .chain(english.flat_map(|control| &control.items));
         let fits = |item: &&Item| item.key == value || item.label.eq_ignore_ascii_case(value);
-        let item = control.items.iter().find(fits);
-        &item.ok_or_else(|| Refusal::format("val"))?.key
-    };
-    let Some(charger) = &device.charger else {
-        return Ok(Deed::Control {
-            site: device.site.clone(),
-            device: device.id.clone(),
-            id: id.to_owned(),
-            value: key.to_owned(),
-        });
+        &items.find(fits).ok_or_else(|| Refusal::format("val"))?.key
     };
     let evse = charger.evse.clone();
-    let wanted = match id {
+    Ok(match id {
         "mode" => {
             let mode = ChargeMode::ALL.into_iter().find(|mode| mode_key(*mode) == key);
             Wanted::Mode {
@@ -372,10 +416,6 @@ pub fn deed(device: &Device, id: &str, value: &str) -> Result<Deed, Refusal> {
                 current: current.filter(fits).ok_or_else(|| Refusal::format("val"))?,
             }
         }
-    };
-    Ok(Deed::Wanted {
-        site: device.site.clone(),
-        wanted,
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use model::alarm::Severity;
+use model::control::Controls;
 use model::device::{MeterRole, Wish};
 use model::id::{DeviceId, EvseId, SiteId};
 use model::reading::{Measured, PilotState, Quantity};
@@ -179,11 +180,9 @@ pub struct Device {
     /// Maker, model and firmware as it says them.
     pub identity: Option<String>,
     pub charger: Option<Charger>,
-    /// What its definition lets people set.
-    pub controls: Arc<[Control]>,
+    /// What people can set there, where it is no charging station.
+    pub controls: Controls,
     pub raw: Option<Raw>,
-    /// It takes commands as text through its logger.
-    pub takes_text: bool,
 }
 
 /// A value with the name that its definition gives it.
@@ -208,7 +207,7 @@ pub struct Charger {
     pub session_energy: Option<WattHours>,
 }
 
-/// Something of a device that can be set.
+/// Something of a device that can be set, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Control {
     pub id: String,

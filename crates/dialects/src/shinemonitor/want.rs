@@ -79,19 +79,6 @@ pub enum Deed {
         site: SiteId,
         wanted: Wanted,
     },
-    /// A control of its definition.
-    Control {
-        site: SiteId,
-        device: DeviceId,
-        id: String,
-        value: String,
-    },
-    /// What a logger is to pass on to its device.
-    Command {
-        site: SiteId,
-        device: DeviceId,
-        text: String,
-    },
     /// The sheet as it is to be from now on.
     EditPlant {
         pid: i64,

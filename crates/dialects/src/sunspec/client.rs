@@ -363,7 +363,8 @@ impl crate::Client for Client {
             Action::BatteryPower { .. }
             | Action::Charge { .. }
             | Action::TakeBack { .. }
-            | Action::VendorWrite { .. } => {}
+            | Action::VendorWrite { .. }
+            | Action::Order { .. } => {}
         }
     }
 

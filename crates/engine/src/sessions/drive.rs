@@ -149,6 +149,7 @@ impl Core {
             | Report::Identity { .. }
             | Report::Document(_)
             | Report::VendorAnswer { .. }
+            | Report::Controls(_)
             | Report::Foreign { .. }
             | Report::Past { .. }
             | Report::Notice { .. } => {}

@@ -138,7 +138,7 @@ async fn who_waits_for_a_device_holds_nobody_up() {
     assert_eq!(cid.await.unwrap(), Err(Rejection::Device { said }));
     home.report(Report::VendorAnswer {
         ticket: of_fna,
-        answer: Ok(()),
+        answer: Ok(Vec::new()),
     })
     .await;
     assert!(fna.await.unwrap().is_ok());

@@ -8,14 +8,17 @@ fn write(core: &mut Core, value: &str, at: i64) -> u64 {
     let ticket = core.apply(change, now(at)).unwrap();
     let sent = std::iter::from_fn(|| core.poll_setpoint()).find_map(|setpoint| match setpoint.action {
         Action::VendorWrite { ticket, .. } => Some(ticket),
-        Action::Charge { .. } | Action::TakeBack { .. } | Action::BatteryPower { .. } => None,
+        Action::Charge { .. }
+        | Action::TakeBack { .. }
+        | Action::BatteryPower { .. }
+        | Action::Order { .. } => None,
     });
     assert_eq!(sent, Some(ticket));
     ticket
 }
 
 fn word(core: &mut Core, device: &str, ticket: u64, answer: Result<(), &str>, at: i64) {
-    let answer = answer.map_err(str::to_owned);
+    let answer = answer.map(|()| Vec::new()).map_err(str::to_owned);
     report(core, device, Report::VendorAnswer { ticket, answer }, at);
 }
 
@@ -39,7 +42,7 @@ fn a_key_of_the_device_needs_the_device_to_answer() {
     word(&mut core, "station", ticket, Ok(()), 200);
     word(&mut core, "station", ticket, Err("no"), 200);
     let verdict = core.poll_verdict().unwrap();
-    assert_eq!((verdict.ticket, verdict.answer), (ticket, Ok(())));
+    assert_eq!((verdict.ticket, verdict.answer), (ticket, Ok(Vec::new())));
     assert_eq!(core.poll_verdict(), None);
     assert_eq!(reads(&core, "fna", 200).as_deref(), Some("\"garage\""));
 }

@@ -10,6 +10,7 @@ pub mod auth;
 pub mod backup;
 pub mod body;
 pub mod cards;
+pub mod controls;
 pub mod devices;
 pub mod energy;
 pub mod error;
@@ -76,6 +77,8 @@ fn ours() -> OpenApiRouter<State> {
         .routes(routes!(sites::show))
         .routes(routes!(devices::list))
         .routes(routes!(devices::show))
+        .routes(routes!(controls::list))
+        .routes(routes!(controls::set))
         .routes(routes!(evses::list))
         .routes(routes!(evses::show))
         .routes(routes!(evses::help))

@@ -37,8 +37,6 @@ impl Shell {
     ) -> Result<Done, Refusal> {
         match deed {
             Deed::Wanted { site, wanted } => self.file(site, wanted, caller).await,
-            // Devices with controls of their own or that take text hang on loggers.
-            Deed::Control { .. } | Deed::Command { .. } => Err(Code::Unsupported.into()),
             Deed::EditPlant {
                 pid,
                 name,
@@ -82,7 +80,8 @@ impl Shell {
             wanted,
         };
         match self.state.bus.ask(intent).await {
-            Ok(_) => Ok(Done::Plain),
+            Ok(receipt) if receipt.said.is_empty() => Ok(Done::Plain),
+            Ok(receipt) => Ok(Done::Answered(Some(receipt.said))),
             Err(rejection) => {
                 tracing::debug!(%rejection, "a ShineMonitor control was refused");
                 Err(Refusal::from(&rejection))

@@ -251,9 +251,8 @@ impl Seen<'_> {
             rated: rated(&device.kind),
             identity: shown.and_then(|shown| shown.identity.clone()),
             charger: device.evses().first().and_then(|evse| self.charger(evse)),
-            controls: Arc::new([]),
+            controls: shown.map(|shown| shown.controls.clone()).unwrap_or_default(),
             raw,
-            takes_text: false,
         })
     }
 

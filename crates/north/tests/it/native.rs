@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{TOKEN, VIEWER, World, bearer, request};
+use crate::world::{TOKEN, VIEWER, World, bearer, offer_controls, request};
 
 #[tokio::test]
 async fn reading_shows_the_site_in_wire_units() {
@@ -141,7 +141,7 @@ async fn every_closed_route_asks_who_calls() {
             closed += 1;
         }
     }
-    assert_eq!(closed, 105);
+    assert_eq!(closed, 107);
     assert_eq!(
         world.open("/metrics").await.error(),
         (401, "not_signed_in".into())
@@ -348,4 +348,66 @@ async fn what_would_help_is_asked_of_the_engine() {
     // Nobody runs Yard.
     let answer = world.get("/api/v1/sites/yard/evses/gate/help").await;
     assert_eq!(answer.status, 503, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn what_a_device_offers_is_shown_and_set_by_who_may() {
+    let world = World::new().await;
+    let path = "/api/v1/sites/home/devices/pv/controls";
+    assert_eq!(world.get(path).await.text, r#"{"items":[]}"#);
+    offer_controls(&world).await;
+    let list = world.get(path).await.json();
+    let expected = json!({"items": [
+        {"id": "output_source_priority", "title": "output_source_priority", "unit": "", "value": "0",
+         "choices": [{"key": "0", "label": "Utility first"}, {"key": "2", "label": "SBU first"}], "number": null},
+        {"id": "max_charging_current", "title": "max_charging_current", "unit": "A", "value": "60",
+         "choices": [], "number": {"min": "10", "max": "120", "step": "0.5"}},
+    ]});
+    assert_eq!(list, expected);
+    let set = async |token: &str, control: &str, body: &str| {
+        let (path, bearer) = (format!("{path}/{control}"), bearer(token));
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+        ];
+        world.ask(request("PUT", &path, &headers, body)).await
+    };
+    let done = set(TOKEN, "max_charging_current", r#"{"value": "20.50"}"#).await;
+    assert_eq!(
+        (done.status.as_u16(), &done.json()["value"]),
+        (200, &"20.5".into())
+    );
+    assert_eq!(world.get(path).await.json()["items"][1]["value"], "20.5");
+    let value = r#"{"value": "2"}"#;
+    for (token, control, body, expected) in [
+        (VIEWER, "output_source_priority", value, (403, "not_allowed")),
+        (
+            TOKEN,
+            "output_source_priority",
+            r#"{"value": "1"}"#,
+            (422, "out_of_range"),
+        ),
+        (
+            TOKEN,
+            "output_source_priority",
+            r#"{"value": "0"}"#,
+            (409, "device_refused"),
+        ),
+        (
+            TOKEN,
+            "output_source_priority",
+            r#"{"value": 2}"#,
+            (422, "invalid"),
+        ),
+        (TOKEN, "max_charging_current", value, (422, "out_of_range")),
+        (TOKEN, "fan", value, (404, "unknown")),
+    ] {
+        let (code, name) = set(token, control, body).await.error();
+        assert_eq!((code, name.as_str()), expected, "{control} {body}");
+    }
+    let nobody = world
+        .get("/api/v1/sites/home/devices/nobody/controls")
+        .await
+        .error();
+    assert_eq!(nobody, (404, "unknown".to_owned()));
 }

@@ -23,7 +23,9 @@ use serde_json::{Value, json};
 use store::{Alarms, Aliases, History, Series, Typed};
 use tower::ServiceExt;
 
-use crate::world::{Answer, BEGIN, HOUR, VIEWER, World, device_id, evse_id, request, site_id};
+use crate::world::{
+    Answer, BEGIN, HOUR, VIEWER, World, device_id, evse_id, offer_controls, request, site_id,
+};
 
 const KEY: &str = "0123456789ABCDEF";
 const PN: &str = "G0916522248153";
@@ -365,6 +367,65 @@ async fn a_control_is_an_intent_of_who_may() {
     }
     let pv = format!("&action=queryDeviceCtrlField{PV}");
     assert_eq!(err(&ask(&world, &pv).await), 12);
+}
+
+#[tokio::test]
+async fn what_an_inverter_offers_is_set_with_its_own_words_as_the_answer() {
+    let world = house().await;
+    offer_controls(&world).await;
+    account(&world, "looks", "looks", [(site_id("home"), Role::Viewer)]).await;
+    let viewer = sign_in(&world, "looks", "looks").await;
+    let fields = ask(&world, &format!("&action=queryDeviceCtrlField{PV}&i18n=de_DE")).await;
+    let expected = json!([
+        {"id": "output_source_priority", "name": "Vorrang der Versorgung",
+         "item": [{"key": "0", "val": "Utility first"}, {"key": "2", "val": "SBU first"}]},
+        {"id": "max_charging_current", "name": "Größter Ladestrom", "unit": "A", "hint": "10~120"},
+    ]);
+    assert_eq!(fields["dat"]["field"], expected);
+    let set = |id: &str, val: &str| format!("&action=ctrlDevice{PV}&id={id}&val={val}");
+    let priority = set("output_source_priority", "SBU%20first");
+    assert_eq!(err(&ask_as(&world, &viewer, &priority).await), 11);
+    let command = format!("&action=sendCmdToDevice{PV}&cmd=");
+    assert_eq!(err(&ask_as(&world, &viewer, &format!("{command}QMOD")).await), 11);
+    let value = format!("&action=queryDeviceCtrlValue{PV}&id=output_source_priority");
+    assert_eq!(ask_as(&world, &viewer, &value).await["dat"]["val"], "0");
+
+    let said = json!({"dat": "28 41 43 4B 39 20 0D", "status": 0});
+    assert_eq!(ask(&world, &priority).await["dat"], said);
+    assert_eq!(ask(&world, &value).await["dat"]["val"], "2");
+    let current = ask(&world, &set("max_charging_current", "12.50")).await;
+    assert_eq!(err(&current), 0, "{current}");
+    let all = ask(&world, &format!("&action=webQueryDeviceCtrlField{PV}")).await;
+    assert_eq!(all["dat"]["field"][1]["val"], "12.5");
+    for (id, val, expected) in [
+        (
+            "output_source_priority",
+            "1",
+            (6, "ERR_FORMAT(can not found val)"),
+        ),
+        (
+            "max_charging_current",
+            "9.9",
+            (6, "ERR_FORMAT(can not found val)"),
+        ),
+        (
+            "max_charging_current",
+            "10.2",
+            (6, "ERR_FORMAT(can not found val)"),
+        ),
+        ("output_source_priority", "0", (1, "ERR_FAIL")),
+        ("fan", "1", (9, "ERR_UNSUPPORTED")),
+    ] {
+        let answer = ask(&world, &set(id, val)).await;
+        assert_eq!(
+            (err(&answer), answer["desc"].as_str().unwrap()),
+            expected,
+            "{id} {val}"
+        );
+    }
+    let answer = ask(&world, &format!("{command}QMOD")).await;
+    assert_eq!(answer["dat"]["dat"], "28 42", "{answer}");
+    assert_eq!(err(&ask(&world, &format!("{command}POP02")).await), 9);
 }
 
 #[tokio::test]

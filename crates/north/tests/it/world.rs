@@ -12,6 +12,7 @@ use dialects::goe::DIALECT;
 use gate::{Access, Gate, InstallationKey, Thing};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
+use model::control::{Choice, Control, Controls, Order, Range};
 use model::device::{
     AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, Force, LinkSettings, LinkState, MeterRole, Wish,
 };
@@ -293,11 +294,22 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
         | Wanted::PushedReadings { evse, .. }
         | Wanted::Authorise { evse, .. }
         | Wanted::StopTransaction { evse } => evse.clone(),
+        Wanted::Order { device, order } => {
+            let said = obey(&mut view, device, order)?;
+            bus.publish(Message::View(Arc::new(view))).await;
+            return Ok(Receipt {
+                at: BEGIN.wall,
+                epoch: 1,
+                wish: None,
+                said,
+            });
+        }
         Wanted::VendorWrite { .. } | Wanted::AcknowledgeAlarm { .. } => {
             return Ok(Receipt {
                 at: BEGIN.wall,
                 epoch: 1,
                 wish: None,
+                said: Vec::new(),
             });
         }
     };
@@ -334,15 +346,68 @@ async fn answer(bus: &InProcess, intent: Intent) -> IntentAnswer {
         | Wanted::Authorise { .. }
         | Wanted::StopTransaction { .. }
         | Wanted::VendorWrite { .. }
+        | Wanted::Order { .. }
         | Wanted::AcknowledgeAlarm { .. } => {}
     }
     let receipt = Receipt {
         at: BEGIN.wall,
         epoch: 1,
         wish: Some(*wish),
+        said: Vec::new(),
     };
     bus.publish(Message::View(Arc::new(view))).await;
     Ok(receipt)
+}
+
+/// As a device does that offers controls, and says no to what it shows as "never".
+fn obey(view: &mut SiteView, device: &DeviceId, order: &Order) -> Result<Vec<u8>, Rejection> {
+    let Order::Set { control, value } = order else {
+        return Ok(b"(B".to_vec());
+    };
+    let device = view.devices.iter_mut().find(|known| known.id == *device).unwrap();
+    let mut list = device.controls.list.to_vec();
+    let known = list.iter_mut().find(|known| known.id == *control).unwrap();
+    if value == "0" {
+        return Err(Rejection::Device {
+            said: "it says no to POP00".to_owned(),
+        });
+    }
+    known.value = Some(value.clone());
+    device.controls.list = list.into();
+    Ok(b"(ACK9 \r".to_vec())
+}
+
+/// Lets the device at the roof offer something.
+pub async fn offer_controls(world: &World) {
+    let choice = |key: &str, label: &str| Choice {
+        key: key.to_owned(),
+        label: label.to_owned(),
+    };
+    let control = |id: &str, unit: &str, value: &str, range| Control {
+        id: id.to_owned(),
+        title: id.to_owned(),
+        unit: unit.to_owned(),
+        range,
+        value: Some(value.to_owned()),
+    };
+    let choices = vec![choice("0", "Utility first"), choice("2", "SBU first")];
+    let number = Range::Number {
+        least: 100,
+        most: 1_200,
+        step: 5,
+        decimals: 1,
+    };
+    let list = vec![
+        control("output_source_priority", "", "0", Range::Choices { choices }),
+        control("max_charging_current", "A", "60", number),
+    ];
+    let controls = Controls {
+        list: list.into(),
+        takes_questions: true,
+    };
+    world
+        .change("home", move |view| view.devices[1].controls = controls.clone())
+        .await;
 }
 
 pub fn bearer(token: &str) -> String {
@@ -567,6 +632,7 @@ fn view_of(site: &Site) -> SiteView {
                 ..Measured::default()
             },
             identity: Some("maker,model".into()),
+            controls: Default::default(),
         }
     });
     let evses = site.evses().map(|(station, evse)| EvseView {

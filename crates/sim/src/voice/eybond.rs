@@ -11,16 +11,20 @@ use dialects::{Reply, Request};
 use model::reading::Measured;
 use model::time::Now;
 use model::units::{PerMille, Watts};
+use serde_json::{Map, Value};
 
 use crate::body::Placed;
 use crate::fault::Fault;
 use crate::settings::{LoggerLanguage, LoggerSettings};
 use crate::voice::{Link, Voice, Way};
+use knobs::Knobs;
 
 /// Protocol number of its first inverter, as loggers have one for all.
 const DEVCODE: u16 = 0x0925;
 /// Of every simulated battery here.
 const BATTERY_DECIVOLTS: i64 = 512;
+/// Where it is saved how the inverters are set.
+const KNOBS: &str = "knobs";
 /// Bytes that a cut frame lacks.
 const CUT: usize = 3;
 
@@ -29,6 +33,8 @@ pub(crate) struct LoggerVoice {
     server: SocketAddr,
     logger: Logger,
     stations: Vec<Station>,
+    /// How the inverters are set, in their order.
+    knobs: Vec<Knobs>,
     links: i64,
     cuts: bool,
 }
@@ -67,6 +73,7 @@ impl LoggerVoice {
         };
         Self {
             server: settings.server,
+            knobs: settings.inverters.iter().map(|_| Knobs::default()).collect(),
             stations: stations.collect(),
             logger,
             links: 0,
@@ -106,7 +113,7 @@ impl Voice for LoggerVoice {
         bodies: &mut [Placed],
         link: Link,
         message: Option<&[u8]>,
-        _: bool,
+        is_deaf: bool,
         _: Now,
     ) -> Option<Vec<Vec<u8>>> {
         // A logger has one connection.
@@ -115,7 +122,9 @@ impl Voice for LoggerVoice {
         }
         let mut line = Line {
             stations: &self.stations,
+            knobs: &mut self.knobs,
             bodies,
+            is_deaf,
         };
         let said = self.logger.handle_bytes(message.unwrap_or_default(), &mut line);
         said.ok().map(|frames| self.cut(frames))
@@ -124,25 +133,47 @@ impl Voice for LoggerVoice {
     fn suffer(&mut self, _: &mut [Placed], fault: Option<Fault>) {
         self.cuts = fault == Some(Fault::CutFrames);
     }
+
+    fn state(&self) -> Map<String, Value> {
+        let saved = serde_json::to_value(&self.knobs);
+        saved.map(|knobs| (KNOBS.to_owned(), knobs)).into_iter().collect()
+    }
+
+    fn restore(&mut self, _: &mut [Placed], mut saved: Map<String, Value>) -> Result<(), serde_json::Error> {
+        let Some(knobs) = saved.remove(KNOBS) else {
+            return Ok(());
+        };
+        let knobs: Vec<Knobs> = serde_json::from_value(knobs)?;
+        for (own, saved) in self.knobs.iter_mut().zip(knobs) {
+            *own = saved;
+        }
+        Ok(())
+    }
 }
 
 /// The serial line during one message.
 struct Line<'a> {
     stations: &'a [Station],
+    knobs: &'a mut [Knobs],
     bodies: &'a [Placed],
+    /// What is set is taken and forgotten.
+    is_deaf: bool,
 }
 
 impl Line<'_> {
     /// A station at an address, or whoever hears what has none.
-    fn station(&self, address: Option<u8>, speaks: LoggerLanguage) -> Option<Inverter> {
+    fn station(&mut self, address: Option<u8>, speaks: LoggerLanguage) -> Option<Inverter<'_>> {
+        let is_meant = |own: &Station| address.is_none_or(|address| own.address == address);
         let mut stations = self.stations.iter();
-        let is_meant = |own: &&Station| address.is_none_or(|address| own.address == address);
-        let station = stations.find(|own| is_meant(own) && own.speaks == speaks)?;
+        let at = stations.position(|own| is_meant(own) && own.speaks == speaks)?;
+        let station = self.stations.get(at)?;
         let measured = |at: usize| self.bodies.get(at).map(|placed| placed.body.measured());
         Some(Inverter {
             id: self.bodies.get(station.pv)?.id.to_string(),
             pv: measured(station.pv)?,
             battery: station.battery.and_then(measured),
+            knobs: self.knobs.get_mut(at)?,
+            is_deaf: self.is_deaf,
         })
     }
 }
@@ -155,20 +186,25 @@ impl SerialLine for Line<'_> {
             return Some(rtu::encode(unit, &answer(pdu, &mut inverter)));
         }
         let address = (address != LOGGER).then_some(address);
-        let inverter = self.station(address, LoggerLanguage::Pi30)?;
+        let mut inverter = self.station(address, LoggerLanguage::Pi30)?;
         let command = Protocol::Pi30.read_command(bytes)?;
-        Some(Protocol::Pi30.answer(&inverter.text(command)))
+        if command.starts_with('Q') {
+            return Some(Protocol::Pi30.answer(&inverter.text(command)));
+        }
+        Some(Protocol::Pi30.verdict(inverter.is_told(command)))
     }
 }
 
 /// An inverter as it is now.
-struct Inverter {
+struct Inverter<'a> {
     id: String,
     pv: Measured,
     battery: Option<Measured>,
+    knobs: &'a mut Knobs,
+    is_deaf: bool,
 }
 
-impl Inverter {
+impl Inverter<'_> {
     fn pv_power(&self) -> i64 {
         -self.pv.power.unwrap_or_default().0
     }
@@ -203,6 +239,9 @@ impl Inverter {
     }
 
     fn register(&self, address: u16) -> Option<u16> {
+        if let Some(knob) = self.knobs.register(address) {
+            return Some(*knob);
+        }
         let blocks = [100..=109, 171..=184, 186..=197, 201..=234];
         if !blocks
             .iter()
@@ -256,8 +295,21 @@ impl Inverter {
                     pv = self.pv_power().max(0),
                 )
             }
+            "QPIRI" => self.knobs.qpiri(),
+            "QMUCHGCR" => "002 010 020 030 040 050 060".to_owned(),
+            "QMCHGCR" => "010 020 030 040 050 060 070 080".to_owned(),
             _ => "NAK".to_owned(),
         }
+    }
+
+    /// Sets what a command says. `false`: it does not take it.
+    fn is_told(&mut self, command: &str) -> bool {
+        let mut knobs = self.knobs.clone();
+        let is_taken = knobs.take(command);
+        if is_taken && !self.is_deaf {
+            *self.knobs = knobs;
+        }
+        is_taken
     }
 }
 
@@ -265,7 +317,7 @@ fn tenths(value: i64) -> String {
     format!("{}.{}", value / 10, value % 10)
 }
 
-impl Registers for Inverter {
+impl Registers for Inverter<'_> {
     fn read_holding(&self, address: u16, count: u16) -> Result<Vec<u16>, Exception> {
         let addresses = (0..count).map(|offset| address.checked_add(offset).ok_or(Exception::IllegalAddress));
         addresses
@@ -273,10 +325,19 @@ impl Registers for Inverter {
             .collect()
     }
 
-    fn write_holding(&mut self, _: u16, _: &[u16]) -> Result<(), Exception> {
-        Err(Exception::IllegalFunction)
+    fn write_holding(&mut self, address: u16, values: &[u16]) -> Result<(), Exception> {
+        let mut knobs = self.knobs.clone();
+        for (offset, value) in (0..).zip(values) {
+            let address: Option<u16> = address.checked_add(offset);
+            knobs.set(address.ok_or(Exception::IllegalAddress)?, *value)?;
+        }
+        if !self.is_deaf {
+            *self.knobs = knobs;
+        }
+        Ok(())
     }
 }
 
+mod knobs;
 #[cfg(test)]
 mod tests;

@@ -232,7 +232,7 @@ impl Voice for GoeVoice {
                     self.handle(bodies, &request, false, now);
                 }
             }
-            Action::TakeBack { .. } | Action::BatteryPower { .. } => {}
+            Action::TakeBack { .. } | Action::BatteryPower { .. } | Action::Order { .. } => {}
         }
     }
 

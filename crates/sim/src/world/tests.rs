@@ -68,6 +68,7 @@ fn measured(world: &World, id: &str) -> Measured {
             | Report::Identity { .. }
             | Report::Document(_)
             | Report::VendorAnswer { .. }
+            | Report::Controls(_)
             | Report::Past { .. }
             | Report::Notice { .. }
             | Report::Foreign { .. } => None,

@@ -325,7 +325,10 @@ impl ClosedLoop {
             .iter()
             .map(|(_, setpoint)| match &setpoint.action {
                 Action::Charge { current, .. } => current.or_zero().0,
-                Action::BatteryPower { .. } | Action::TakeBack { .. } | Action::VendorWrite { .. } => 0,
+                Action::BatteryPower { .. }
+                | Action::TakeBack { .. }
+                | Action::VendorWrite { .. }
+                | Action::Order { .. } => 0,
             })
             .max()
             .unwrap_or(0)

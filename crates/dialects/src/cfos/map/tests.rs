@@ -149,6 +149,7 @@ fn view(site: &Site) -> SiteView {
         is_fresh: true,
         measured: measured(device.id.as_str()),
         identity: Some("maker,model".to_owned()),
+        controls: Default::default(),
     });
     let (station, evse) = site.evses().next().unwrap();
     let evse = EvseView {

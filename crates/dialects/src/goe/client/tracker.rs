@@ -161,8 +161,11 @@ impl Tracker {
                     target.take_back();
                 }
             }
-            // Another EVSE's, or a battery's: a charger has neither.
-            Action::Charge { .. } | Action::TakeBack { .. } | Action::BatteryPower { .. } => {}
+            // Another EVSE's, or a battery's: a charger has neither, and no controls.
+            Action::Charge { .. }
+            | Action::TakeBack { .. }
+            | Action::BatteryPower { .. }
+            | Action::Order { .. } => {}
         }
     }
 
@@ -189,6 +192,7 @@ impl Tracker {
 
     fn answer(&mut self, ticket: u64, answer: Result<(), String>) {
         if ticket != 0 {
+            let answer = answer.map(|()| Vec::new());
             self.report(Report::VendorAnswer { ticket, answer });
         }
     }

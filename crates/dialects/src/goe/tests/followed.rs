@@ -369,7 +369,7 @@ impl Pair {
         serde_json::from_str(&json).unwrap()
     }
 
-    fn answers(&self) -> Vec<(u64, Result<(), String>)> {
+    fn answers(&self) -> Vec<(u64, Result<Vec<u8>, String>)> {
         let answer = |report: &Report| {
             if let Report::VendorAnswer { ticket, answer } = report {
                 Some((*ticket, answer.clone()))
@@ -441,7 +441,7 @@ fn every_way_tells_what_became_of_a_write() {
         pair.run(8_000);
         pair.write(1, "lbr", "77");
         pair.run(4_000);
-        assert_eq!(pair.answers(), [(1, Ok(()))]);
+        assert_eq!(pair.answers(), [(1, Ok(Vec::new()))]);
         pair.write(2, "lbr", "\"x\"");
         pair.run(4_000);
         assert!(

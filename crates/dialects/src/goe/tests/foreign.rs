@@ -136,7 +136,7 @@ fn a_charger_says_itself_what_became_of_a_write() {
     pair.run(300);
     assert_eq!(pair.answers(), [], "a good word is not enough");
     pair.run(3_000);
-    assert_eq!(pair.answers(), [(7, Ok(()))]);
+    assert_eq!(pair.answers(), [(7, Ok(Vec::new()))]);
     pair.write_and_wait(8, "alw", "true");
     pair.run(500);
     let refused = Err("alw: tried to set api key without setter (true)".to_owned());

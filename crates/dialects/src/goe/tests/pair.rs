@@ -194,7 +194,7 @@ impl Pair {
         self.reports.iter().filter_map(write).collect()
     }
 
-    pub fn answers(&self) -> Vec<(u64, Result<(), String>)> {
+    pub fn answers(&self) -> Vec<(u64, Result<Vec<u8>, String>)> {
         let answer = |report: &Report| {
             if let Report::VendorAnswer { ticket, answer } = report {
                 Some((*ticket, answer.clone()))

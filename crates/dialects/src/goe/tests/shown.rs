@@ -97,6 +97,7 @@ fn device() -> DeviceView {
             ..Measured::default()
         },
         identity: None,
+        controls: Default::default(),
     }
 }
 

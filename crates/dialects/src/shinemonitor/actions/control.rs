@@ -1,5 +1,7 @@
 //! Controls: what can be set at a device, and setting it.
 
+use model::control::Order;
+use model::intent::Wanted;
 use serde_json::{Value, json};
 
 use super::super::error::{Code, Refusal};
@@ -8,6 +10,7 @@ use super::super::params::Params;
 use super::super::scene::{Control, Device, Scene};
 use super::super::want::{Deed, Done, Fetched, Want};
 use super::super::wire::Dat;
+use crate::eybond::is_question;
 
 fn shown(control: &Control, shows_value: bool) -> Value {
     let mut value = json!({"id": control.id, "name": control.title});
@@ -84,7 +87,7 @@ pub fn wants_set(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Ref
     let device = scene.device(&params.device()?)?;
     let (id, value) = (params.text("id")?, params.text("val")?);
     may_control(scene)?;
-    let deed = map::deed(device, &id, &value)?;
+    let deed = map::deed(device, &id, &value, params.lang())?;
     check_link(device, scene)?;
     Ok(vec![Want::Do(deed)])
 }
@@ -114,27 +117,20 @@ pub fn set(_: Params<'_>, _: &Scene<'_>, got: &mut Fetched) -> Result<Dat, Refus
     Ok(Some(json!({"dat": answered(got)?, "status": 0})))
 }
 
-/// Commands that read, of the two families of text.
-fn reads(text: &str) -> bool {
-    let is_plain = |text: &str| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    match text.strip_prefix("^P") {
-        Some(rest) => is_plain(rest),
-        None => text.starts_with('Q') && is_plain(text),
-    }
-}
-
 pub fn wants_command(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Refusal> {
     let device = scene.device(&params.device()?)?;
     let text = params.text("cmd")?.into_owned();
     may_control(scene)?;
-    if !device.takes_text || !reads(&text) {
+    if !device.controls.takes_questions || !is_question(&text) {
         return Err(Code::Unsupported.into());
     }
     check_link(device, scene)?;
-    Ok(vec![Want::Do(Deed::Command {
+    Ok(vec![Want::Do(Deed::Wanted {
         site: device.site.clone(),
-        device: device.id.clone(),
-        text,
+        wanted: Wanted::Order {
+            device: device.id.clone(),
+            order: Order::Question { text },
+        },
     })])
 }
 

@@ -154,6 +154,7 @@ fn paged<T>(
 #[rustfmt::skip]
 pub const TABLE: &[Row] = &[
     Row::writing("addCollectorToPlant", collectors::wants_add, session::done),
+    Row::known("addPlant", plants::add),
     Row::writing("addPlantBrowser", accounts::wants_browser, session::done),
     Row::new("auth", Kind::Login { by_email: false }),
     Row::new("authEmail", Kind::Login { by_email: true }),

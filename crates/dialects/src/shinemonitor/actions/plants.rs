@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::super::error::{Code, Refusal};
 use super::super::number;
 use super::super::params::Params;
-use super::super::scene::{Plant, Prices, Scene, Sheet};
+use super::super::scene::{Plant, Prices, Role, Scene, Sheet};
 use super::super::time;
 use super::super::want::{Deed, Want};
 use super::super::wire::Dat;
@@ -301,6 +301,31 @@ pub fn wants_edit(params: Params<'_>, scene: &Scene<'_>) -> Result<Vec<Want>, Re
         sheet: Box::new(sheet),
     })])
 }
+
+/// Plants are the sites of the installation, which its owner describes in a file. So whoever asks rightly is told that this
+/// cannot be done here, and everybody else what is wrong.
+pub fn add(params: Params<'_>, scene: &Scene<'_>) -> Result<Dat, Refusal> {
+    let name = params.text("name")?;
+    if name.trim().is_empty() || name.chars().count() > LONGEST_NAME {
+        return Err(Refusal::format("name"));
+    }
+    let offset = params.int("address.timezone")?;
+    if offset.unsigned_abs() > FARTHEST_ZONE {
+        return Err(Refusal::format("address.timezone"));
+    }
+    let may = scene.caller.may_edit && scene.caller.role == Role::Owner;
+    Err(if may {
+        Code::Unsupported
+    } else {
+        Code::NoPermission
+    }
+    .into())
+}
+
+/// Of a plant, in characters.
+const LONGEST_NAME: usize = 64;
+/// Seconds ahead of UTC, or behind it.
+const FARTHEST_ZONE: u64 = 64_800;
 
 /// What the parts of a sheet are called in the model and by those who edit them here.
 const EDITED: [(&str, &str); 27] = [

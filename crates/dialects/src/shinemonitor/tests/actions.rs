@@ -2,7 +2,9 @@
 
 use jiff::tz::TimeZone;
 use model::alarm::Severity;
+use model::control::Order;
 use model::device::ChargeMode;
+use model::id::DeviceId;
 use model::intent::{Rejection, Wanted};
 use model::phases::Phases;
 use model::reading::Measured;
@@ -422,7 +424,7 @@ fn sums_over_plants_follow_the_clock_of_each() {
     // Its history is that of any device of another name.
     let barn = world.device("storage");
     barn.kind = super::super::scene::DeviceType::Inverter;
-    barn.id = model::id::DeviceId::new("roof").unwrap();
+    barn.id = DeviceId::new("roof").unwrap();
     let ask_all = |world: &World| {
         let (days, wants) = ask(world, "&action=queryPlantsEnergyMonthPerDay&date=2026-02");
         let (power, _) = ask(world, "&action=queryPlantsActiveOuputPowerOneDay&date=2026-06-14");
@@ -568,6 +570,36 @@ fn warnings_are_filtered() {
     assert_eq!(counted["count"], 0);
 }
 
+#[test]
+fn plants_are_not_made_here_and_whoever_asks_is_told_why() {
+    let mut world = world();
+    let add = |world: &World, rest: &str| refused(world, &format!("&action=addPlant{rest}"));
+    let right = "&name=Barn&address.timezone=3600&nominalPower=5";
+    let long = format!("&name={}&address.timezone=3600", "a".repeat(65));
+    for (rest, expected) in [
+        ("", can_not_find("name")),
+        ("&name=%20&address.timezone=0", can_not_find("name")),
+        (long.as_str(), can_not_find("name")),
+        ("&name=Barn", can_not_find("address.timezone")),
+        (
+            "&name=Barn&address.timezone=Vienna",
+            can_not_find("address.timezone"),
+        ),
+        (
+            "&name=Barn&address.timezone=64801",
+            can_not_find("address.timezone"),
+        ),
+        (right, "ERR_UNSUPPORTED".to_owned()),
+    ] {
+        assert_eq!(add(&world, rest), expected, "{rest}");
+    }
+    world.caller.role = Role::Vendor;
+    assert_eq!(add(&world, right), "ERR_NO_PERMISSION", "owners only");
+    world.caller.role = Role::Owner;
+    world.caller.may_edit = false;
+    assert_eq!(add(&world, right), "ERR_NO_PERMISSION");
+}
+
 fn deed(world: &World, tail: &str) -> Result<Deed, String> {
     match ask(world, tail) {
         (Ok(_), wants) => match wants.into_iter().next() {
@@ -641,10 +673,26 @@ fn controls_of_a_charging_station_become_wishes() {
 fn what_a_logger_carries_is_refused_where_it_can_not_arrive() {
     let mut world = world();
     let set = format!("&action=ctrlDevice{STORAGE}&id=bse_output_source&val=1");
-    let Ok(Deed::Control { id, value, .. }) = deed(&world, &set) else {
-        panic!("no control");
+    let ordered = |id: &str, value: &str, tail: &str| {
+        let order = Order::Set {
+            control: id.to_owned(),
+            value: value.to_owned(),
+        };
+        let device = DeviceId::new("storage").unwrap();
+        let Ok(Deed::Wanted { wanted, .. }) = deed(&world, tail) else {
+            panic!("{tail}: {:?}", deed(&world, tail));
+        };
+        assert_eq!(wanted, Wanted::Order { device, order }, "{tail}");
     };
-    assert_eq!((id.as_str(), value.as_str()), ("bse_output_source", "1"));
+    ordered("bse_output_source", "1", &set);
+    for (val, expected) in [("50", "50"), ("48.50", "48.5")] {
+        let tail = format!("&action=ctrlDevice{STORAGE}&id=bat_bulk&val={val}");
+        ordered("bat_bulk", expected, &tail);
+    }
+    for val in ["47.9", "58.1", "48.55", "Solar"] {
+        let tail = format!("&action=ctrlDevice{STORAGE}&id=bat_bulk&val={val}");
+        assert_eq!(refused(&world, &tail), can_not_find("val"), "{val}");
+    }
     for (cmd, is_read) in [
         ("QPIGS", true),
         ("%5EP005GS", true),
@@ -652,6 +700,8 @@ fn what_a_logger_carries_is_refused_where_it_can_not_arrive() {
         ("^S006LON0", false),
         ("QPIGS%0D", false),
         ("Q%20", false),
+        ("0103%2000CA%2000%2003%2025F5", true),
+        ("01%2006%2001%202D%2000%2001%20D8%203F", false),
     ] {
         let answer = refused(&world, &format!("&action=sendCmdToDevice{STORAGE}&cmd={cmd}"));
         assert_eq!(answer == "ERR_UNSUPPORTED", !is_read, "{cmd}: {answer}");

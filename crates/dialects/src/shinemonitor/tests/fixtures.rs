@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use model::alarm::{Acknowledged, Alarm, AlarmCode, Severity};
+use model::control::{Choice, Control, Controls, Order, Range};
 use model::device::{ChargeMode, Force, MeterRole, Wish};
 use model::id::{DeviceId, EvseId, SiteId, UserId};
+use model::intent::Wanted;
 use model::money::PerKwh;
 use model::phases::PerPhase;
 use model::reading::{Measured, PilotState, Quantity};
@@ -17,8 +19,8 @@ use model::view::Flow;
 
 use super::super::params::DeviceName;
 use super::super::scene::{
-    Account, AccountTexts, Charger, Control, Device, DeviceType, Field, Gateway, Item, LastLogin, Plant, Raw,
-    Role, Scene, Sheet,
+    Account, AccountTexts, Charger, Device, DeviceType, Field, Gateway, LastLogin, Plant, Raw, Role, Scene,
+    Sheet,
 };
 use super::super::time;
 use super::super::want::{Deed, Done, Got, Per, Series, Session, Subject, Want};
@@ -114,9 +116,8 @@ fn device(name: &str, site_id: &str, id: &str, pid: i64, kind: DeviceType) -> De
         rated: None,
         identity: None,
         charger: None,
-        controls: Arc::new([]),
+        controls: Controls::default(),
         raw: None,
-        takes_text: false,
     }
 }
 
@@ -273,40 +274,41 @@ pub fn world() -> World {
         DeviceType::Battery,
     );
     storage.rated = Some(Watts(3_000));
-    storage.takes_text = true;
     storage.measured.soc = Some(PerMille(900));
     storage.fields = Some(Arc::new([
         field("battery_voltage", "Battery voltage", "V", "52.1"),
         field("battery_current", "Battery current", "A", "-5.8"),
         field("pv1_voltage", "PV1 voltage", "V", "310.5"),
     ]));
-    storage.controls = Arc::new([
-        Control {
-            id: "bse_output_source".to_owned(),
-            title: "Output source".to_owned(),
-            unit: String::new(),
-            hint: String::new(),
-            items: vec![
-                Item {
-                    key: "0".to_owned(),
-                    label: "Utility".to_owned(),
-                },
-                Item {
-                    key: "1".to_owned(),
-                    label: "Solar".to_owned(),
-                },
-            ],
-            value: None,
+    let choice = |key: &str, label: &str| Choice {
+        key: key.to_owned(),
+        label: label.to_owned(),
+    };
+    let output_source = Control {
+        id: "bse_output_source".to_owned(),
+        title: "Output source".to_owned(),
+        unit: String::new(),
+        range: Range::Choices {
+            choices: vec![choice("0", "Utility"), choice("1", "Solar")],
         },
-        Control {
-            id: "bat_bulk".to_owned(),
-            title: "Bulk voltage".to_owned(),
-            unit: "V".to_owned(),
-            hint: "48~58".to_owned(),
-            items: Vec::new(),
-            value: Some("56.4".to_owned()),
+        value: None,
+    };
+    let bulk = Control {
+        id: "bat_bulk".to_owned(),
+        title: "Bulk voltage".to_owned(),
+        unit: "V".to_owned(),
+        range: Range::Number {
+            least: 480,
+            most: 580,
+            step: 1,
+            decimals: 1,
         },
-    ]);
+        value: Some("56.4".to_owned()),
+    };
+    storage.controls = Controls {
+        list: Arc::new([output_source, bulk]),
+        takes_questions: true,
+    };
     storage.raw = Some(Raw {
         at: at("2026-06-15T09:59:58Z"),
         bytes: vec![0x17, 0xC4, 0x16, 0xC5],
@@ -456,8 +458,13 @@ pub fn fetch(want: &Want, world: &World) -> Got {
         }
         Want::Do(deed) => Got::Done(Ok(match deed {
             Deed::Renew => Done::Session(Box::new(session(world))),
-            Deed::Command { .. } => Done::Answered(Some(b"(230.7\r".to_vec())),
-            Deed::Control { .. } => Done::Answered(Some(vec![0x01, 0x10, 0xAB])),
+            Deed::Wanted {
+                wanted: Wanted::Order { order, .. },
+                ..
+            } => Done::Answered(Some(match order {
+                Order::Question { .. } => b"(230.7\r".to_vec(),
+                Order::Set { .. } => vec![0x01, 0x10, 0xAB],
+            })),
             Deed::Wanted { .. } => Done::Answered(None),
             Deed::EditPlant { .. }
             | Deed::ChangePassword { .. }

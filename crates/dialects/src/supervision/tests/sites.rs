@@ -164,6 +164,7 @@ fn view(status: EvseStatus, current: i64, link: LinkState) -> SiteView {
             ..Measured::default()
         },
         identity: None,
+        controls: Default::default(),
     };
     let evse = EvseView {
         id: evse.id.clone(),

@@ -31,6 +31,7 @@ macro_rules! mirror {
 }
 
 mod charge;
+mod control;
 mod device;
 mod event;
 mod evse;
@@ -58,6 +59,7 @@ pub use charge::{
     AuthorisationKind, AuthorisationMode, AuthorisationRequest, Cost, Origin, Session, SessionList,
     SessionNow, SessionTotals, StopReason, Transaction, TransactionState,
 };
+pub use control::{ControlChoice, ControlList, ControlNumber, ControlRequest, ControlView};
 pub use device::{DeviceList, DeviceView, LinkStateName, LinkView, MeasuredView, MeterRole, Quality};
 pub use event::{Backfill, Patch};
 pub use evse::{

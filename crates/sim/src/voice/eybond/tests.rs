@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use dialects::eybond::{self, Behind, Definition, DeviceSettings};
 use dialects::{Client as _, Event, Failure, Incoming, Outgoing};
+use model::control::{Controls, Order};
 use model::device::LinkState;
 use model::gateway::{PassOn, Unit};
 use model::id::DeviceId;
 use model::message::Report;
 use model::reading::Measured;
+use model::setpoint::Action;
 use model::time::{Millis, Monotonic, Now, Timestamp};
 
 use crate::fault::Fault;
@@ -52,6 +54,8 @@ struct Roof {
     now: Now,
     links: BTreeMap<String, bool>,
     read: BTreeMap<String, Measured>,
+    controls: BTreeMap<String, Controls>,
+    answers: Vec<(u64, Result<Vec<u8>, String>)>,
     hung_up: usize,
 }
 
@@ -88,6 +92,8 @@ impl Roof {
             now,
             links: BTreeMap::new(),
             read: BTreeMap::new(),
+            controls: BTreeMap::new(),
+            answers: Vec::new(),
             hung_up: 0,
         }
     }
@@ -169,10 +175,33 @@ impl Roof {
             if let Report::Link(state) = &report {
                 self.links.insert(unit.to_string(), *state == LinkState::Online);
             }
-            if let Report::Measured(measured) = report {
-                self.read.insert(unit.to_string(), measured);
+            let unit = unit.to_string();
+            if let Report::VendorAnswer { ticket, answer } = report {
+                self.answers.push((ticket, answer));
+            } else if let Report::Controls(controls) = report {
+                self.controls.insert(unit, controls);
+            } else if let Report::Measured(measured) = report {
+                self.read.insert(unit, measured);
             }
         }
+    }
+
+    /// Sets something and waits for the word of the inverter.
+    fn set(&mut self, unit: &str, control: &str, value: &str) -> Result<Vec<u8>, String> {
+        let order = Order::Set {
+            control: control.to_owned(),
+            value: value.to_owned(),
+        };
+        let action = Action::Order { ticket: 1, order };
+        self.hub.handle_action(&Unit::named(unit), &action, self.now);
+        self.run(15);
+        let (_, answer) = self.answers.pop().unwrap();
+        answer
+    }
+
+    fn value(&self, unit: &str, control: &str) -> String {
+        let known = self.controls[unit].get(control);
+        known.unwrap().value.clone().unwrap()
     }
 
     fn body(&self, id: &str) -> Measured {
@@ -272,4 +301,46 @@ fn one_id_is_of_one_thing() {
         let error = World::new(settings).unwrap_err();
         assert!(error.to_string().contains("is used twice"), "{error}");
     }
+}
+
+#[test]
+fn an_inverter_remembers_how_it_is_set_and_refuses_what_does_not_fit() {
+    let mut roof = Roof::new();
+    roof.run(60);
+    assert_eq!(roof.value("1/pv", "output_source_priority"), "2");
+    assert!(roof.set("1/pv", "output_source_priority", "1").is_ok());
+    assert!(roof.set("1/pv", "max_charging_current", "45.5").is_ok());
+    assert_eq!(
+        roof.set("3/battery", "max_ac_charging_current", "20"),
+        Ok(b"(ACK\x39\x20\r".to_vec())
+    );
+    let refused = roof.set("1/pv", "discharge_stop_soc_with_mains", "90");
+    assert_eq!(
+        refused,
+        Err("it does not allow that value together with its others".to_owned())
+    );
+    // A new hub finds it as it was left, and so does one behind a restart of the world.
+    let saved = roof.world.save();
+    let mut again = Roof::new();
+    again.world = World::restore(toml::from_str(ROOF).unwrap(), &saved).unwrap();
+    for roof in [&mut roof, &mut again] {
+        roof.hear(Incoming::Closed(Failure::Closed));
+        roof.link = None;
+        roof.controls.clear();
+        roof.run(60);
+        assert_eq!(roof.value("1/pv", "output_source_priority"), "1");
+        assert_eq!(roof.value("1/pv", "max_charging_current"), "45.5");
+        assert_eq!(
+            roof.value("2/pv", "output_source_priority"),
+            "2",
+            "its neighbour is another one"
+        );
+        assert_eq!(roof.value("3/battery", "max_ac_charging_current"), "20");
+    }
+    again.set_fault(Some(Fault::IgnoreSetpoints));
+    let forgotten = again.set("3/pv", "output_source_priority", "0");
+    assert_eq!(
+        forgotten,
+        Err("output_source_priority: it took 0 and shows 2".to_owned())
+    );
 }

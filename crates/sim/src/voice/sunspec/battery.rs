@@ -113,7 +113,10 @@ impl Registers for BatteryRegisters {
     fn act(&mut self, image: &mut Image, body: &mut dyn Body, action: &Action) -> Result<(), ImageError> {
         match action {
             Action::BatteryPower { power } => self.command(image, body, *power),
-            Action::Charge { .. } | Action::TakeBack { .. } | Action::VendorWrite { .. } => Ok(()),
+            Action::Charge { .. }
+            | Action::TakeBack { .. }
+            | Action::VendorWrite { .. }
+            | Action::Order { .. } => Ok(()),
         }
     }
 }
