@@ -6,6 +6,7 @@ use control::snapshot::{Circuit, CircuitKind, CircuitMeter, Evse, Sharing, Snaps
 use control::{Decision, Memory, allocate_again, step};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use model::device::{ChargeMode, Force, Wish};
+use model::habits::Habits;
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::phases::{PerPhase, Phase, PhaseSet};
 use model::reading::PilotState;
@@ -113,6 +114,8 @@ fn evse(index: usize, circuit: usize) -> Evse {
         phases_in_use: PhaseSet::NONE,
         drawn: PerPhase::default(),
         plugged_since: Some(Timestamp(i64::try_from(index * 7_919 % 1_000).expect("small"))),
+        soc: None,
+        habits: Habits::default(),
     }
 }
 

@@ -110,6 +110,8 @@ pub(crate) fn remember(lanes: &[Lane], memories: &mut [EvseMemory], now: Now) {
         if lane.told > memory.told {
             memory.rose = Some((now, lane.told));
             if memory.told == 0 {
+                memory.habit.note_start(now);
+                memory.contactor.note_start(lane.phases, now);
                 memory.started_at = Some(now);
                 memory.is_prompt = false;
                 memory.is_starting = false;

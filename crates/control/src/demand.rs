@@ -4,15 +4,18 @@ use std::cmp::Reverse;
 
 use model::device::ChargeMode;
 use model::phases::{PhaseSet, Phases};
+use model::settings::ControlSettings;
 use model::time::{Millis, Monotonic, Now};
 
 use crate::failsafe::{self, Trust, Watch};
 use crate::follow::{self, Seen};
+use crate::habits::Dip;
 use crate::hysteresis;
 use crate::lane::{Absent, Drawn, Lane, MaxBy, Part, Standing, SunShare};
 use crate::memory::{EvseMemory, Memory};
 use crate::sane;
 use crate::snapshot::{Evse, Snapshot};
+use crate::switching;
 use crate::tree::Tree;
 
 /// Fills one lane per EVSE.
@@ -38,9 +41,15 @@ pub(crate) fn lanes(
         let watch = failsafe::of(evse, watch);
         let is_placed = tree.is_sound(evse.circuit) && evse.groups.iter().all(|group| tree.is_sound(*group));
         ceiling(&mut lane, evse, memory, watch, now.monotonic);
+        lane.rest = memory.habit.rest(evse);
         lane.part = part(&lane, evse, memory, is_placed);
+        if matches!(lane.part, Part::Running | Part::Waiting) {
+            interrupt(&mut lane, evse, memory, &snapshot.settings, now.monotonic);
+        }
         place_feet(&mut lane, evse, memory);
         lane.may_rise = lane.may_rise && !lane.is_fixed;
+        lane.is_elastic = switching::is_elastic(&lane, evse, memory);
+        lane.may_switch = lane.is_elastic && memory.contactor.has_rested(&snapshot.settings, now.monotonic);
         out.push(lane);
     }
 }
@@ -54,6 +63,7 @@ fn notice_person(evse: &Evse, memory: &mut EvseMemory, now: Monotonic) {
         memory.soft_stop_at = None;
         memory.room_since = None;
         memory.is_starting = false;
+        memory.habit.forgive();
     }
     memory.mode = Some(mode);
     let is_barred = evse.barred.is_some();
@@ -73,6 +83,8 @@ fn notice_person(evse: &Evse, memory: &mut EvseMemory, now: Monotonic) {
         memory.soft_stop_at = None;
     }
     if !is_plugged {
+        memory.habit.forget_car();
+        memory.contactor.forget_car();
         memory.is_prompt = false;
         memory.is_starting = false;
         memory.room_since = None;
@@ -91,6 +103,7 @@ fn base(evse: &Evse, memory: &EvseMemory, seen: Seen) -> Lane {
         over: seen.over,
         drawn: seen.drawn,
         before: memory.told,
+        starts: evse.habits.starts_per_hour,
         ..Lane::default()
     }
 }
@@ -167,20 +180,34 @@ fn part(lane: &Lane, evse: &Evse, memory: &EvseMemory, is_placed: bool) -> Part 
         Part::Absent(Absent::BelowMinimum)
     } else if lane.is_fixed {
         Part::Keep
+    } else if lane.rest.is_some() {
+        Part::Absent(Absent::Resting)
     } else if evse.complete && !evse.pilot.asks() {
         Part::Complete
     } else if memory.told == 0 {
         Part::Waiting
-    } else if wanted_phases(evse).is_some_and(|wanted| memory.phases.is_some_and(|now| now != wanted)) {
-        Part::Absent(Absent::PhaseChange)
     } else {
         Part::Running
     }
 }
 
-/// The number of phases somebody chose, where there is a choice.
-fn wanted_phases(evse: &Evse) -> Option<Phases> {
-    evse.wish.phases.filter(|_| evse.phase_switching)
+/// Nothing is offered while the contactor changes, or for a moment so that the car wakes up.
+fn interrupt(
+    lane: &mut Lane,
+    evse: &Evse,
+    memory: &mut EvseMemory,
+    settings: &ControlSettings,
+    now: Monotonic,
+) {
+    if let Some(left_ms) = switching::observe(evse, memory, lane.counted, settings, now) {
+        lane.part = Part::Absent(Absent::PhaseChange { left_ms });
+        return;
+    }
+    match memory.habit.dip(evse, memory.told, now) {
+        Dip::None => {}
+        Dip::Over => memory.is_prompt = true,
+        Dip::Lasts { left_ms } => lane.part = Part::Absent(Absent::Waking { left_ms }),
+    }
 }
 
 /// On which grid phases its current counts.
@@ -196,12 +223,18 @@ fn place_feet(lane: &mut Lane, evse: &Evse, memory: &mut EvseMemory) {
     let single = PhaseSet::only(evse.one_phase);
     let all = memory.car.unwrap_or(wired);
     let is_idle = memory.told == 0 && lane.counted == 0;
-    if evse.phase_switching && (memory.phases.is_none() || is_idle) {
-        memory.phases = Some(wanted_phases(evse).unwrap_or(Phases::Three));
-        lane.single = (wanted_phases(evse).is_none() && lane.part == Part::Waiting).then_some(single);
+    if evse.phase_switching && memory.phases.is_none() && !is_idle && in_use.count() > 1 {
+        // Since before the start; on one phase it may be the car's.
+        memory.phases = Some(Phases::Three);
+    }
+    if evse.phase_switching && is_idle {
+        let (phases, may_choose) = switching::to_start_on(evse, memory);
+        memory.phases = Some(phases);
+        lane.single = (may_choose && lane.part == Part::Waiting).then_some(single);
     }
     lane.phases = if evse.phase_switching { memory.phases } else { None };
-    if lane.part == Part::Waiting && wanted_phases(evse).is_some_and(|wanted| lane.phases != Some(wanted)) {
+    if lane.part == Part::Waiting && switching::wanted(evse).is_some_and(|wanted| lane.phases != Some(wanted))
+    {
         lane.may_rise = false;
     }
     lane.feet = match lane.phases {

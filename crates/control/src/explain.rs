@@ -2,7 +2,7 @@
 
 use model::id::EvseId;
 use model::limit::{LimitSource, Limited};
-use model::phases::Phase;
+use model::phases::{Phase, Phases};
 use model::reason::{Cause, Turn};
 use model::time::{Millis, Monotonic, Now, Timestamp};
 use model::units::{MilliAmps, MilliVolts};
@@ -13,6 +13,7 @@ use crate::headroom::{self, Rows};
 use crate::lane::{Absent, Lane, MaxBy, Outcome, Part, Standing};
 use crate::memory::EvseMemory;
 use crate::snapshot::{Circuit, Evse, Snapshot};
+use crate::switching;
 use crate::tree::{PER_CIRCUIT, POWER, Tree};
 use crate::why::{Binding, Unlock, Why, next_try};
 
@@ -135,8 +136,13 @@ impl Picture<'_> {
             Part::Absent(_) if lane.standing == Standing::Defiant => self.kept(index),
             Part::Absent(Absent::SwitchedOff) => Cause::SwitchedOff,
             Part::Absent(Absent::Barred) => evse.barred.clone().unwrap_or(Cause::AwaitingAuthorisation),
-            Part::Absent(Absent::PhaseChange) => Cause::WaitingForStableRoom {
-                until: self.until(self.snapshot.settings.start_delay_grid.0),
+            Part::Absent(Absent::PhaseChange { left_ms }) => self.switches(index, left_ms),
+            Part::Absent(Absent::Waking { left_ms }) => Cause::WakingVehicle {
+                until: self.until(left_ms),
+            },
+            Part::Absent(Absent::Resting) => Cause::RestingFull {
+                soc: lane.rest.and_then(|rest| rest.soc),
+                below: lane.rest.and_then(|rest| rest.below),
             },
             Part::Absent(Absent::BelowMinimum) if lane.max_by == MaxBy::FailSafe => self.meter_silent(evse),
             Part::Absent(Absent::BelowMinimum) => self.limited(index, max_source(evse, lane.max_by)),
@@ -189,7 +195,18 @@ impl Picture<'_> {
             Outcome::MinimumPause { left_ms } => Cause::MinimumPause {
                 until: self.until(left_ms),
             },
+            Outcome::StartsUsedUp { left_ms } => Cause::StartsUsedUp {
+                most: lane.starts.min(model::habits::Habits::MOST_STARTS),
+                until: self.until(left_ms),
+            },
+            Outcome::Switches => self.switches(index, self.snapshot.settings.phases_pause.0),
             Outcome::NotNow => {
+                if let Some(cause) = lane
+                    .held
+                    .and_then(|(row, left_ms)| self.after_overload(row, left_ms))
+                {
+                    return cause;
+                }
                 let watch = failsafe::of(evse, self.watch);
                 match self
                     .snapshot
@@ -230,7 +247,14 @@ impl Picture<'_> {
             };
         }
         if lane.told + lane.step > lane.max {
+            if let Some(cause) = self.one_phase_only(index) {
+                return cause;
+            }
             return match lane.max_by {
+                MaxBy::Overload => {
+                    let row = lane.held.map_or(self.tree.sun_row(), |(row, _)| row);
+                    self.limited(index, self.overload(row))
+                }
                 MaxBy::Wish => Cause::AsAsked {
                     current: MilliAmps(lane.told),
                 },
@@ -241,6 +265,47 @@ impl Picture<'_> {
             };
         }
         self.limited_by(index, self.scarcest(lane), holders)
+    }
+
+    fn switches(&self, index: usize, left_ms: i64) -> Cause {
+        let to = self.memories.get(index).and_then(|memory| memory.contactor.to);
+        Cause::SwitchingPhases {
+            to: to.unwrap_or(Phases::Three),
+            until: self.until(left_ms),
+        }
+    }
+
+    fn after_overload(&self, row: usize, left_ms: i64) -> Option<Cause> {
+        let (circuit, phase, _) = self.circuit(row)?;
+        Some(Cause::AfterOverload {
+            circuit: circuit.id.clone(),
+            phase,
+            until: self.until(left_ms),
+        })
+    }
+
+    fn overload(&self, row: usize) -> LimitSource {
+        self.circuit(row)
+            .map_or(LimitSource::Ramp, |(circuit, phase, _)| LimitSource::Overload {
+                circuit: circuit.id.clone(),
+                phase,
+            })
+    }
+
+    /// It has all that one phase can give, and no more because three have no room.
+    fn one_phase_only(&self, index: usize) -> Option<Cause> {
+        let (evse, lane) = (&self.snapshot.evses[index], &self.lanes[index]);
+        if !matches!(lane.max_by, MaxBy::Wish | MaxBy::Hardware) {
+            return None;
+        }
+        let memory = self.memories.get(index)?;
+        let row = switching::kept_narrow(self.tree, lane, evse, memory, self.room)?;
+        let (circuit, phase, _) = self.circuit(row)?;
+        Some(Cause::OnePhaseOnly {
+            circuit: circuit.id.clone(),
+            phase,
+            current: MilliAmps(lane.told),
+        })
     }
 
     /// The row with the least left.
@@ -513,5 +578,6 @@ fn max_source(evse: &Evse, by: MaxBy) -> LimitSource {
         MaxBy::Temporary => LimitSource::Temporary,
         MaxBy::Vehicle => LimitSource::Vehicle,
         MaxBy::FailSafe => LimitSource::FailSafe,
+        MaxBy::Overload => LimitSource::Ramp,
     }
 }

@@ -21,6 +21,7 @@ use model::units::MilliVolts;
 use crate::failsafe::{self, Trust, Watch};
 use crate::lane::{Lane, SunShare};
 use crate::memory::{CircuitMemory, EvseMemory, Memory};
+use crate::overload;
 use crate::recent::Lowest;
 use crate::sane;
 use crate::snapshot::{Circuit, Snapshot};
@@ -107,6 +108,9 @@ pub(crate) fn rows(
                 let seen =
                     reading.map(|reading| see(reading, read_at, tree.below(index), lanes, &memory.evses));
                 let circuit_memory = &mut memory.circuits[index];
+                if let Some(reading) = reading {
+                    overload::note(circuit_memory, circuit, reading, voltage, read_at);
+                }
                 if let Some(seen) = seen.filter(|_| is_usable) {
                     remember(circuit_memory, &seen, snapshot.settings.rise_window, now);
                 }
@@ -142,7 +146,7 @@ pub(crate) fn rows(
 }
 
 /// What a circuit may carry per phase and in sum: its limits, as far as they may be used, minus the reserve.
-fn limits(circuit: &Circuit, voltage: MilliVolts) -> [i64; 4] {
+pub(crate) fn limits(circuit: &Circuit, voltage: MilliVolts) -> [i64; 4] {
     let reserve = sane(circuit.reserve).max(0);
     let [l1, l2, l3] = circuit.limit.into_array().map(|limit| {
         let part = part(circuit, sane(limit));
@@ -162,7 +166,7 @@ pub(crate) fn part(circuit: &Circuit, limit: i64) -> i64 {
     (limit * circuit.share.0.clamp(0, 1_000)).div_euclid(1_000)
 }
 
-fn has_sum_limit(circuit: &Circuit) -> bool {
+pub(crate) fn has_sum_limit(circuit: &Circuit) -> bool {
     circuit.power_limit.is_some() || circuit.total_limit.is_some()
 }
 

@@ -45,6 +45,10 @@ pub(crate) fn may_start(lane: &Lane, memory: &mut EvseMemory, rules: Rules<'_>) 
     if memory.is_prompt || memory.is_starting {
         return Outcome::Admitted;
     }
+    if let Some(left_ms) = memory.habit.starts_used_up(lane.starts, now) {
+        memory.waits_since = None;
+        return Outcome::StartsUsedUp { left_ms };
+    }
     if let Some(stopped) = memory.soft_stop_at
         && now - stopped < settings.min_off
     {

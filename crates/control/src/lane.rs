@@ -3,6 +3,7 @@
 use model::phases::{PhaseSet, Phases};
 use model::time::{Millis, Monotonic};
 
+use crate::habits::Rest;
 use crate::recent::Draw;
 use crate::tree::Tree;
 
@@ -27,6 +28,8 @@ pub(crate) enum MaxBy {
     /// The car does not ask: the minimum stands as an offer.
     Offer,
     FailSafe,
+    /// A limit above it was exceeded a moment ago.
+    Overload,
     /// A rule of the EVSE, of whoever charges there or of their card.
     Rule,
 }
@@ -42,8 +45,16 @@ pub(crate) enum Absent {
     Barred,
     /// The most it may get is below its minimum.
     BelowMinimum,
-    /// Another number of phases was chosen; the contactor changes while nothing flows.
-    PhaseChange,
+    /// The number of phases changes while nothing flows.
+    PhaseChange {
+        left_ms: i64,
+    },
+    /// The car was full.
+    Resting,
+    /// The offer is interrupted so that the car wakes up.
+    Waking {
+        left_ms: i64,
+    },
 }
 
 /// The part an EVSE plays in this cycle.
@@ -91,6 +102,12 @@ pub(crate) enum Outcome {
     MinimumPause {
         left_ms: i64,
     },
+    /// It has started too often; the first of those starts has passed in `left_ms`.
+    StartsUsedUp {
+        left_ms: i64,
+    },
+    /// The sun has enough for one phase only.
+    Switches,
     /// Nothing may start now: a meter is too old, or has just begun to speak.
     NotNow,
 }
@@ -215,6 +232,15 @@ pub(crate) struct Lane {
     /// The row that kept the last rise small, and whether somebody else is on the way down there.
     pub blocked: Option<usize>,
     pub level: Level,
+    /// The number of phases may change by itself, and has stayed for long enough to do so now.
+    pub is_elastic: bool,
+    pub may_switch: bool,
+    /// So many starts within an hour.
+    pub starts: u8,
+    /// The row that was exceeded a moment ago, and for how long it holds back, ms.
+    pub held: Option<(usize, i64)>,
+    /// Why a full car gets nothing.
+    pub rest: Option<Rest>,
 }
 
 impl Lane {

@@ -11,14 +11,17 @@ mod explain;
 mod failsafe;
 mod findings;
 mod follow;
+mod habits;
 mod headroom;
 mod hysteresis;
 mod lane;
 mod memory;
+mod overload;
 mod recent;
 pub mod rules;
 pub mod snapshot;
 mod surplus;
+mod switching;
 mod tree;
 mod what_if;
 mod why;
@@ -108,6 +111,7 @@ pub fn step(snapshot: &Snapshot, memory: &mut Memory, now: Now, decision: &mut D
     s.tree.build(snapshot);
     failsafe::watch(snapshot, &s.tree, memory, now.monotonic, &mut s.watch);
     demand::lanes(snapshot, &s.tree, &s.watch, memory, now, &mut s.lanes);
+    overload::hold_back(snapshot, &s.tree, memory, now.monotonic, &mut s.lanes);
     demand::release_disabled(snapshot, &mut s.lanes);
     demand::order(
         snapshot,
@@ -132,13 +136,17 @@ pub fn step(snapshot: &Snapshot, memory: &mut Memory, now: Now, decision: &mut D
         &mut s.lanes,
         &mut memory.evses,
         &s.order,
-        allocate::Rules {
-            settings: &snapshot.settings,
-            policy: snapshot.sharing.policy,
-            now: now.monotonic,
-        },
+        rules(snapshot, now),
         &mut s.room,
         &mut s.allocate,
+    );
+    switching::decide(
+        snapshot,
+        &s.tree,
+        &mut s.lanes,
+        &mut memory.evses,
+        &s.room,
+        now.monotonic,
     );
     commit::commit(
         &s.tree,
@@ -171,20 +179,24 @@ pub fn allocate_again(snapshot: &Snapshot, memory: &mut Memory, now: Now) {
         lane.outcome = lane::Outcome::Untouched;
     }
     s.room.clone_from(&s.rows.give);
-    let rules = allocate::Rules {
-        settings: &snapshot.settings,
-        policy: snapshot.sharing.policy,
-        now: now.monotonic,
-    };
     allocate::allocate(
         &s.tree,
         &mut s.lanes,
         &mut memory.evses,
         &s.order,
-        rules,
+        rules(snapshot, now),
         &mut s.room,
         &mut s.allocate,
     );
+}
+
+fn rules(snapshot: &Snapshot, now: Now) -> allocate::Rules<'_> {
+    allocate::Rules {
+        settings: &snapshot.settings,
+        policy: snapshot.sharing.policy,
+        phases_margin: switching::margin(snapshot),
+        now: now.monotonic,
+    }
 }
 
 fn report(

@@ -14,8 +14,10 @@ use model::time::{Millis, Monotonic, Now};
 use serde::{Deserialize, Serialize};
 
 use crate::Scratch;
+use crate::habits::Habit;
 use crate::recent::{Draw, Lowest, Window};
 use crate::snapshot::{Circuit, Snapshot};
+use crate::switching::Contactor;
 
 /// Longer than this between two cycles, nothing is known to have lasted.
 const GAP: Millis = Millis(10_000);
@@ -88,6 +90,10 @@ pub(crate) struct EvseMemory {
     pub cap: Option<i64>,
     pub below_since: Option<Monotonic>,
     pub probed_at: Monotonic,
+    #[serde(default)]
+    pub habit: Habit,
+    #[serde(default)]
+    pub contactor: Contactor,
 }
 
 /// What is remembered of one circuit.
@@ -101,6 +107,9 @@ pub(crate) struct CircuitMemory {
     pub lasting: Option<[Lowest; 4]>,
     /// The most it was in the last seconds, negated.
     pub peak: Option<[Lowest; 4]>,
+    /// When each limit was exceeded last.
+    #[serde(default)]
+    pub exceeded: [Option<Monotonic>; 4],
 }
 
 impl Memory {
@@ -196,6 +205,7 @@ impl Memory {
                     base: Window::default(),
                     lasting: None,
                     peak: None,
+                    exceeded: [None; 4],
                 });
             self.circuits.push(memory);
         }
@@ -267,6 +277,8 @@ impl EvseMemory {
             cap: None,
             below_since: None,
             probed_at: Monotonic(i64::MIN),
+            habit: Habit::default(),
+            contactor: Contactor::default(),
         }
     }
 }

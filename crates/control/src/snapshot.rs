@@ -4,6 +4,7 @@
 //! phase: the engine has applied the phase rotation of the wiring.
 
 use model::device::{ChargeMode, Force, Wish};
+use model::habits::Habits;
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::limit::Limited;
 use model::money::{Currency, PerKwh};
@@ -155,6 +156,9 @@ pub struct Evse {
     /// Draw by grid phase.
     pub drawn: PerPhase<MilliAmps>,
     pub plugged_since: Option<Timestamp>,
+    /// How full the car is, where somebody has said so.
+    pub soc: Option<PerMille>,
+    pub habits: Habits,
 }
 
 impl Evse {

@@ -139,6 +139,7 @@ impl Copy<'_> {
             | LimitSource::Vehicle
             | LimitSource::FailSafe
             | LimitSource::Ramp
+            | LimitSource::Overload { .. }
             | LimitSource::Rule { .. } => return None,
         }
         Some(changed)

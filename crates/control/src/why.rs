@@ -58,7 +58,10 @@ pub enum Unlock {
 impl Unlock {
     pub(crate) const fn of(cause: &Cause) -> Self {
         match cause {
-            Cause::NoVehicle | Cause::VehicleNotAsking | Cause::VehicleComplete => Self::Vehicle,
+            Cause::NoVehicle
+            | Cause::VehicleNotAsking
+            | Cause::VehicleComplete
+            | Cause::RestingFull { .. } => Self::Vehicle,
             Cause::SwitchedOff
             | Cause::Disabled
             | Cause::AwaitingAuthorisation
@@ -70,17 +73,23 @@ impl Unlock {
             Cause::Limited { by, .. } => match by {
                 LimitSource::Hardware => Self::Nothing,
                 LimitSource::Wish | LimitSource::Rule { .. } => Self::Person,
-                LimitSource::Temporary | LimitSource::Ramp => Self::Time,
+                LimitSource::Temporary | LimitSource::Ramp | LimitSource::Overload { .. } => Self::Time,
                 LimitSource::Vehicle => Self::Vehicle,
                 LimitSource::Circuit { .. } | LimitSource::Skew { .. } => Self::Room,
                 LimitSource::Surplus => Self::Sun,
                 LimitSource::FailSafe => Self::Device,
             },
-            Cause::CircuitFull { .. } | Cause::Unbalanced { .. } | Cause::WaitingForOthers { .. } => {
-                Self::Room
-            }
+            Cause::CircuitFull { .. }
+            | Cause::Unbalanced { .. }
+            | Cause::WaitingForOthers { .. }
+            | Cause::OnePhaseOnly { .. } => Self::Room,
             Cause::NoSurplus { .. } | Cause::HoldingMinimum { .. } | Cause::PriceTooHigh { .. } => Self::Sun,
-            Cause::WaitingForStableRoom { .. } | Cause::MinimumPause { .. } => Self::Time,
+            Cause::WaitingForStableRoom { .. }
+            | Cause::MinimumPause { .. }
+            | Cause::StartsUsedUp { .. }
+            | Cause::WakingVehicle { .. }
+            | Cause::AfterOverload { .. }
+            | Cause::SwitchingPhases { .. } => Self::Time,
             Cause::MeterSilent { .. }
             | Cause::StationSilent { .. }
             | Cause::NotFollowing { .. }
@@ -92,7 +101,11 @@ impl Unlock {
 pub(crate) fn next_try(cause: &Cause) -> Option<Timestamp> {
     if let Cause::WaitingForStableRoom { until }
     | Cause::MinimumPause { until }
-    | Cause::HoldingMinimum { until } = cause
+    | Cause::HoldingMinimum { until }
+    | Cause::StartsUsedUp { until, .. }
+    | Cause::WakingVehicle { until }
+    | Cause::AfterOverload { until, .. }
+    | Cause::SwitchingPhases { until, .. } = cause
     {
         return Some(*until);
     }

@@ -468,6 +468,10 @@ impl Core {
                 let priced = self.sessions.priced(&self.site, session, now.wall)?;
                 Some((priced.price, priced.currency))
             });
+            let session = self.sessions.session(&evse.id);
+            // An estimate only rises.
+            let charge = session.and_then(|session| self.sessions.soc(session));
+            evse.soc = charge.filter(|charge| !charge.estimated).map(|charge| charge.soc);
             evse.wish.phases = self.sessions.phases(&evse.id, evse.wish.phases);
         }
         snapshot

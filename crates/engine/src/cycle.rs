@@ -137,6 +137,8 @@ fn freeze_evse(
         phases_in_use,
         drawn,
         plugged_since: known.and_then(|e| e.plugged_since),
+        soc: None,
+        habits: evse.habits,
     }
 }
 

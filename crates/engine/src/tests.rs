@@ -71,6 +71,7 @@ fn site() -> Arc<Site> {
         fallback: ChargeCurrent::at_most(MilliAmps(6_000)),
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
+        habits: model::habits::Habits::default(),
     };
     Arc::new(Site {
         id: SiteId::new("home").unwrap(),

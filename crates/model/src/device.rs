@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
 use crate::gateway::Unit;
+use crate::habits::Habits;
 use crate::id::{CircuitId, DeviceId, EvseId, GatewayId};
 use crate::money::PerKwh;
 use crate::panels::Panels;
@@ -355,6 +356,8 @@ pub struct Evse {
     /// The mode of a car that nobody has chosen one for.
     pub default_mode: ChargeMode,
     pub authorisation: AuthorisationMode,
+    #[serde(default)]
+    pub habits: Habits,
 }
 
 /// Whether a car gets current before somebody has shown that they may charge.

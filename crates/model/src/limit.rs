@@ -35,6 +35,11 @@ pub enum LimitSource {
     Surplus,
     /// A safe value because something upstream is silent.
     FailSafe,
+    /// A limit was exceeded a moment ago: nothing rises below it yet.
+    Overload {
+        circuit: CircuitId,
+        phase: Option<Phase>,
+    },
     /// A rise takes time: at most 2 A/s.
     Ramp,
     /// A rule of the EVSE, of whoever charges there or of their card, by its place from 1; without

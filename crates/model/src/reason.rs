@@ -70,6 +70,31 @@ pub enum Cause {
     MinimumPause { until: Timestamp },
     /// The sun went away; the minimum is held until the stop time.
     HoldingMinimum { until: Timestamp },
+    /// It has started too often within the last hour; the car and its contactor get a rest.
+    StartsUsedUp { most: u8, until: Timestamp },
+    /// The car was full and has not used enough since; where nobody knows how full it is, it has been topped
+    /// up often enough.
+    RestingFull {
+        soc: Option<PerMille>,
+        /// It is charged again below this.
+        below: Option<PerMille>,
+    },
+    /// The car does not ask for what it is offered; the offer is interrupted to wake it.
+    WakingVehicle { until: Timestamp },
+    /// A limit was exceeded a moment ago: nothing starts below it yet.
+    AfterOverload {
+        circuit: CircuitId,
+        phase: Option<Phase>,
+        until: Timestamp,
+    },
+    /// The contactor changes between one and three phases while nothing flows.
+    SwitchingPhases { to: Phases, until: Timestamp },
+    /// Charging on one phase because there is no room for three.
+    OnePhaseOnly {
+        circuit: CircuitId,
+        phase: Option<Phase>,
+        current: MilliAmps,
+    },
     /// A meter is silent: a safe current until it answers.
     MeterSilent {
         meter: DeviceId,
@@ -139,6 +164,12 @@ impl Cause {
             Self::WaitingForStableRoom { .. } => "waiting_for_stable_room",
             Self::MinimumPause { .. } => "minimum_pause",
             Self::HoldingMinimum { .. } => "holding_minimum",
+            Self::StartsUsedUp { .. } => "starts_used_up",
+            Self::RestingFull { .. } => "resting_full",
+            Self::WakingVehicle { .. } => "waking_vehicle",
+            Self::AfterOverload { .. } => "after_overload",
+            Self::SwitchingPhases { .. } => "switching_phases",
+            Self::OnePhaseOnly { .. } => "one_phase_only",
             Self::MeterSilent { .. } => "meter_silent",
             Self::StationSilent { .. } => "station_silent",
             Self::NotFollowing { .. } => "not_following",
@@ -154,7 +185,7 @@ impl Cause {
     }
 
     /// Every code there is; the page's catalogue is compared with it.
-    pub const CODES: [&'static str; 24] = [
+    pub const CODES: [&'static str; 30] = [
         "no_vehicle",
         "switched_off",
         "disabled",
@@ -168,6 +199,12 @@ impl Cause {
         "waiting_for_stable_room",
         "minimum_pause",
         "holding_minimum",
+        "starts_used_up",
+        "resting_full",
+        "waking_vehicle",
+        "after_overload",
+        "switching_phases",
+        "one_phase_only",
         "meter_silent",
         "station_silent",
         "not_following",
@@ -247,6 +284,50 @@ impl Cause {
             Self::HoldingMinimum { until } => {
                 format!("The sun went away; holds the minimum until {until}, then pauses.")
             }
+            Self::StartsUsedUp { most, until } => {
+                format!("Has started {most} times within an hour; may start again at {until}.")
+            }
+            Self::RestingFull {
+                soc: Some(soc),
+                below: Some(below),
+            } => format!(
+                "The car was full and is at {} %; it is charged again below {} %.",
+                soc.0 / 10,
+                below.0 / 10
+            ),
+            Self::RestingFull { .. } => {
+                "The car was full and has been topped up; it is charged again once it was unplugged."
+                    .to_owned()
+            }
+            Self::WakingVehicle { until } => {
+                format!(
+                    "The car does not ask for current; the offer is interrupted until {until} to wake it."
+                )
+            }
+            Self::AfterOverload {
+                circuit,
+                phase,
+                until,
+            } => format!(
+                "Paused: {circuit}{} was above its limit; nothing starts there before {until}.",
+                phase.map(|p| format!(" {}", p.name())).unwrap_or_default(),
+            ),
+            Self::SwitchingPhases { to, until } => {
+                let to = match to {
+                    Phases::One => "one phase",
+                    Phases::Three => "three phases",
+                };
+                format!("Paused: changes to {to} until {until}.")
+            }
+            Self::OnePhaseOnly {
+                circuit,
+                phase,
+                current,
+            } => format!(
+                "Charging with {} on one phase: {circuit}{} has no room for three.",
+                current.to_amps_text(),
+                phase.map(|p| format!(" {}", p.name())).unwrap_or_default(),
+            ),
             Self::MeterSilent { meter, age, fallback } => format!(
                 "Meter {meter} has been silent for {} s; {} until it answers.",
                 age.as_seconds(),
@@ -325,6 +406,10 @@ fn limited_by(by: &LimitSource) -> String {
         ),
         LimitSource::Surplus => "the sun leaves no more over".to_owned(),
         LimitSource::FailSafe => "a safe value while something is silent".to_owned(),
+        LimitSource::Overload { circuit, phase } => format!(
+            "{circuit}{} was above its limit a moment ago",
+            phase.map(|p| format!(" {}", p.name())).unwrap_or_default()
+        ),
         LimitSource::Ramp => "on its way up".to_owned(),
         LimitSource::Rule {
             set,

@@ -94,6 +94,7 @@ fn evse(id: &str) -> Evse {
         fallback: ChargeCurrent::at_most(MilliAmps(6_000)),
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
+        habits: model::habits::Habits::default(),
     }
 }
 

@@ -326,6 +326,7 @@ fn evse(id: &str, name: &str) -> Evse {
         fallback: ChargeCurrent::at_most(MilliAmps(6_000)),
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
+        habits: model::habits::Habits::default(),
     }
 }
 

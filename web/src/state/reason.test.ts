@@ -114,6 +114,48 @@ const rows: [string, Record<string, unknown>, string, string][] = [
     "The sun went away; the least current is kept until 14:03.",
   ],
   [
+    "starts_used_up",
+    { most: 6, until: now + 90_000 },
+    "A rest, 1:30 more",
+    "It has started 6 times within an hour; at 14:01 it may start again.",
+  ],
+  [
+    "resting_full",
+    { soc: 795, below: 770 },
+    "The car was full",
+    "Its battery is at 80 %; it is charged again below 77 %.",
+  ],
+  [
+    "resting_full",
+    { soc: null, below: null },
+    "The car was full",
+    "It has been topped up; it is charged again once it was unplugged.",
+  ],
+  [
+    "waking_vehicle",
+    { until: now + 10_000 },
+    "Wakes the car",
+    "It does not ask for current; the offer is interrupted until 14:00.",
+  ],
+  [
+    "after_overload",
+    { circuit: "garage", phase: "l2", until: now + 240_000 },
+    "Waits 4:00 after an overload",
+    "Garage, phase L2 was above its limit; nothing starts there before 14:04.",
+  ],
+  [
+    "switching_phases",
+    { to: "one", until: now + 10_000 },
+    "Changes to one phase",
+    "Nothing flows meanwhile; at 14:00 it may go on.",
+  ],
+  [
+    "one_phase_only",
+    { circuit: "garage", phase: "l3", current: 16_000 },
+    "Charging with 16 A on one phase",
+    "Garage, phase L3 has no room for three.",
+  ],
+  [
     "meter_silent",
     { meter: "grid", age: 12_000, fallback: 6_000 },
     "Grid meter has been silent for 12 s",

@@ -28,6 +28,7 @@ function inWords(reason: Reason, site: Names, now_ms: number): Params {
     else if (name === "holders") words[name] = holders(site, value);
     else if (name === "by") words["source"] = source(site, value);
     else if (name === "what") words[name] = changed(value);
+    else if (name === "to") words["phases"] = named(`phases.${String(value)}`);
     else if (name === "policy") words["then"] = named(`foreign.${String(value)}`);
     else if (typeof value !== "number") continue;
     else if (name === "until") {
@@ -37,7 +38,8 @@ function inWords(reason: Reason, site: Names, now_ms: number): Params {
     else if (reason.code === "no_surplus") words[name] = units.text(units.power(value));
     else if (reason.code === "budget_used_up" || reason.code === "energy_limit_reached") words[name] = units.text(units.energy(value));
     else if (reason.code === "price_too_high") words[name] = units.price(value, String(reason.params["currency"]));
-    else if (reason.code === "charge_limit_reached") words[name] = units.text(units.share(value));
+    else if (reason.code === "charge_limit_reached" || reason.code === "resting_full") words[name] = units.text(units.share(value));
+    else if (name === "most") words[name] = String(value);
     else if (CURRENTS.includes(name)) words[name] = units.shortCurrent(value);
   }
   return words;
@@ -84,6 +86,7 @@ function detailKey(reason: Reason): string {
   const held = reason.params["holders"];
   if (Array.isArray(held) && held.length > 0) return `${base}_held`;
   if (reason.code === "meter_silent" && reason.params["fallback"] === 0) return `${base}_paused`;
+  if (reason.code === "resting_full" && reason.params["below"] === null) return `${base}_unknown`;
   return base;
 }
 

@@ -7,9 +7,11 @@
 use model::phases::Phases;
 
 use super::{Rules, give_minimum};
+use crate::habits;
 use crate::hysteresis;
 use crate::lane::{Lane, Outcome, Part, SunShare};
 use crate::memory::EvseMemory;
+use crate::switching;
 use crate::tree::Tree;
 
 /// Whether a current fits.
@@ -58,6 +60,21 @@ fn stay(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>,
             memory.waits_since = Some(rules.now);
             lane.outcome = Outcome::Refused { row, need, free };
         }
+        Fit::NoSun { need, free } if narrows(lane, free) => {
+            let left_ms = switching::before_narrow(
+                need - free,
+                memory,
+                rules.settings,
+                rules.phases_margin,
+                rules.now,
+            );
+            if left_ms > 0 {
+                give_minimum(tree, lane, room);
+                lane.outcome = Outcome::Held { left_ms };
+            } else {
+                lane.outcome = Outcome::Switches;
+            }
+        }
         Fit::NoSun { need, free } => match hysteresis::hold(memory, rules) {
             Some(left_ms) => {
                 give_minimum(tree, lane, room);
@@ -69,6 +86,11 @@ fn stay(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>,
             }
         },
     }
+}
+
+/// Whether the sun is too little for its phases and enough for one of them.
+fn narrows(lane: &Lane, free: i64) -> bool {
+    lane.may_switch && lane.phases == Some(Phases::Three) && lane.feet.count() > 1 && free >= lane.min
 }
 
 fn start(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>, room: &mut [i64]) {
@@ -94,7 +116,12 @@ fn start(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>
     lane.outcome = match found {
         Fit::Fits => hysteresis::may_start(lane, memory, rules),
         Fit::Full { row, need, free } => {
-            memory.waits_since.get_or_insert(rules.now);
+            // Nobody makes room for one that may not start.
+            if habits::starts_used_up(memory, lane.starts, rules.now).is_none() {
+                memory.waits_since.get_or_insert(rules.now);
+            } else {
+                memory.waits_since = None;
+            }
             Outcome::Refused { row, need, free }
         }
         Fit::NoSun { need, free } => {

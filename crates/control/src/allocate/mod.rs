@@ -31,6 +31,8 @@ pub(crate) struct Buffers {
 pub(crate) struct Rules<'a> {
     pub settings: &'a ControlSettings,
     pub policy: Policy,
+    /// How far from the need of three phases the sun must be before they change, in mA summed over them.
+    pub phases_margin: i64,
     pub now: Monotonic,
 }
 

@@ -347,6 +347,7 @@ fn rules(settings: &ControlSettings) -> Rules<'_> {
     Rules {
         settings,
         policy: Policy::MinimumFirst,
+        phases_margin: 0,
         now: Monotonic(0),
     }
 }

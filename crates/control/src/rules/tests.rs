@@ -30,6 +30,7 @@ fn evse(id: &str) -> Evse {
         fallback: ChargeCurrent::PAUSED,
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
+        habits: model::habits::Habits::default(),
     }
 }
 

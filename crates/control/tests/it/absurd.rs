@@ -5,6 +5,7 @@ use control::snapshot::{
 };
 use control::{Decision, Memory, step};
 use model::device::{ChargeMode, Force, Wish};
+use model::habits::Habits;
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::limit::{LimitSource, Limited};
 use model::money::{Currency, PerKwh};
@@ -148,6 +149,7 @@ fn evse() -> impl Strategy<Value = Evse> {
         prop::option::of(current()),
         0_u8..8,
         any::<bool>(),
+        habits(),
     );
     let rest = (
         any::<bool>(),
@@ -188,21 +190,33 @@ fn evse() -> impl Strategy<Value = Evse> {
         price: rest.5.map(|price| (price, Currency::EUR)),
         drawn: rest.2,
         plugged_since: rest.3,
+        soc: rest.5.map(|value| PerMille(value.0)),
+        habits: state.6,
     })
 }
 
+fn habits() -> impl Strategy<Value = Habits> {
+    let odd = (
+        any::<u8>(),
+        number(),
+        prop::option::of(any::<u8>()),
+        prop::option::of(millis()),
+        any::<u8>(),
+    );
+    let odd = odd.prop_map(
+        |(starts_per_hour, refill, top_ups, wake_after, phase_changes)| Habits {
+            starts_per_hour,
+            refill_after: PerMille(refill),
+            top_ups,
+            wake_after,
+            phase_changes,
+        },
+    );
+    prop_oneof![Just(Habits::default()), odd]
+}
+
 fn settings() -> impl Strategy<Value = ControlSettings> {
-    let odd = [
-        millis(),
-        millis(),
-        millis(),
-        millis(),
-        millis(),
-        millis(),
-        millis(),
-        millis(),
-        millis(),
-    ];
+    let odd = prop::array::uniform14(millis());
     prop_oneof![
         Just(ControlSettings::default()),
         odd.prop_map(|m| ControlSettings {
@@ -215,6 +229,11 @@ fn settings() -> impl Strategy<Value = ControlSettings> {
             rise_window: m[6],
             ack_timeout: m[7],
             station_timeout: m[8],
+            overload_hold: m[9],
+            narrow_delay: m[10],
+            widen_delay: m[11],
+            phases_hold: m[12],
+            phases_pause: m[13],
         }),
     ]
 }

@@ -4,6 +4,7 @@ use model::device::ChargeMode;
 use model::money::PerKwh;
 use model::phases::PhaseSet;
 use model::reason::Cause;
+use model::time::Millis;
 use model::units::MilliAmps;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -123,6 +124,10 @@ fn event() -> impl Strategy<Value = Event> {
 /// tenant's.
 type Station = (usize, i64, u8, i64, u8, u16, bool, bool);
 
+/// Starts per hour, top-ups, seconds until a car is woken, changes of phases, seconds of hold after an
+/// overload, seconds until phases change.
+type Nerves = (u8, Option<u8>, Option<i64>, u8, i64, i64);
+
 #[derive(Clone, Debug)]
 struct Story {
     limits: [i64; 4],
@@ -130,6 +135,7 @@ struct Story {
     meters: [bool; 3],
     evses: Vec<Station>,
     delays: (i64, i64, i64, i64),
+    nerves: Nerves,
     events: Vec<(i64, Event)>,
 }
 
@@ -150,14 +156,23 @@ fn story() -> impl Strategy<Value = Story> {
         any::<[bool; 2]>().prop_map(|[b, c]| [true, b, c]),
         prop::collection::vec(evse, 1..6),
         (0..1_500_i64, 0..4_000_i64, 0..3_i64, 0..3_i64),
+        (
+            0..7_u8,
+            prop::option::of(0..2_u8),
+            prop::option::of(5..60_i64),
+            0..9_u8,
+            prop_oneof![Just(0_i64), 5..60_i64],
+            1..60_i64,
+        ),
         prop::collection::vec((1..40_i64, event()), 0..15),
     )
-        .prop_map(|(limits, skew, meters, evses, delays, events)| Story {
+        .prop_map(|(limits, skew, meters, evses, delays, nerves, events)| Story {
             limits,
             skew,
             meters,
             evses,
             delays,
+            nerves,
             events,
         })
 }
@@ -180,6 +195,11 @@ fn build(story: &Story) -> World {
         evse.class = *class;
         evse.weight = *weight;
         evse.phase_switching = *switching;
+        let (starts, top_ups, wake_after, phase_changes, ..) = story.nerves;
+        evse.habits.starts_per_hour = starts;
+        evse.habits.top_ups = top_ups;
+        evse.habits.wake_after = wake_after.map(|seconds| Millis(seconds * 1_000));
+        evse.habits.phase_changes = phase_changes;
         evse.groups = is_tenant.then_some(tenant).into_iter().collect();
     }
     (
@@ -188,6 +208,11 @@ fn build(story: &Story) -> World {
         world.meter_lag,
         world.status_lag,
     ) = story.delays;
+    let (.., hold, phases) = story.nerves;
+    world.settings.overload_hold = Millis(hold * 1_000);
+    world.settings.narrow_delay = Millis(phases * 1_000);
+    world.settings.widen_delay = Millis(phases * 2_000);
+    world.settings.phases_hold = Millis(phases * 2_000);
     world.sun = Some(0);
     world
 }
@@ -349,6 +374,10 @@ fn play_in(mut world: World, story: &Story) -> Result<World, TestCaseError> {
         }
         overloads(&world, &mut over)?;
     }
+    prop_assert!(
+        world.boxes.iter().all(|evse| evse.changed_under_load == 0),
+        "a contactor changed under load"
+    );
     Ok(world)
 }
 
@@ -464,7 +493,7 @@ proptest! {
             | Event::Mode { mode: ChargeMode::Solar | ChargeMode::MinSolar, .. }));
         // Where minima do not fit, cars take turns; here the first ones keep theirs.
         let mut world = build(&story);
-        world.sharing.quantum = model::time::Millis(86_400_000);
+        world.sharing.quantum = Millis(86_400_000);
         let mut world = play_in(world, &story)?;
         // Longer than any delay, pause and minimum time together.
         world.run(800);

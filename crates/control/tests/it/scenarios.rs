@@ -33,6 +33,8 @@ struct Scenario {
     policy: Option<String>,
     /// How long one runs before it makes room for one that waits, s.
     quantum: Option<i64>,
+    /// Nothing starts or rises for so long after an overload, s.
+    overload_hold: Option<i64>,
     evse: Vec<EvseLine>,
     /// What the EVSEs were told before a restart.
     #[serde(default)]
@@ -108,6 +110,14 @@ struct EvseLine {
     offers: f64,
     #[serde(default)]
     never_heard: bool,
+    starts_per_hour: Option<u8>,
+    top_ups: Option<u8>,
+    /// s
+    wake_after: Option<i64>,
+    phase_changes: Option<u8>,
+    /// The car asks only after its offer went away for a moment.
+    #[serde(default)]
+    sleeps: bool,
     #[serde(flatten)]
     change: EvseChange,
 }
@@ -125,6 +135,8 @@ struct EvseChange {
     barred: Option<bool>,
     /// A ceiling that goes by itself; 0: it has gone.
     cap: Option<f64>,
+    /// How full it says it is, percent.
+    soc: Option<i64>,
     /// What rules allow, and how; a rule of -1 has gone, and the mode with it.
     rule: Option<f64>,
     rule_mode: Option<String>,
@@ -157,6 +169,9 @@ struct Step {
     clock_jump: Option<i64>,
     #[serde(default)]
     expect: BTreeMap<String, Expected>,
+    /// `one` or `three`, for EVSEs that can choose.
+    #[serde(default)]
+    phases: BTreeMap<String, String>,
     /// Parts of the sentence that explains it.
     #[serde(default)]
     says: BTreeMap<String, String>,
@@ -242,6 +257,9 @@ fn build(scenario: &Scenario) -> World {
     if let Some(seconds) = scenario.quantum {
         world.sharing.quantum = Millis(seconds * 1_000);
     }
+    if let Some(seconds) = scenario.overload_hold {
+        world.settings.overload_hold = Millis(seconds * 1_000);
+    }
     for line in &scenario.evse {
         let circuit = world
             .nodes
@@ -264,6 +282,12 @@ fn build(scenario: &Scenario) -> World {
         evse.car_phases = line.car_phases.as_deref().map_or(evse.phases, phases);
         evse.phase_switching = line.phase_switching;
         evse.setpoint = milli(line.offers);
+        evse.sleeps = line.sleeps;
+        let habits = &mut evse.habits;
+        habits.starts_per_hour = line.starts_per_hour.unwrap_or(habits.starts_per_hour);
+        habits.phase_changes = line.phase_changes.unwrap_or(habits.phase_changes);
+        habits.top_ups = line.top_ups;
+        habits.wake_after = line.wake_after.map(|seconds| Millis(seconds * 1_000));
         evse.never_heard = line.never_heard;
         apply(&mut world, index, &line.change);
     }
@@ -312,6 +336,7 @@ fn apply(world: &mut World, index: usize, change: &EvseChange) {
     if let Some(amps) = change.cap {
         evse.cap = (amps > 0.0).then(|| milli(amps));
     }
+    evse.soc = change.soc.map(|percent| percent * 10).or(evse.soc);
     if let Some(amps) = change.rule {
         evse.rule = (amps >= 0.0).then(|| milli(amps));
         evse.rule_mode = evse.rule_mode.filter(|_| amps >= 0.0);
@@ -364,6 +389,24 @@ fn check(path: &Path) {
                 assert!(said.contains(part), "{place}: {said}");
             }
         }
+        for (id, phases) in &step.phases {
+            let index = world.boxes.iter().position(|evse| evse.id.as_str() == id);
+            let verdict = &world.decision.verdicts[index.unwrap()];
+            let named = match verdict.phases {
+                Some(Phases::One) => "one",
+                Some(Phases::Three) => "three",
+                None => "no choice",
+            };
+            let place = format!("{} ({}), step {}", path.display(), scenario.what, number + 1);
+            assert_eq!(named, phases, "{place}, {id}: {:?}", verdict.cause);
+        }
+        let under_load: usize = world.boxes.iter().map(|evse| evse.changed_under_load).sum();
+        assert_eq!(
+            under_load,
+            0,
+            "{}: a contactor changed under load",
+            path.display()
+        );
     }
 }
 

@@ -41,6 +41,8 @@ fn shed(cars: usize, amps: i64, groups: bool) -> World {
     for number in 0..cars {
         let index = world.add(&format!("e{number}"), house, 16_000, ChargeMode::Fast);
         world.boxes[index].groups = vec![group];
+        // Turns of a minute are more than a car puts up with.
+        world.boxes[index].habits.starts_per_hour = 0;
     }
     world
 }

@@ -43,6 +43,7 @@ fn text(change: &Change) -> String {
             | LimitSource::Vehicle
             | LimitSource::FailSafe
             | LimitSource::Ramp
+            | LimitSource::Overload { .. }
             | LimitSource::Rule { .. } => panic!("{at:?}"),
         },
         Change::ServedFirst => "first".to_owned(),

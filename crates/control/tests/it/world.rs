@@ -6,6 +6,7 @@
 use control::snapshot::{BatteryState, Circuit, CircuitKind, CircuitMeter, Evse, Sharing, Snapshot, Sun};
 use control::{Decision, Memory, step};
 use model::device::{ChargeMode, Force, Wish};
+use model::habits::Habits;
 use model::id::{CircuitId, DeviceId, EvseId};
 use model::limit::{LimitSource, Limited};
 use model::money::{Currency, PerKwh};
@@ -74,6 +75,14 @@ pub struct Box {
     pub price: Option<i64>,
     pub plug: Plug,
     pub plugged_since: i64,
+    pub habits: Habits,
+    /// Per mille.
+    pub soc: Option<i64>,
+    /// It asks only after what it was offered went away for a moment.
+    pub sleeps: bool,
+    /// How often its contactor changed while current flowed, and changed at all.
+    pub changed_under_load: usize,
+    pub changed: usize,
     /// What the car takes at most.
     pub car_max: i64,
     pub silent_since: Option<i64>,
@@ -195,6 +204,11 @@ impl World {
             price: None,
             plug: Plug::Asks,
             plugged_since: self.boxes.len() as i64,
+            habits: Habits::default(),
+            soc: None,
+            sleeps: false,
+            changed_under_load: 0,
+            changed: 0,
             car_max: 100_000,
             silent_since: None,
             never_heard: false,
@@ -278,7 +292,8 @@ impl World {
             evse.in_flight.push((
                 self.now + self.command_delay,
                 verdict.told.or_zero().0,
-                verdict.phases,
+                // Nothing said: they stay as they are.
+                verdict.phases.or(evse.one_phase.then_some(Phases::One)),
             ));
         }
     }
@@ -369,6 +384,8 @@ impl World {
                     phases_in_use: PhaseSet::from_bits(in_use),
                     drawn: PerPhase::from_array(drawn.map(MilliAmps)),
                     plugged_since: (evse.plug != Plug::None).then_some(Timestamp(evse.plugged_since)),
+                    soc: evse.soc.map(PerMille),
+                    habits: evse.habits,
                 }
             })
             .collect();
@@ -416,6 +433,7 @@ impl Box {
             return;
         }
         self.plug = plug;
+        self.sleeps = false;
         self.plugged_since = now;
         self.obeyed = vec![(now, self.setpoint)];
     }
@@ -435,11 +453,20 @@ impl Box {
             if self.ignores || self.silent_since.is_some() {
                 continue;
             }
+            if self.sleeps && current == 0 && self.setpoint > 0 && self.plug == Plug::Idle {
+                self.sleeps = false;
+                self.plug = Plug::Asks;
+            }
             if current != self.setpoint {
                 self.setpoint = current;
                 self.obeyed.push((at, current));
             }
-            self.one_phase = phases == Some(Phases::One);
+            let one_phase = phases == Some(Phases::One);
+            if one_phase != self.one_phase {
+                self.changed += 1;
+                self.changed_under_load += usize::from(self.drawn != [0; 3]);
+            }
+            self.one_phase = one_phase;
         }
         let felt = self
             .obeyed

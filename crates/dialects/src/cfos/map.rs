@@ -294,7 +294,11 @@ fn pause_reason(cause: &Cause) -> i64 {
         Cause::NoSurplus { .. }
         | Cause::PriceTooHigh { .. }
         | Cause::WaitingForStableRoom { .. }
-        | Cause::MinimumPause { .. } => 2,
+        | Cause::MinimumPause { .. }
+        | Cause::StartsUsedUp { .. }
+        | Cause::RestingFull { .. }
+        | Cause::WakingVehicle { .. }
+        | Cause::SwitchingPhases { .. } => 2,
         Cause::NoVehicle
         | Cause::SwitchedOff
         | Cause::Disabled
@@ -305,6 +309,8 @@ fn pause_reason(cause: &Cause) -> i64 {
         | Cause::CircuitFull { .. }
         | Cause::Unbalanced { .. }
         | Cause::HoldingMinimum { .. }
+        | Cause::AfterOverload { .. }
+        | Cause::OnePhaseOnly { .. }
         | Cause::MeterSilent { .. }
         | Cause::StationSilent { .. }
         | Cause::NotFollowing { .. }

@@ -22,6 +22,15 @@ pub struct ControlSettings {
     pub ack_timeout: Millis,
     /// A charging station is silent after this long.
     pub station_timeout: Millis,
+    /// After an overload nothing starts or rises below that limit for so long; 0: as soon as there is room.
+    pub overload_hold: Millis,
+    /// Sun must be short for three phases, or enough for them, for so long before their number changes.
+    pub narrow_delay: Millis,
+    pub widen_delay: Millis,
+    /// After a change of phases their number stays for so long.
+    pub phases_hold: Millis,
+    /// Nothing is offered for so long while the contactor changes.
+    pub phases_pause: Millis,
 }
 
 impl Default for ControlSettings {
@@ -36,6 +45,11 @@ impl Default for ControlSettings {
             rise_window: Millis(60_000),
             ack_timeout: Millis(10_000),
             station_timeout: Millis(15_000),
+            overload_hold: Millis(0),
+            narrow_delay: Millis(180_000),
+            widen_delay: Millis(600_000),
+            phases_hold: Millis(600_000),
+            phases_pause: Millis(10_000),
         }
     }
 }

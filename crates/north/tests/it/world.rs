@@ -592,6 +592,7 @@ fn evse_settings(id: &str) -> Evse {
         fallback: ChargeCurrent::PAUSED,
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
+        habits: model::habits::Habits::default(),
     }
 }
 

@@ -29,6 +29,11 @@ fn read_control(section: Section<'_, '_>) -> ControlSettings {
         rise_window: seconds("rise_window_s", 5..=600, default.rise_window),
         ack_timeout: seconds("ack_timeout_s", 2..=120, default.ack_timeout),
         station_timeout: seconds("station_timeout_s", 5..=600, default.station_timeout),
+        overload_hold: seconds("overload_hold_s", 0..=3_600, default.overload_hold),
+        narrow_delay: seconds("one_phase_delay_s", 10..=3_600, default.narrow_delay),
+        widen_delay: seconds("three_phases_delay_s", 10..=3_600, default.widen_delay),
+        phases_hold: seconds("phases_hold_s", 0..=7_200, default.phases_hold),
+        phases_pause: seconds("phases_pause_s", 10..=300, default.phases_pause),
     };
     section.finish();
     settings

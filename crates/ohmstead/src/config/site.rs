@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use model::device::{AuthorisationMode, ChargeMode, Device, DeviceKind, Evse, MeterRole};
 use model::gateway::Gateway;
+use model::habits::Habits;
 use model::id::{CircuitId, DeviceId, EvseId, SiteId};
 use model::panels::Panels;
 use model::phases::{PerPhase, PhaseRotation, PhaseSet};
@@ -12,7 +13,7 @@ use model::setpoint::ChargeCurrent;
 use model::site::{Circuit, Keeper, Position, Site};
 use model::sun::Plane;
 use model::time::Millis;
-use model::units::{MilliAmps, MilliVolts, WattHours, Watts};
+use model::units::{MilliAmps, MilliVolts, PerMille, WattHours, Watts};
 
 use super::section::{Section, nearest};
 use super::{Read, gateway, link};
@@ -399,6 +400,7 @@ fn default_evse(id: EvseId, name: &str) -> Evse {
         fallback: ChargeCurrent::at_most(ChargeCurrent::MIN),
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
+        habits: Habits::default(),
     }
 }
 
@@ -485,8 +487,30 @@ fn read_evse(mut section: Section<'_, '_>, station: Option<&str>, seen: &mut See
         fallback: fallback.map_or(default.fallback, ChargeCurrent::at_most),
         default_mode: mode.unwrap_or(default.default_mode),
         authorisation: authorisation.unwrap_or(default.authorisation),
+        habits: read_habits(&section),
         id: default.id,
     };
     section.finish();
     id.map(|_| evse)
+}
+
+/// What its cars and its contactor put up with.
+fn read_habits(section: &Section<'_, '_>) -> Habits {
+    let default = Habits::default();
+    let count = |key, range: std::ops::RangeInclusive<i64>, expected| {
+        let number = section.scaled(key, 0, range, expected);
+        number.and_then(|n| u8::try_from(n).ok())
+    };
+    let starts = count("starts_per_hour", 0..=16, "0 (as many as come) to 16");
+    Habits {
+        starts_per_hour: starts.unwrap_or(default.starts_per_hour),
+        refill_after: section
+            .scaled("refill_after_percent", 1, 0..=1_000, "percent, 0 to 100")
+            .map_or(default.refill_after, PerMille),
+        top_ups: count("top_ups", 0..=100, "0 to 100").or(default.top_ups),
+        wake_after: section
+            .scaled("wake_after_min", 0, 1..=1_440, "minutes, 1 to 1440")
+            .map(|minutes| Millis(minutes * 60_000)),
+        phase_changes: count("phase_changes", 0..=200, "0 to 200").unwrap_or(default.phase_changes),
+    }
 }

@@ -62,6 +62,7 @@ fn site() -> Site {
         fallback: ChargeCurrent::PAUSED,
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
+        habits: model::habits::Habits::default(),
     };
     let modbus = || LinkSettings::Sunspec {
         address: "127.0.0.1:1502".to_owned(),

@@ -334,6 +334,7 @@ pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
     const ENERGY_LIMIT: i64 = 6;
     const TOO_DEAR: i64 = 17;
     const KEEP_ALIVE: i64 = 19;
+    const PHASE_SWITCH: i64 = 23;
     const MINIMUM_PAUSE: i64 = 24;
     const ERROR: i64 = 26;
     const LOAD_MANAGEMENT: i64 = 27;
@@ -357,8 +358,14 @@ pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
             LimitSource::Circuit { .. } => LOAD_MANAGEMENT,
             LimitSource::Skew { .. } => UNBALANCED,
             LimitSource::Surplus => SURPLUS,
+            LimitSource::Overload { .. } if allowed => charging,
+            LimitSource::Overload { .. } => LOAD_MANAGEMENT,
             LimitSource::FailSafe => FAILSAFE,
         },
+        Cause::AfterOverload { .. } => LOAD_MANAGEMENT,
+        Cause::SwitchingPhases { .. } => PHASE_SWITCH,
+        Cause::OnePhaseOnly { .. } | Cause::RestingFull { .. } | Cause::WakingVehicle { .. } => charging,
+        Cause::StartsUsedUp { .. } => MINIMUM_PAUSE,
         Cause::CircuitFull { .. } | Cause::WaitingForOthers { .. } => LOAD_MANAGEMENT,
         Cause::Unbalanced { .. } => UNBALANCED,
         // The table has no number for "too little sun"; 12 is its word for surplus control as the decider.

@@ -44,6 +44,7 @@ fn evse() -> Evse {
         fallback: ChargeCurrent::PAUSED,
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
+        habits: model::habits::Habits::default(),
     }
 }
 
