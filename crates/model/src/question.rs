@@ -65,6 +65,7 @@ impl Change {
                 | LimitSource::Vehicle
                 | LimitSource::FailSafe
                 | LimitSource::Ramp
+                | LimitSource::Overload { .. }
                 | LimitSource::Rule { .. } => format!("{} more", by.to_amps_text()),
             },
             Self::ServedFirst => "being served before all others".to_owned(),

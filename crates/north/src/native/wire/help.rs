@@ -99,6 +99,7 @@ impl HelpChange {
                 | LimitSource::Vehicle
                 | LimitSource::FailSafe
                 | LimitSource::Ramp
+                | LimitSource::Overload { .. }
                 | LimitSource::Rule { .. } => return None,
             },
             Change::ServedFirst => Self::ServedFirst,
