@@ -2302,6 +2302,13 @@ export interface components {
             /** @enum {string} */
             kind: "temporary_current";
         };
+        /** @description What hangs on an inverter. */
+        InverterSettings: {
+            id: string;
+            name: string;
+            panels: components["schemas"]["PanelSettings"][];
+            panels_from_file: boolean;
+        };
         /** @enum {string} */
         LinkStateName: "connecting" | "online" | "offline";
         /** @description Whether a device answers. */
@@ -2612,6 +2619,24 @@ export interface components {
              * @description To the day.
              */
             last_used_ms: number;
+        };
+        /** @description Panels that look the same way. */
+        PanelSettings: {
+            /**
+             * Format: int64
+             * @description Clockwise from north, 0 to 360; 180 is south.
+             */
+            azimuth_deg: number;
+            /**
+             * Format: int64
+             * @description What they give at 1,000 W/m²; above 0.
+             */
+            peak_w: number;
+            /**
+             * Format: int64
+             * @description 0 (flat) to 90 (upright).
+             */
+            tilt_deg: number;
         };
         /** @enum {string} */
         ParcelKind: "webhook" | "email" | "notice";
@@ -3421,6 +3446,10 @@ export interface components {
         };
         SiteChange: {
             name?: string;
+            /** @description All that hang on an inverter, by its id; what is absent stays. */
+            panels?: {
+                [key: string]: components["schemas"]["PanelSettings"][];
+            };
             time_zone?: string;
         };
         /** @description All sites of this installation. */
@@ -3429,6 +3458,7 @@ export interface components {
         };
         SiteSettings: {
             id: string;
+            inverters: components["schemas"]["InverterSettings"][];
             name: string;
             name_from_file: boolean;
             /** @description IANA name. */
