@@ -150,6 +150,7 @@ const fn tells_more(code: AlarmCode) -> bool {
             | AlarmCode::LoggerClaimedTwice
             | AlarmCode::LoggerUnknown
             | AlarmCode::RiskSeen
+            | AlarmCode::DeviceWarning
     )
 }
 
@@ -167,7 +168,8 @@ fn severity(code: AlarmCode) -> Severity {
         | AlarmCode::ForeignWriter
         | AlarmCode::PricesStale
         | AlarmCode::LoggerClaimedTwice
-        | AlarmCode::LoggerUnknown => Severity::Warning,
+        | AlarmCode::LoggerUnknown
+        | AlarmCode::DeviceWarning => Severity::Warning,
         AlarmCode::MeterSilent
         | AlarmCode::LimitExceeded
         | AlarmCode::StoreFailing

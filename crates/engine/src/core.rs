@@ -289,6 +289,7 @@ impl Core {
             Notice::LoggerClaimedTwice => (Some(device), AlarmCode::LoggerClaimedTwice),
             Notice::LoggerUnknown => (None, AlarmCode::LoggerUnknown),
             Notice::RiskSeen => (Some(device), AlarmCode::RiskSeen),
+            Notice::DeviceWarning => (Some(device), AlarmCode::DeviceWarning),
         };
         let alarm = self.alarms.set(device, code, text, now);
         self.records.extend(alarm.map(Record::Alarm));
@@ -820,6 +821,7 @@ fn is_judged(site: &Site, alarm: &Alarm) -> bool {
         | AlarmCode::LoggerClaimedTwice
         | AlarmCode::LoggerUnknown
         | AlarmCode::RiskSeen
+        | AlarmCode::DeviceWarning
         | AlarmCode::SocStale => false,
     }
 }

@@ -34,6 +34,8 @@ pub enum AlarmCode {
     LoggerUnknown,
     /// A platform that we report to sees a danger at a charging station.
     RiskSeen,
+    /// A device has warnings of its own.
+    DeviceWarning,
 }
 
 impl AlarmCode {
@@ -53,6 +55,7 @@ impl AlarmCode {
             Self::LoggerClaimedTwice => "logger_claimed_twice",
             Self::LoggerUnknown => "logger_unknown",
             Self::RiskSeen => "risk_seen",
+            Self::DeviceWarning => "device_warning",
         }
     }
 }

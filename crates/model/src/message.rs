@@ -65,6 +65,8 @@ pub enum Notice {
     LoggerUnknown,
     /// A platform that we report to sees a danger at the charging station.
     RiskSeen,
+    /// The device itself, or the cloud that it tells, has warnings that nobody has handled.
+    DeviceWarning,
 }
 
 impl Report {

@@ -26,6 +26,44 @@ pub struct Panels {
     pub plane: Plane,
 }
 
+impl Panels {
+    /// Strings of one inverter; no known one has as many.
+    pub const MOST: usize = 32;
+    pub const PEAK: std::ops::RangeInclusive<i64> = 1..=10_000_000;
+    pub const TILT: std::ops::RangeInclusive<i64> = 0..=90;
+    pub const AZIMUTH: std::ops::RangeInclusive<i64> = 0..=360;
+
+    /// The member that does not fit, what it is and what would fit.
+    #[must_use]
+    pub fn problem(&self) -> Option<(&'static str, i64, &'static str)> {
+        let Plane {
+            tilt_deg,
+            azimuth_deg,
+        } = self.plane;
+        let members = [
+            ("peak_w", self.peak.0, Self::PEAK, "watts above 0"),
+            (
+                "tilt_deg",
+                tilt_deg,
+                Self::TILT,
+                "degrees, 0 (flat) to 90 (upright)",
+            ),
+            (
+                "azimuth_deg",
+                azimuth_deg,
+                Self::AZIMUTH,
+                "degrees clockwise from north, 0 to 360; 180 is south",
+            ),
+        ];
+        let mut wrong = members
+            .into_iter()
+            .filter(|(_, given, range, _)| !range.contains(given));
+        wrong
+            .next()
+            .map(|(member, given, _, expected)| (member, given, expected))
+    }
+}
+
 /// What all strings together give at most.
 #[must_use]
 pub fn peak(strings: &[Panels]) -> Watts {

@@ -1621,7 +1621,7 @@ export interface components {
             old?: string;
         };
         /** @enum {string} */
-        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale" | "records_set_aside" | "foreign_writer" | "prices_stale" | "logger_claimed_twice" | "logger_unknown" | "risk_seen";
+        AlarmCode: "device_offline" | "meter_silent" | "not_following" | "limit_exceeded" | "store_failing" | "soc_stale" | "records_set_aside" | "foreign_writer" | "prices_stale" | "logger_claimed_twice" | "logger_unknown" | "risk_seen" | "device_warning";
         /** @description Alarms of a site, the newest first. */
         AlarmList: {
             items: components["schemas"]["AlarmView"][];
@@ -2442,6 +2442,13 @@ export interface components {
             /** @enum {string} */
             kind: "temporary_current";
         };
+        /** @description What hangs on an inverter. */
+        InverterSettings: {
+            id: string;
+            name: string;
+            panels: components["schemas"]["PanelSettings"][];
+            panels_from_file: boolean;
+        };
         /** @enum {string} */
         LinkStateName: "connecting" | "online" | "offline";
         /** @description Whether a device answers. */
@@ -2752,6 +2759,24 @@ export interface components {
              * @description To the day.
              */
             last_used_ms: number;
+        };
+        /** @description Panels that look the same way. */
+        PanelSettings: {
+            /**
+             * Format: int64
+             * @description Clockwise from north, 0 to 360; 180 is south.
+             */
+            azimuth_deg: number;
+            /**
+             * Format: int64
+             * @description What they give at 1,000 W/m²; above 0.
+             */
+            peak_w: number;
+            /**
+             * Format: int64
+             * @description 0 (flat) to 90 (upright).
+             */
+            tilt_deg: number;
         };
         /** @enum {string} */
         ParcelKind: "webhook" | "email" | "notice";
@@ -3855,6 +3880,10 @@ export interface components {
         };
         SiteChange: {
             name?: string;
+            /** @description All that hang on an inverter, by its id; what is absent stays. */
+            panels?: {
+                [key: string]: components["schemas"]["PanelSettings"][];
+            };
             time_zone?: string;
         };
         /** @description All sites of this installation. */
@@ -3863,6 +3892,7 @@ export interface components {
         };
         SiteSettings: {
             id: string;
+            inverters: components["schemas"]["InverterSettings"][];
             name: string;
             name_from_file: boolean;
             /** @description IANA name. */

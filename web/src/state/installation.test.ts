@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { entries, mailChange, mailDraft, mailProblems, nightlyChange, nightlyDraft, nightlyProblems, siteChange } from "./installation";
+import { entries, mailChange, mailDraft, mailProblems, nightlyChange, nightlyDraft, nightlyProblems, panelsChange, panelsDraft, readPanels, siteChange } from "./installation";
 
 const mail = {
   host: "mail.example.org",
@@ -18,10 +18,29 @@ test("a list is read by lines and commas", () => {
 });
 
 test("of a site only what changed and may change is sent", () => {
-  const site = { id: "home", name: "Home", name_from_file: false, time_zone: "Europe/Vienna", time_zone_from_file: true };
+  const site = { id: "home", name: "Home", name_from_file: false, time_zone: "Europe/Vienna", time_zone_from_file: true, inverters: [] };
   expect(siteChange({ name: " House ", time_zone: "Europe/Berlin" }, site)).toEqual({ sites: { home: { name: "House" } } });
   expect(siteChange({ name: "Home", time_zone: "Europe/Vienna" }, site)).toEqual({ sites: { home: {} } });
 });
+
+test("panels come back as they went", () => {
+  const panels = [
+    { peak_w: 9_400, tilt_deg: 30, azimuth_deg: 190 },
+    { peak_w: 425, tilt_deg: 0, azimuth_deg: 0 },
+  ];
+  expect(panelsDraft(panels)).toBe("9.4; 30; 190\n0.425; 0; 0");
+  expect(readPanels(panelsDraft(panels))).toEqual(panels);
+  expect(readPanels("9,4; 30; 190\n\n")).toEqual([panels[0]]);
+  expect(readPanels("  ")).toEqual([]);
+  expect(panelsChange("home", "pv", panels)).toEqual({ sites: { home: { panels: { pv: panels } } } });
+});
+
+test.each(["9.4", "9.4; 30", "9.4; 30; 190; 1", "0; 30; 190", "9.4; 91; 190", "9.4; 30; 361", "9.4; 3.5; 190", "x; 30; 190"])(
+  "%s is no roof",
+  (text) => {
+    expect(readPanels(text)).toBeNull();
+  },
+);
 
 test.each([
   [{ keep: "7", at: "03:30" }, []],

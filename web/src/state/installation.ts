@@ -1,9 +1,12 @@
 // What can be chosen for the installation, as text in a form and back. Pure.
 
 import type { InstallationChange, InstallationSettings } from "../api/types";
-import { minuteOfDay, typed } from "../units";
+import { minuteOfDay, typable, typed } from "../units";
 import { required, type Problems } from "./forms";
 
+type Site = InstallationSettings["sites"][number];
+type Inverter = Site["inverters"][number];
+type Panels = Inverter["panels"][number];
 type Mail = NonNullable<InstallationSettings["mail"]>;
 
 export const RELAY_TLS: Mail["tls"][] = ["starttls", "tls", "none"];
@@ -47,6 +50,27 @@ export function siteChange(draft: SiteDraft, before: InstallationSettings["sites
 
 export function siteProblems(draft: SiteDraft): Problems {
   return { name: required(draft.name), time_zone: required(draft.time_zone) };
+}
+
+/** A roof to a line: kilowatts at most, tilt, and where it looks. */
+export function panelsDraft(panels: Panels[]): string {
+  return panels.map(({ peak_w, tilt_deg, azimuth_deg }) => [typable(peak_w, 1_000), tilt_deg, azimuth_deg].join("; ")).join("\n");
+}
+
+/** `null` when a line is no such roof. */
+export function readPanels(text: string): Panels[] | null {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const panels = lines.map((line): Panels | null => {
+    const [peak, tilt, azimuth, ...more] = line.split(/[;\t]|,\s/).map((part) => part.trim());
+    const peak_w = typed(peak ?? "", 1_000);
+    const is_fine = peak_w !== null && peak_w > 0 && isWhole(tilt ?? "", 0, 90) && isWhole(azimuth ?? "", 0, 360) && more.length === 0;
+    return is_fine ? { peak_w, tilt_deg: Number(tilt), azimuth_deg: Number(azimuth) } : null;
+  });
+  return panels.every((one) => one !== null) ? panels : null;
+}
+
+export function panelsChange(site: string, inverter: string, panels: Panels[]): InstallationChange {
+  return { sites: { [site]: { panels: { [inverter]: panels } } } };
 }
 
 export function nightlyDraft({ keep, at_minute }: InstallationSettings["backup"]): NightlyDraft {

@@ -242,10 +242,12 @@ impl Wording {
 
 /// Beside what Modbus says, makers say by 7 that it is not the moment.
 fn refused(exception: Exception) -> String {
-    match exception {
-        Exception::IllegalValue => "it does not allow that value together with its others".to_owned(),
-        Exception::Unknown(7) => "not while it works as it does now".to_owned(),
-        other => other.to_string(),
+    if exception == Exception::IllegalValue {
+        "it does not allow that value together with its others".to_owned()
+    } else if exception == Exception::Unknown(7) {
+        "not while it works as it does now".to_owned()
+    } else {
+        exception.to_string()
     }
 }
 

@@ -48,6 +48,8 @@ const OVERDUE: Millis = Millis(10_000);
 const LOGGERS_EVERY: Millis = Millis(3_600_000);
 /// States of devices are asked at most this often.
 const STATES_EVERY: Millis = Millis(10_000);
+/// Warnings of a device are asked at most this often.
+const WARNINGS_EVERY: Millis = Millis(300_000);
 /// What the cloud refuses is asked again after this.
 const REFUSED_AGAIN: Millis = Millis(600_000);
 /// Where the cloud does not say how often a logger tells it, it is asked no more often than the fastest known ones do.
@@ -63,6 +65,8 @@ const SAME_AGE: Millis = Millis(120_000);
 const FARTHEST: i32 = 50_400;
 /// How long the owner of the socket may sleep while an answer is due.
 const PATIENCE: Millis = Millis(60_000);
+/// Warnings of a device that are looked at, the newest.
+const MOST_WARNINGS: usize = 50;
 /// So often in a row a device, a logger or a day of the past may be answered with nonsense.
 const MOST_FAILURES: u32 = 3;
 
@@ -150,6 +154,7 @@ enum Asked {
     Logger(usize),
     State(usize),
     Last(usize),
+    Warnings(usize),
     Day(usize),
 }
 
@@ -160,6 +165,7 @@ impl Asked {
             (Self::State(_), _) => "queryPlantDeviceStatus",
             (Self::Last(_), Way::Titles) => "queryDeviceLastData",
             (Self::Last(_), Way::Groups) => "querySPDeviceLastData",
+            (Self::Warnings(_), _) => "queryDeviceWarning",
             (Self::Day(_), _) => "queryDeviceDataOneDay",
         }
     }
@@ -267,6 +273,13 @@ impl Client {
                 Asked::Last(at)
             });
         }
+        let warns = self
+            .stations
+            .iter()
+            .position(|station| is_due(station.warnings_due()));
+        if let Some(station) = warns {
+            return Some(Asked::Warnings(station));
+        }
         let is_day = is_due(self.next_day);
         is_day.then(|| self.with_past()).flatten().map(Asked::Day)
     }
@@ -294,6 +307,14 @@ impl Client {
             Asked::Last(at) => {
                 let station = self.stations.get(at)?;
                 format!("{}{}", asked.action(station.way), station.parameters())
+            }
+            Asked::Warnings(at) => {
+                let station = self.stations.get(at)?;
+                let action = asked.action(Way::Titles);
+                format!(
+                    "{action}{}&handle=false&page=0&pagesize={MOST_WARNINGS}",
+                    station.parameters()
+                )
             }
             Asked::Day(at) => {
                 let station = self.stations.get(at)?;
@@ -395,6 +416,7 @@ impl Client {
                     }
                 }
             }
+            Some(Asked::Warnings(at)) => self.put_off_warnings(at, WARNINGS_EVERY),
             Some(Asked::State(at)) => {
                 if let Some(logger) = self.loggers.get_mut(at) {
                     logger.state_due = self.now + Millis(30_000);
@@ -440,6 +462,10 @@ impl Client {
                 Ok(())
             }
             (Asked::Last(at), Answer::Dat(dat)) => self.take_last(at, &dat, now),
+            (Asked::Warnings(at), Answer::Dat(dat)) => {
+                self.take_warnings(at, Some(&dat));
+                Ok(())
+            }
             (Asked::Day(at), Answer::Dat(dat)) => self.take_day(at, &dat, now),
             (asked, Answer::Refused { code, text }) => {
                 self.refused(asked, code, &text);
@@ -455,7 +481,7 @@ impl Client {
     fn error(&self, asked: Asked, came: String, expected: &str) -> ReplyError {
         let way = match asked {
             Asked::Last(at) => self.stations.get(at).map_or(Way::Titles, |station| station.way),
-            Asked::Logger(_) | Asked::State(_) | Asked::Day(_) => Way::Titles,
+            Asked::Logger(_) | Asked::State(_) | Asked::Warnings(_) | Asked::Day(_) => Way::Titles,
         };
         ReplyError {
             asked: format!("{} of {}", asked.action(way), self.caller.url()),
@@ -522,8 +548,9 @@ impl crate::Client for Client {
         }
         let loggers = self.loggers.iter().map(|logger| logger.due);
         let stations = self.stations.iter().map(|station| station.due);
+        let warnings = self.stations.iter().map(Station::warnings_due);
         let past = self.with_past().map(|_| self.next_day);
-        let due = loggers.chain(stations).chain(past).min();
+        let due = loggers.chain(stations).chain(warnings).chain(past).min();
         let due = due.unwrap_or(Monotonic(i64::MAX));
         due.max(self.next_call).max(self.attempts.retry_at())
     }

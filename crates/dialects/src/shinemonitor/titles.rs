@@ -108,6 +108,7 @@ pub const fn alarm(code: AlarmCode, lang: Lang) -> &'static str {
             "Gefahr an einer Ladestation",
             "충전기 위험",
         ],
+        AlarmCode::DeviceWarning => ["Device warning", "设备告警", "Warnung des Geräts", "장치 경고"],
     })
 }
 

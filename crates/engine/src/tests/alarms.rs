@@ -143,7 +143,9 @@ fn what_a_link_notices_is_an_alarm_until_it_is_over() {
     let claimed = (Notice::LoggerClaimedTwice, AlarmCode::LoggerClaimedTwice);
     let unknown = (Notice::LoggerUnknown, AlarmCode::LoggerUnknown);
     let risk = (Notice::RiskSeen, AlarmCode::RiskSeen);
+    let warns = (Notice::DeviceWarning, AlarmCode::DeviceWarning);
     let rows = [
+        (warns, Some("station")),
         (claimed, Some("station")),
         (unknown, None),
         (risk, Some("station")),

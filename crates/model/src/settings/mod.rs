@@ -12,8 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::DeviceKind;
 use crate::gateway::Gateway;
-use crate::id::SiteId;
+use crate::id::{DeviceId, SiteId};
+use crate::panels::Panels;
 use crate::site::Site;
 use crate::tariff::Tariff;
 use crate::time::Millis;
@@ -99,6 +101,12 @@ impl Site {
         format!("sites.{id}.name")
     }
 
+    /// Where the panels of one of its inverters do.
+    #[must_use]
+    pub fn panels_place(id: &SiteId, inverter: &DeviceId) -> String {
+        format!("sites.{id}.devices.{inverter}.panels")
+    }
+
     /// Where its time zone does.
     #[must_use]
     pub fn time_zone_place(id: &SiteId) -> String {
@@ -132,6 +140,8 @@ pub struct Nightly {
 pub struct ChosenSite {
     pub name: Option<String>,
     pub time_zone: Option<String>,
+    /// By inverter.
+    pub panels: BTreeMap<DeviceId, Vec<Panels>>,
 }
 
 impl crate::noun::Noun for Chosen {
@@ -170,6 +180,13 @@ impl Chosen {
             }
             if let Some(zone) = chosen.time_zone.as_ref().filter(|_| !given.says(&zone)) {
                 site.time_zone.clone_from(zone);
+            }
+            for device in &mut site.devices {
+                let place = Site::panels_place(&site.id, &device.id);
+                let wanted = chosen.panels.get(&device.id).filter(|_| !given.says(&place));
+                if let (Some(wanted), DeviceKind::Inverter { panels, .. }) = (wanted, &mut device.kind) {
+                    panels.clone_from(wanted);
+                }
             }
         }
     }

@@ -252,6 +252,7 @@ const fn title(code: AlarmCode) -> &'static str {
         AlarmCode::LoggerClaimedTwice => "is claimed by a second data logger",
         AlarmCode::LoggerUnknown => "is dialled by an unknown data logger",
         AlarmCode::RiskSeen => "is in danger, says a platform that is told of it",
+        AlarmCode::DeviceWarning => "has warnings of its own",
     }
 }
 
@@ -293,6 +294,9 @@ const fn advice(code: AlarmCode) -> &'static str {
         }
         AlarmCode::RiskSeen => {
             "Look at the charging station, and switch it off if the reason is heat, smoke or leakage. The platform repeats what lasts; an hour without a word ends the alarm."
+        }
+        AlarmCode::DeviceWarning => {
+            "Look at the device, or at it in the app of its maker: the alarm is over when it is there, or handled there."
         }
     }
 }

@@ -27,9 +27,10 @@ async fn what_is_chosen_is_kept_and_what_takes_effect_later_is_named() {
             "goe": {"local_open": ["127.0.0.0/8"], "from_file": false},
             "sites": [
                 {"id": "home", "name": before["sites"][0]["name"], "name_from_file": false,
-                 "time_zone": before["sites"][0]["time_zone"], "time_zone_from_file": false},
+                 "time_zone": before["sites"][0]["time_zone"], "time_zone_from_file": false,
+                 "inverters": [{"id": "pv", "name": before["sites"][0]["inverters"][0]["name"], "panels": [], "panels_from_file": false}]},
                 {"id": "yard", "name": before["sites"][1]["name"], "name_from_file": false,
-                 "time_zone": before["sites"][1]["time_zone"], "time_zone_from_file": false},
+                 "time_zone": before["sites"][1]["time_zone"], "time_zone_from_file": false, "inverters": []},
             ],
             "after_restart": [],
         })
@@ -243,4 +244,72 @@ async fn administrators_change_settings_and_operators_see_them() {
         let put = world.call(token, "PATCH", PATH, body).await.status.as_u16();
         assert_eq!((seen, put), (see, set), "{token}");
     }
+}
+
+#[tokio::test]
+async fn what_hangs_on_an_inverter_is_chosen_where_the_file_says_nothing() {
+    let mut world = World::new().await;
+    let shown = world.get(PATH).await.json();
+    let expected = json!([{"id": "pv", "name": shown["sites"][0]["inverters"][0]["name"], "panels": [], "panels_from_file": false}]);
+    assert_eq!(shown["sites"][0]["inverters"], expected);
+    let roofs = json!([
+        {"peak_w": 9_400, "tilt_deg": 30, "azimuth_deg": 190},
+        {"peak_w": 3_600, "tilt_deg": 0, "azimuth_deg": 0},
+    ]);
+    let wanted =
+        |site: &str, inverter: &str, panels: &Value| json!({"sites": {site: {"panels": {inverter: panels}}}});
+    let done = change(&world, wanted("home", "pv", &roofs)).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    assert_eq!(done.json()["sites"][0]["inverters"][0]["panels"], roofs);
+    assert_eq!(
+        done.json()["after_restart"],
+        json!(["sites.home.devices.pv.panels"])
+    );
+
+    let wrong = |key: &str, value: i64| {
+        let mut roof = roofs[0].clone();
+        roof[key] = json!(value);
+        json!([roofs[1], roof])
+    };
+    let many = Value::Array(vec![roofs[0].clone(); 33]);
+    for (panels, place) in [
+        (wrong("peak_w", 0), "sites.home.devices.pv.panels.1.peak_w"),
+        (wrong("tilt_deg", 91), "sites.home.devices.pv.panels.1.tilt_deg"),
+        (
+            wrong("azimuth_deg", -1),
+            "sites.home.devices.pv.panels.1.azimuth_deg",
+        ),
+        (many, "sites.home.devices.pv.panels"),
+    ] {
+        let refused = change(&world, wanted("home", "pv", &panels)).await;
+        assert_eq!(refused.status, 422, "{}", refused.text);
+        assert_eq!(refused.json()["error"]["where"], place, "{}", refused.text);
+    }
+    for inverter in ["grid", "nobody"] {
+        let refused = change(&world, wanted("home", inverter, &roofs)).await;
+        assert_eq!(refused.error(), (404, "unknown".to_owned()));
+    }
+
+    // At the next start it is what the sky is reckoned with, unless the file says something.
+    let chosen: Chosen = world.store.get(Chosen::ID).await.unwrap().unwrap();
+    let mut settings = (*world.state.settings).clone();
+    chosen.over(&mut settings);
+    let count = |settings: &model::settings::Settings| {
+        let model::device::DeviceKind::Inverter { panels, .. } = &settings.sites[0].devices[1].kind else {
+            panic!("no inverter");
+        };
+        panels.len()
+    };
+    assert_eq!(count(&settings), 2);
+    let mut settings = (*world.state.settings).clone();
+    settings.given.insert("sites.home.devices.pv.panels");
+    chosen.over(&mut settings);
+    assert_eq!(count(&settings), 0);
+    world.use_settings(settings);
+    let refused = change(&world, wanted("home", "pv", &roofs)).await;
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    assert_eq!(
+        world.get(PATH).await.json()["sites"][0]["inverters"][0]["panels_from_file"],
+        true
+    );
 }

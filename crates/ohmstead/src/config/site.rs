@@ -40,6 +40,11 @@ pub fn read_all(root: &Section<'_, '_>, gateways: &[Gateway]) -> Read<Vec<Site>>
         read = read
             .given_if(has_name, Site::name_place(&site.id))
             .given_if(has_zone, Site::time_zone_place(&site.id));
+        for device in &site.devices {
+            let has_panels =
+                matches!(&device.kind, DeviceKind::Inverter { panels, .. } if !panels.is_empty());
+            read = read.given_if(has_panels, Site::panels_place(&site.id, &device.id));
+        }
         read.settings.push(site);
     }
     read
@@ -368,11 +373,11 @@ fn read_panels(mut section: Section<'_, '_>, inverter: Option<&DeviceId>) -> Opt
         }
         section.scaled(key, 0, range, expected)
     };
-    let peak = required("peak_w", 1..=10_000_000, "watts above 0");
-    let tilt_deg = required("tilt_deg", 0..=90, "degrees, 0 (flat) to 90 (upright)");
+    let peak = required("peak_w", Panels::PEAK, "watts above 0");
+    let tilt_deg = required("tilt_deg", Panels::TILT, "degrees, 0 (flat) to 90 (upright)");
     let azimuth_deg = required(
         "azimuth_deg",
-        0..=360,
+        Panels::AZIMUTH,
         "degrees clockwise from north, 0 to 360; 180 is south",
     );
     section.finish();

@@ -439,6 +439,17 @@ fn what_stands_in_the_file_is_known() {
     let expected = ["backup", "outbound", "sites.home.name"].map(str::to_owned);
     assert_eq!(given, Given::from_iter(expected));
     assert!(settings("[goe]\nlocal_open = []", "").says("goe.local_open"));
+    let inverter = |panels: &str| {
+        let device =
+            "[[site.device]]\nid = \"pv\"\nkind = \"inverter\"\ncircuit = \"house\"\ndriver = \"none\"\n";
+        let site = "[[site]]\nid = \"home\"\n[[site.circuit]]\nid = \"house\"\nlimit_a = 35\n";
+        let config = parse(&format!("{site}{device}{panels}"))
+            .unwrap_or_else(|problems| panic!("{}", list(&problems)));
+        config.settings.given
+    };
+    let panels = "[[site.device.panels]]\npeak_w = 9400\ntilt_deg = 30\nazimuth_deg = 190\n";
+    assert!(inverter(panels).says("sites.home.devices.pv.panels"));
+    assert_eq!(inverter(""), Given::default());
     let device = "[[site.device]]\nid = \"box\"\nkind = \"charging_station\"\ncircuit = \"house\"\ndriver = \"none\"\n";
     let evses = ["left", "right"].map(|id| format!("[[site.device.evse]]\nid = \"{id}\"\nmax_a = 16\n"));
     let text = format!(

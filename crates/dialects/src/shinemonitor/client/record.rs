@@ -22,6 +22,8 @@ pub(super) struct Record {
     pub fields: Vec<Field>,
 }
 
+/// Characters of a warning that are told.
+const LONGEST_WARNING: usize = 200;
 /// More rows than there are minutes in a day are none of a day.
 const MOST_ROWS: usize = 1_500;
 /// No known device has as many.
@@ -43,6 +45,29 @@ pub(super) fn int(value: &Value) -> Option<i64> {
         Value::String(text) => text.trim().parse().ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// What a cloud has in warnings of a device that nobody has handled: the newest in words, and how many others there
+/// are. That a device is offline is known by other means.
+pub(super) fn warnings(dat: &Value) -> Option<String> {
+    const OFFLINE: i64 = 3;
+    let is_open = |warning: &&Value| {
+        warning["handle"].as_bool() != Some(true) && int(&warning["level"]) != Some(OFFLINE)
+    };
+    let open: Vec<&Value> = list(&dat["warning"]).iter().filter(is_open).collect();
+    let newest = open.iter().max_by_key(|warning| text(&warning["gts"]))?;
+    let part = |name: &str| -> String { text(&newest[name]).chars().take(LONGEST_WARNING).collect() };
+    let said = match (part("desc"), part("code")) {
+        (desc, code) if desc.is_empty() => format!("warning {code}"),
+        (desc, code) if code.is_empty() || code == desc => desc,
+        (desc, code) => format!("{desc} ({code})"),
+    };
+    let since = part("gts");
+    let others = match open.len() - 1 {
+        0 => String::new(),
+        others => format!(", and {others} more"),
+    };
+    Some(format!("its cloud shows: {said}, since {since}{others}"))
 }
 
 /// The elements of a list; of anything else none.

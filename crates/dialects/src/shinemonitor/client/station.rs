@@ -2,7 +2,7 @@
 
 use model::device::LinkState;
 use model::gateway::Unit;
-use model::message::Report;
+use model::message::{Notice, Report};
 use model::time::{Millis, Monotonic, Timestamp};
 
 use super::record::Record;
@@ -68,6 +68,10 @@ pub(super) struct Station {
     /// Older rows of those days are there already.
     pub since: Option<Timestamp>,
     pub day_failures: u32,
+    /// When its warnings are asked for, once it has shown anything.
+    pub warnings_due: Monotonic,
+    /// What was said of them last.
+    pub warned: Option<String>,
 }
 
 impl Station {
@@ -93,7 +97,34 @@ impl Station {
             days: past_days,
             since: None,
             day_failures: 0,
+            warnings_due: Monotonic(i64::MIN),
+            warned: None,
         }
+    }
+
+    /// Whoever has told nothing is not asked for warnings.
+    pub fn warnings_due(&self) -> Monotonic {
+        if self.last.is_some() && self.absence.is_none() {
+            self.warnings_due
+        } else {
+            Monotonic(i64::MAX)
+        }
+    }
+
+    /// What is to be said of its warnings, if that is news.
+    pub fn warn(&mut self, text: Option<String>) -> Vec<Event> {
+        if self.warned == text {
+            return Vec::new();
+        }
+        self.warned.clone_from(&text);
+        let event = |(unit, _): &(Unit, Part)| Event::Report {
+            unit: unit.clone(),
+            report: Report::Notice {
+                notice: Notice::DeviceWarning,
+                text: text.clone(),
+            },
+        };
+        self.places.iter().map(event).collect()
     }
 
     /// Another part of the same device; it is asked for both as often as one of them wants.

@@ -13,7 +13,7 @@ use super::record::{self, Record};
 use super::station::{Hint, Way};
 use super::{
     AHEAD, Asked, Client, DAYS_APART, FARTHEST, HINTS, LOGGERS_EVERY, MOST_FAILURES, REFUSED_AGAIN, SAME_AGE,
-    STALE, STATES_EVERY,
+    STALE, STATES_EVERY, WARNINGS_EVERY,
 };
 use crate::shinemonitor::time;
 use crate::{Event, ReplyError};
@@ -96,6 +96,25 @@ impl Client {
                 }
             }
             Asked::Last(at) => self.last_refused(at, code, text),
+            // No warning, or no record.
+            Asked::Warnings(at) if code == 264 || code == 12 => self.take_warnings(at, None),
+            Asked::Warnings(at) => self.put_off_warnings(at, REFUSED_AGAIN),
+        }
+    }
+
+    pub(super) fn put_off_warnings(&mut self, at: usize, wait: Millis) {
+        if let Some(station) = self.stations.get_mut(at) {
+            station.warnings_due = self.now + wait;
+        }
+    }
+
+    /// `None`: there are none.
+    pub(super) fn take_warnings(&mut self, at: usize, dat: Option<&Value>) {
+        let wait = Millis(self.pace_of(at).0.max(WARNINGS_EVERY.0));
+        self.put_off_warnings(at, wait);
+        if let Some(station) = self.stations.get_mut(at) {
+            let events = station.warn(dat.and_then(record::warnings));
+            self.events.extend(events);
         }
     }
 

@@ -830,3 +830,82 @@ fn secrets_are_not_shown() {
     let shown = format!("{settings:?}");
     assert!(!shown.contains("bd19f193"), "{shown}");
 }
+
+impl Pair {
+    fn notices(&self, unit: &str) -> Vec<Option<String>> {
+        let notice = |event: &Event| {
+            if let Event::Report {
+                unit: of,
+                report: Report::Notice { notice, text },
+            } = event
+                && of.as_str() == unit
+            {
+                assert_eq!(*notice, model::message::Notice::DeviceWarning);
+                Some(text.clone())
+            } else {
+                None
+            }
+        };
+        self.events.iter().filter_map(notice).collect()
+    }
+}
+
+#[test]
+fn warnings_of_a_cloud_are_told_until_somebody_has_handled_them() {
+    let mut cloud = Cloud::new();
+    cloud.fault = Box::new(|action, count| {
+        let warning = |desc: &str, level: i64, handle: bool, gts: &str| serde_json::json!({"id": "x", "pn": "G0916522248153", "level": level, "code": "F12", "desc": desc, "handle": handle, "gts": gts});
+        let two = [
+            warning("Battery low", 0, false, "2026-06-15 08:00:00"),
+            warning("Fan locked", 2, false, "2026-06-15 09:30:00"),
+            warning("Offline", 3, false, "2026-06-15 09:40:00"),
+            warning("Bus over", 1, true, "2026-06-15 09:50:00"),
+        ];
+        let body = match (action, count) {
+            ("queryDeviceWarning", 1 | 2) => {
+                serde_json::json!({"err": 0, "desc": "ERR_NONE", "dat": {"total": 4, "page": 0, "pagesize": 50, "warning": two}})
+            }
+            ("queryDeviceWarning", 3) => serde_json::json!({"err": 8, "desc": "ERR_FORBIDDEN"}),
+            ("queryDeviceWarning", _) => {
+                serde_json::json!({"err": 264, "desc": "ERR_NOT_FOUND_DEVICE_WARNING"})
+            }
+            _ => return None,
+        };
+        Some(Ok(body.to_string().into_bytes()))
+    });
+    let start = cloud.world.now.0;
+    let mut pair = Pair::new(cloud, settings(&[STORAGE]));
+    pair.run_for(700_000);
+    let told = "its cloud shows: Fan locked (F12), since 2026-06-15 09:30:00, and 1 more".to_owned();
+    assert_eq!(
+        pair.notices(STORAGE),
+        [Some(told.clone())],
+        "what stays is told once"
+    );
+    pair.run_for(2_000_000);
+    assert_eq!(pair.notices(STORAGE), [Some(told), None]);
+    let asked = pair
+        .cloud
+        .asked
+        .iter()
+        .filter(|asked| asked.1 == "queryDeviceWarning");
+    let asked: Vec<i64> = asked.map(|asked| asked.0 - start).collect();
+    assert!(
+        asked.windows(2).all(|two| two[1] - two[0] >= 300_000),
+        "{asked:?}"
+    );
+    assert!(
+        asked[3] - asked[2] >= 600_000,
+        "whoever refuses is asked less often: {asked:?}"
+    );
+}
+
+#[test]
+fn what_our_own_server_shows_as_an_alarm_is_one_for_who_reads_it() {
+    let mut pair = Pair::new(Cloud::new(), settings(&[PV, METER]));
+    pair.run_for(30_000);
+    let told = "its cloud shows: Setpoint not followed (not_following), since 2026-06-14 10:00:00";
+    assert_eq!(pair.notices(PV), [Some(told.to_owned())]);
+    assert!(pair.notices(METER).is_empty(), "what is over is handled");
+    assert!(pair.complaints.is_empty(), "{:?}", pair.complaints);
+}

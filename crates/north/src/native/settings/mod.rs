@@ -3,6 +3,7 @@
 mod goe;
 mod lists;
 mod mail;
+mod panels;
 
 use axum::extract::State as Shared;
 use axum::{Extension, Json};
@@ -152,6 +153,7 @@ fn sites(settings: &Settings, wanted: &SettingsChange, after: &mut Chosen) -> Re
             }
             chosen.time_zone = Some(zone.clone());
         }
+        panels::change(site, &settings.given, wanted, chosen)?;
     }
     Ok(())
 }
@@ -175,6 +177,7 @@ async fn view(state: &State, chosen: &Chosen) -> Result<SettingsView, ApiError> 
         };
         note(site.name != before.name, "name");
         note(site.time_zone != before.time_zone, "time_zone");
+        after_restart.extend(panels::after_restart(site, before));
     }
     let mail = mail::view(state, settings.mail.as_ref()).await?;
     let goe = goe::view(&settings);
@@ -184,6 +187,7 @@ async fn view(state: &State, chosen: &Chosen) -> Result<SettingsView, ApiError> 
         name_from_file: given.says(&Site::name_place(&site.id)),
         time_zone: site.time_zone.clone(),
         time_zone_from_file: given.says(&Site::time_zone_place(&site.id)),
+        inverters: panels::view(site, given),
     });
     Ok(SettingsView {
         history: HistorySettings {

@@ -88,6 +88,28 @@ pub struct SiteSettings {
     /// IANA name.
     pub time_zone: String,
     pub time_zone_from_file: bool,
+    pub inverters: Vec<InverterSettings>,
+}
+
+/// What hangs on an inverter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InverterSettings {
+    pub id: String,
+    pub name: String,
+    pub panels: Vec<PanelSettings>,
+    pub panels_from_file: bool,
+}
+
+/// Panels that look the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PanelSettings {
+    /// What they give at 1,000 W/m²; above 0.
+    pub peak_w: i64,
+    /// 0 (flat) to 90 (upright).
+    pub tilt_deg: i64,
+    /// Clockwise from north, 0 to 360; 180 is south.
+    pub azimuth_deg: i64,
 }
 
 /// What is to change; what is absent stays.
@@ -178,4 +200,8 @@ pub struct SiteChange {
     #[serde(default)]
     #[schema(nullable = false)]
     pub time_zone: Option<String>,
+    /// All that hang on an inverter, by its id; what is absent stays.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub panels: BTreeMap<String, Vec<PanelSettings>>,
 }

@@ -256,7 +256,8 @@ mirror!(
         PricesStale,
         LoggerClaimedTwice,
         LoggerUnknown,
-        RiskSeen
+        RiskSeen,
+        DeviceWarning
     }
 );
 mirror!(Severity = model::alarm::Severity { Warning, Error });
