@@ -1,7 +1,7 @@
 //! The charging points of the demo's operator: what each does at a time, what is due to be reported of it, and which
 //! charges have ended. A function of the clock: after a restart it goes on as if it had never stopped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::oversight::{ChargeRecord, Code, CodeError, Decimal, PortState, Sample};
 use model::time::{Millis, Timestamp};
@@ -71,6 +71,18 @@ impl Riverside {
             });
         }
         Ok(Self { operator, ports })
+    }
+
+    /// Of charges that have ended by a time there are these records already.
+    ///
+    /// # Errors
+    /// Never: the ids are ours.
+    pub fn recall(&mut self, records: &BTreeSet<Code>, at: Timestamp) -> Result<(), CodeError> {
+        for port in &mut self.ports {
+            let ended = port.ended(self.operator, at)?.map(|record| record.charge);
+            port.recorded = ended.filter(|charge| records.contains(charge));
+        }
+        Ok(())
     }
 
     /// What there is to tell by a time, which counts as told: a change at once, everything every five to ten minutes, a
@@ -252,5 +264,13 @@ mod tests {
         assert_eq!(again.samples.len(), 16);
         assert!(told.samples.iter().all(|sample| again.samples.contains(sample)));
         assert!(told.records.iter().all(|record| again.records.contains(record)));
+
+        let mut all: BTreeSet<Code> = again.records.into_iter().map(|record| record.charge).collect();
+        let forgotten = all.pop_first().unwrap();
+        let mut third = Riverside::new("MA005DBW1").unwrap();
+        third.recall(&all, at).unwrap();
+        let records = third.news(at).unwrap().records;
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].charge, forgotten);
     }
 }

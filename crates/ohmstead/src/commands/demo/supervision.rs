@@ -17,7 +17,7 @@ use north::Platform;
 use oversight::{Told, Usable};
 use serde_json::json;
 use store::Store;
-use store::oversight::Accepted;
+use store::oversight::{Accepted, RecordFilter};
 use tokio_util::sync::CancellationToken;
 
 use super::riverside::{CABINETS, News, Riverside, port_id};
@@ -47,6 +47,8 @@ const STATIONS: [(&str, &str, i64, i64); 3] = [
 ];
 /// So long a new demo's operator has reported already.
 const PAST_MINUTES: i64 = 60;
+/// After a restart, records of charges that began so long ago are known.
+const RECALLS: Millis = Millis(24 * 3_600_000);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 pub fn settings() -> SupervisionSettings {
@@ -87,6 +89,15 @@ pub async fn open(
     if is_new {
         register(platform, &code, since).await?;
         report_past(platform, store, &mut riverside, now).await?;
+    } else {
+        let filter = RecordFilter {
+            operator: Some(code.clone()),
+            from: Some(now - RECALLS),
+            ..RecordFilter::default()
+        };
+        let known = platform.authority().record_page(filter, 1, 1_000).await?.list;
+        let known = known.into_iter().map(|stored| stored.record.charge).collect();
+        riverside.recall(&known, now)?;
     }
     let (id, name, password) = PERSON;
     let user = User {
