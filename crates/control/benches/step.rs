@@ -66,8 +66,13 @@ fn depot(count: usize) -> Snapshot {
             grid: Some(Watts(-5_000)),
             pv: Some(Watts(-20_000)),
             battery: None,
+            house: None,
         },
         sharing: Sharing::default(),
+        hour_of_week: None,
+        peak: None,
+        dimming: None,
+        feed_in: None,
     }
 }
 
@@ -116,6 +121,8 @@ fn evse(index: usize, circuit: usize) -> Evse {
         plugged_since: Some(Timestamp(i64::try_from(index * 7_919 % 1_000).expect("small"))),
         soc: None,
         habits: Habits::default(),
+        dimmable: true,
+        before_battery: false,
     }
 }
 

@@ -44,7 +44,9 @@ pub(crate) fn commit(
 
 fn count(tree: &Tree, lane: &Lane, current: i64, load: &mut [i64]) {
     tree.rows(lane.evse, lane.feet, |row, k| load[row] += k * current);
-    load[tree.sun_row()] += lane.of_sun(current);
+    for row in lane.sun_rows(tree) {
+        load[row] += lane.of_sun(current);
+    }
 }
 
 /// Raises `told` as far as the rows allow, but not above `at_most` once it runs.
@@ -73,23 +75,25 @@ fn rise(tree: &Tree, lane: &mut Lane, at_most: i64, rows: &Rows, load: &mut [i64
             lane.counted,
         );
     });
-    let (sun, feet) = (tree.sun_row(), lane.feet.count().max(1));
+    let feet = lane.feet.count().max(1);
     let in_sun = match lane.sun {
         SunShare::None => None,
         SunShare::Whole => Some(lane.counted),
         SunShare::AboveMinimum => (wanted > lane.min).then_some(lane.counted.max(lane.min)),
     };
     if let Some(from) = in_sun {
-        let free = (rows.rise[sun] - load[sun]).div_euclid(feet);
         let floor = if lane.sun == SunShare::AboveMinimum {
             lane.min
         } else {
             0
         };
-        let to = if free < 0 { floor } else { from + free };
-        if to < most {
-            most = to;
-            lane.blocked = Some(sun);
+        for sun in lane.sun_rows(tree) {
+            let free = (rows.rise[sun] - load[sun]).div_euclid(feet);
+            let to = if free < 0 { floor } else { from + free };
+            if to < most {
+                most = to;
+                lane.blocked = Some(sun);
+            }
         }
     }
     let most = lane.on_grid(most);

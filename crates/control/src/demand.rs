@@ -30,6 +30,9 @@ pub(crate) fn lanes(
     out.clear();
     let (started, elapsed) = (memory.started.unwrap_or(now.monotonic), memory.elapsed);
     for (index, (evse, memory)) in snapshot.evses.iter().zip(&mut memory.evses).enumerate() {
+        if snapshot.settings.observe {
+            look_on(evse, memory);
+        }
         let seen = follow::observe(evse, memory, started, &snapshot.settings, now.monotonic);
         notice_person(evse, memory, now.monotonic);
         let mut lane = Lane {
@@ -52,6 +55,24 @@ pub(crate) fn lanes(
         lane.may_switch = lane.is_elastic && memory.contactor.has_rested(&snapshot.settings, now.monotonic);
         out.push(lane);
     }
+}
+
+/// Nothing is told: what the EVSE does is what it was told by somebody else, and what is decided is what it
+/// would be told next.
+fn look_on(evse: &Evse, memory: &mut EvseMemory) {
+    if evse.status_age.is_none() {
+        return;
+    }
+    let drawn = evse.drawn.into_array().map(sane).into_iter().max();
+    let obeyed = evse.obeyed.map(|obeyed| sane(obeyed.or_zero()));
+    memory.told = if evse.pilot.is_plugged() {
+        obeyed.or(drawn).unwrap_or(0).max(0)
+    } else {
+        0
+    };
+    memory.in_force = memory.told;
+    memory.is_new = false;
+    memory.excess = None;
 }
 
 /// Mode changes, plugs and cards are what a person does; all forget the sun's minimum pause.
@@ -250,6 +271,7 @@ fn place_feet(lane: &mut Lane, evse: &Evse, memory: &mut EvseMemory) {
             lane.feet = union(lane.feet, wired);
         }
     }
+    lane.is_late = !evse.before_battery;
     lane.sun = match evse.mode() {
         ChargeMode::Solar => SunShare::Whole,
         ChargeMode::MinSolar => SunShare::AboveMinimum,

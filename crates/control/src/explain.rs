@@ -1,11 +1,13 @@
 //! The reason behind each setpoint, in words with numbers.
 
+mod held;
+
 use model::id::EvseId;
 use model::limit::{LimitSource, Limited};
-use model::phases::{Phase, Phases};
+use model::phases::Phase;
 use model::reason::{Cause, Turn};
 use model::time::{Millis, Monotonic, Now, Timestamp};
-use model::units::{MilliAmps, MilliVolts};
+use model::units::{MilliAmps, MilliVolts, Watts};
 
 use crate::Decision;
 use crate::failsafe::{self, Watch};
@@ -13,8 +15,7 @@ use crate::headroom::{self, Rows};
 use crate::lane::{Absent, Lane, MaxBy, Outcome, Part, Standing};
 use crate::memory::EvseMemory;
 use crate::snapshot::{Circuit, Evse, Snapshot};
-use crate::switching;
-use crate::tree::{PER_CIRCUIT, POWER, Tree};
+use crate::tree::{PER_CIRCUIT, POWER, SiteRow, Tree};
 use crate::why::{Binding, Unlock, Why, next_try};
 
 /// As many holders as a person reads.
@@ -122,6 +123,8 @@ pub(crate) struct Picture<'a> {
     pub memories: &'a [EvseMemory],
     /// How long a turn is.
     pub quantum: Millis,
+    /// The average that the quarter may come to.
+    pub peak: Option<Watts>,
     pub now: Now,
 }
 
@@ -238,7 +241,9 @@ impl Picture<'_> {
         }
         if lane.told < lane.granted {
             return match lane.blocked {
-                Some(row) if row == self.tree.sun_row() => self.limited_by(index, row, holders),
+                Some(row) if self.tree.is_sun(row) || self.tree.of_site(row).is_some() => {
+                    self.limited_by(index, row, holders)
+                }
                 Some(row) if !self.descending(row, index, holders).is_empty() => {
                     self.waits(index, row, holders)
                 }
@@ -267,47 +272,6 @@ impl Picture<'_> {
         self.limited_by(index, self.scarcest(lane), holders)
     }
 
-    fn switches(&self, index: usize, left_ms: i64) -> Cause {
-        let to = self.memories.get(index).and_then(|memory| memory.contactor.to);
-        Cause::SwitchingPhases {
-            to: to.unwrap_or(Phases::Three),
-            until: self.until(left_ms),
-        }
-    }
-
-    fn after_overload(&self, row: usize, left_ms: i64) -> Option<Cause> {
-        let (circuit, phase, _) = self.circuit(row)?;
-        Some(Cause::AfterOverload {
-            circuit: circuit.id.clone(),
-            phase,
-            until: self.until(left_ms),
-        })
-    }
-
-    fn overload(&self, row: usize) -> LimitSource {
-        self.circuit(row)
-            .map_or(LimitSource::Ramp, |(circuit, phase, _)| LimitSource::Overload {
-                circuit: circuit.id.clone(),
-                phase,
-            })
-    }
-
-    /// It has all that one phase can give, and no more because three have no room.
-    fn one_phase_only(&self, index: usize) -> Option<Cause> {
-        let (evse, lane) = (&self.snapshot.evses[index], &self.lanes[index]);
-        if !matches!(lane.max_by, MaxBy::Wish | MaxBy::Hardware) {
-            return None;
-        }
-        let memory = self.memories.get(index)?;
-        let row = switching::kept_narrow(self.tree, lane, evse, memory, self.room)?;
-        let (circuit, phase, _) = self.circuit(row)?;
-        Some(Cause::OnePhaseOnly {
-            circuit: circuit.id.clone(),
-            phase,
-            current: MilliAmps(lane.told),
-        })
-    }
-
     /// The row with the least left.
     fn scarcest(&self, lane: &Lane) -> usize {
         let mut scarcest = (i64::MAX, self.tree.sun_row());
@@ -321,6 +285,18 @@ impl Picture<'_> {
     }
 
     fn source(&self, row: usize) -> LimitSource {
+        match self.tree.of_site(row) {
+            Some(SiteRow::Peak) => {
+                return LimitSource::Peak {
+                    ends: self.quarter_ends(),
+                };
+            }
+            Some(SiteRow::Dimming) => {
+                let until = self.snapshot.dimming.and_then(|dimming| dimming.until);
+                return LimitSource::GridOperator { until };
+            }
+            None => {}
+        }
         let Some((circuit, phase, is_balance)) = self.circuit(row) else {
             return LimitSource::Surplus;
         };
@@ -352,6 +328,10 @@ impl Picture<'_> {
     }
 
     fn full(&self, index: usize, row: usize, need: i64, free: i64, holders: &mut Holders) -> Cause {
+        if let Some(of) = self.tree.of_site(row) {
+            holders.row = Some(row);
+            return self.held_by_site(of, row);
+        }
         let Some((circuit, phase, is_balance)) = self.circuit(row) else {
             return Cause::StartingUp;
         };

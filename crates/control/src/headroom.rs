@@ -16,15 +16,16 @@
 //! A circuit without a meter carries what is measured below it and nothing else.
 
 use model::time::{Millis, Monotonic};
-use model::units::MilliVolts;
+use model::units::{MilliAmps, MilliVolts};
 
+use crate::envelope;
 use crate::failsafe::{self, Trust, Watch};
 use crate::lane::{Lane, SunShare};
 use crate::memory::{CircuitMemory, EvseMemory, Memory};
 use crate::overload;
 use crate::recent::Lowest;
 use crate::sane;
-use crate::snapshot::{Circuit, Snapshot};
+use crate::snapshot::{Circuit, CircuitMeter, Snapshot};
 use crate::surplus;
 use crate::tree::{PER_CIRCUIT, POWER, Tree};
 
@@ -51,6 +52,8 @@ pub(crate) struct Rows {
     pub base: Vec<i64>,
     /// Limit minus reserve.
     pub limit: Vec<i64>,
+    /// What the battery gives only to those that charge already.
+    pub aside: i64,
     /// Base loads of the circuits below each circuit, for those that have no meter themselves.
     below: Vec<Base>,
 }
@@ -111,12 +114,22 @@ pub(crate) fn rows(
                 if let Some(reading) = reading {
                     overload::note(circuit_memory, circuit, reading, voltage, read_at);
                 }
+                let learned = is_doubtful(meter, watch[index].own, age);
+                let learned = snapshot
+                    .hour_of_week
+                    .filter(|_| learned)
+                    .and_then(|hour| circuit_memory.learned.load(hour));
                 if let Some(seen) = seen.filter(|_| is_usable) {
+                    if let Some(hour) = snapshot.hour_of_week.filter(|_| !seen.is_guessed) {
+                        let [l1, l2, l3, _] = seen.lower;
+                        circuit_memory.learned.learn(hour, [l1, l2, l3], now);
+                    }
                     remember(circuit_memory, &seen, snapshot.settings.rise_window, now);
                 }
                 judge(
                     circuit_memory,
                     seen,
+                    learned,
                     &out.limit[row..row + PER_CIRCUIT],
                     has_power_limit,
                 )
@@ -143,6 +156,7 @@ pub(crate) fn rows(
     }
     balances(snapshot, tree, lanes, out);
     sun(snapshot, tree, lanes, memory, now, voltage, out);
+    envelope::rows(snapshot, tree, lanes, memory, now - SUN_LAG, voltage, out);
 }
 
 /// What a circuit may carry per phase and in sum: its limits, as far as they may be used, minus the reserve.
@@ -238,6 +252,11 @@ fn see(
     }
 }
 
+/// From when the silence of a meter is reported until it is given up on, its last minute is not enough.
+fn is_doubtful(meter: &CircuitMeter, trust: Trust, age: Millis) -> bool {
+    trust == Trust::Hold && failsafe::is_reported(meter, age)
+}
+
 /// Keeps the lower answer, once it has lasted: a car that begins to draw what it was offered long ago looks
 /// like a load until its status says so.
 fn remember(memory: &mut CircuitMemory, seen: &Sight, span: Millis, now: Monotonic) {
@@ -261,7 +280,13 @@ fn remember(memory: &mut CircuitMemory, seen: &Sight, span: Millis, now: Monoton
 }
 
 /// The base to reckon with, from the highest of the last minute and what is seen now.
-fn judge(memory: &CircuitMemory, seen: Option<Sight>, limit: &[i64], has_power_limit: bool) -> Base {
+fn judge(
+    memory: &CircuitMemory,
+    seen: Option<Sight>,
+    learned: Option<[i64; 4]>,
+    limit: &[i64],
+    has_power_limit: bool,
+) -> Base {
     let highest = memory.base.highest().unwrap_or([0; 4]);
     let peak = memory
         .peak
@@ -276,7 +301,8 @@ fn judge(memory: &CircuitMemory, seen: Option<Sight>, limit: &[i64], has_power_l
             .map_or(i64::MIN, |seen| seen.by_status[offset]);
         let upper = seen.map_or(i64::MIN, |seen| seen.upper[offset]);
         base.now[offset] = seen.map_or(highest[offset], |seen| seen.by_status[offset]);
-        base.give[offset] = highest[offset].max(now);
+        let learned = learned.map_or(i64::MIN, |learned| learned[offset]);
+        base.give[offset] = highest[offset].max(now).max(learned);
         base.rise[offset] = base.give[offset].max(peak[offset]).max(upper);
     }
     base
@@ -325,26 +351,41 @@ fn sun(
     out: &mut Rows,
 ) {
     memory.has_battery |= snapshot.sun.battery.is_some();
-    let row = tree.sun_row();
-    let Some(spare) = surplus::spare(&snapshot.sun, memory.has_battery, voltage) else {
+    out.aside = 0;
+    let evses: i64 = lanes.iter().flat_map(|lane| lane.drawn.latest).sum();
+    let evses = MilliAmps(evses).power(voltage, 1).0;
+    let Some(spare) = surplus::spare(&snapshot.sun, evses, memory.has_battery, voltage) else {
         return;
     };
-    let read_at = now - SUN_LAG;
+    out.aside = spare.aside;
+    for (row, spare) in [(tree.sun_row(), spare.all), (tree.late_sun_row(), spare.late)] {
+        sun_row(tree, lanes, memory, now - SUN_LAG, (row, spare), voltage, out);
+    }
+}
+
+fn sun_row(
+    tree: &Tree,
+    lanes: &[Lane],
+    memory: &Memory,
+    read_at: Monotonic,
+    (row, spare): (usize, i64),
+    voltage: MilliVolts,
+    out: &mut Rows,
+) {
     let (mut high, mut low, mut before, mut coming) = (0, 0, 0, 0);
     for (lane, evse) in lanes.iter().zip(&memory.evses) {
         let sum = |value: &dyn Fn(usize) -> i64| (0..3).map(value).sum::<i64>();
+        let is_member = lane.sun_rows(tree).any(|own| own == row);
         let minimum = match lane.sun {
-            SunShare::None => {
+            SunShare::AboveMinimum if is_member => lane.min * lane.feet.count(),
+            SunShare::Whole if is_member => 0,
+            SunShare::None | SunShare::AboveMinimum | SunShare::Whole => {
                 let drawn = &lane.drawn;
                 coming += sum(&|phase| (drawn.risen[phase] - drawn.latest[phase]).max(0));
                 continue;
             }
-            SunShare::AboveMinimum => lane.min * lane.feet.count(),
-            SunShare::Whole => 0,
         };
-        let status = lane.drawn.by_status(&evse.draw, read_at);
-        let most = lane.drawn.at_most(status, read_at, lane.counted);
-        let most: i64 = most.iter().sum();
+        let most: i64 = lane.most(&evse.draw, read_at).iter().sum();
         high += (most - minimum).max(0);
         low += (sum(&|phase| lane.drawn.low[phase]) - minimum).max(0);
         before += lane.of_sun(lane.before);

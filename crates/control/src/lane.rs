@@ -214,6 +214,8 @@ pub(crate) struct Lane {
     /// It waits, and somebody of its class has had its time.
     pub takes_turn: bool,
     pub sun: SunShare,
+    /// The battery gets its share of the sun first.
+    pub is_late: bool,
     /// The most it may draw at this moment, whatever it is told from now on: K of the commit stage.
     pub counted: i64,
     pub standing: Standing,
@@ -253,6 +255,25 @@ impl Lane {
         }
     }
 
+    /// The most that a reading of about now may hold of it.
+    pub(crate) fn most(&self, draw: &Draw, read_at: Monotonic) -> [i64; 3] {
+        let status = self.drawn.by_status(draw, read_at);
+        self.drawn.at_most(status, read_at, self.counted)
+    }
+
+    /// The rows of the sun that it counts in.
+    pub(crate) fn sun_rows(&self, tree: &Tree) -> impl Iterator<Item = usize> + use<> {
+        let (first, count) = (tree.sun_row(), 1 + usize::from(self.is_late));
+        let count = if self.sun == SunShare::None { 0 } else { count };
+        first..first + count
+    }
+
+    /// What the sun leaves it at most.
+    pub(crate) fn sun_room(&self, tree: &Tree, room: &[i64]) -> i64 {
+        let rows = self.sun_rows(tree).map(|row| room[row]);
+        rows.min().unwrap_or(0)
+    }
+
     /// The part of `current` that only the sun may feed, in sum over the phases.
     pub(crate) fn of_sun(&self, current: i64) -> i64 {
         let per_phase = match self.sun {
@@ -266,7 +287,7 @@ impl Lane {
     /// Every row that a current above the minimum counts in, the sun's included.
     pub(crate) fn all_rows(&self, tree: &Tree, mut f: impl FnMut(usize, i64) -> bool) -> bool {
         tree.all_rows(self.evse, self.feet, &mut f)
-            && (self.sun == SunShare::None || f(tree.sun_row(), self.feet.count()))
+            && self.sun_rows(tree).all(|row| f(row, self.feet.count()))
     }
 
     pub(crate) fn rows(&self, tree: &Tree, mut f: impl FnMut(usize, i64)) {

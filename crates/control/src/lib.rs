@@ -7,14 +7,18 @@
 mod allocate;
 mod commit;
 mod demand;
+pub mod dimming;
+mod envelope;
 mod explain;
 mod failsafe;
+mod feed_in;
 mod findings;
 mod follow;
 mod habits;
 mod headroom;
 mod hysteresis;
 mod lane;
+mod learned;
 mod memory;
 mod overload;
 mod recent;
@@ -30,14 +34,15 @@ use model::phases::{PerPhase, Phases};
 use model::reason::Cause;
 use model::setpoint::ChargeCurrent;
 use model::time::{Monotonic, Now};
-use model::units::MilliAmps;
+use model::units::{MilliAmps, Watts};
 
+pub use crate::envelope::Dimmed;
 use crate::explain::Picture;
 use crate::failsafe::Watch;
 use crate::headroom::Rows;
 use crate::lane::Lane;
 use crate::memory::EvseMemory;
-pub use crate::memory::Memory;
+pub use crate::memory::{Lasting, Memory};
 use crate::snapshot::Snapshot;
 use crate::tree::Tree;
 pub use crate::what_if::what_would_help;
@@ -54,6 +59,10 @@ pub struct Decision {
     /// `Snapshot::circuits`; `None` under a silent meter.
     pub headroom: Vec<Option<PerPhase<MilliAmps>>>,
     pub findings: Vec<Finding>,
+    /// What inverters may produce together; `None`: as much as they can.
+    pub production: Option<Watts>,
+    /// What an order of the grid operator came to.
+    pub dimmed: Option<Dimmed>,
 }
 
 /// The result for one EVSE.
@@ -136,7 +145,7 @@ pub fn step(snapshot: &Snapshot, memory: &mut Memory, now: Now, decision: &mut D
         &mut s.lanes,
         &mut memory.evses,
         &s.order,
-        rules(snapshot, now),
+        rules(snapshot, s.rows.aside, now),
         &mut s.room,
         &mut s.allocate,
     );
@@ -157,12 +166,17 @@ pub fn step(snapshot: &Snapshot, memory: &mut Memory, now: Now, decision: &mut D
         now.monotonic,
         &mut s.load,
     );
-    commit::remember(&s.lanes, &mut memory.evses, now);
+    if !snapshot.settings.observe {
+        commit::remember(&s.lanes, &mut memory.evses, now);
+    }
+    decision.production = feed_in::production(snapshot, &mut memory.production, now.monotonic);
+    decision.dimmed = envelope::dimmed(snapshot, &s.lanes);
     report(
         snapshot,
         s,
         &memory.evses,
         memory.started.unwrap_or(now.monotonic),
+        snapshot.peak.as_ref().map(|peak| memory.peak.target(peak)),
         now,
         decision,
     );
@@ -184,17 +198,18 @@ pub fn allocate_again(snapshot: &Snapshot, memory: &mut Memory, now: Now) {
         &mut s.lanes,
         &mut memory.evses,
         &s.order,
-        rules(snapshot, now),
+        rules(snapshot, s.rows.aside, now),
         &mut s.room,
         &mut s.allocate,
     );
 }
 
-fn rules(snapshot: &Snapshot, now: Now) -> allocate::Rules<'_> {
+fn rules(snapshot: &Snapshot, battery_aside: i64, now: Now) -> allocate::Rules<'_> {
     allocate::Rules {
         settings: &snapshot.settings,
         policy: snapshot.sharing.policy,
         phases_margin: switching::margin(snapshot),
+        battery_aside,
         now: now.monotonic,
     }
 }
@@ -204,6 +219,7 @@ fn report(
     s: &mut Scratch,
     memories: &[EvseMemory],
     started: Monotonic,
+    peak: Option<Watts>,
     now: Now,
     decision: &mut Decision,
 ) {
@@ -217,6 +233,7 @@ fn report(
         voltage: surplus::voltage(snapshot.voltage),
         memories,
         quantum: demand::quantum(snapshot),
+        peak,
         now,
     };
     s.holders.begin(decision);

@@ -14,7 +14,9 @@ use model::time::{Millis, Monotonic, Now};
 use serde::{Deserialize, Serialize};
 
 use crate::Scratch;
+use crate::envelope::PeakMemory;
 use crate::habits::Habit;
+use crate::learned::Learned;
 use crate::recent::{Draw, Lowest, Window};
 use crate::snapshot::{Circuit, Snapshot};
 use crate::switching::Contactor;
@@ -32,6 +34,14 @@ pub struct Memory {
     last: Monotonic,
     /// Since the last cycle.
     pub(crate) elapsed: Millis,
+    #[serde(default)]
+    pub(crate) peak: PeakMemory,
+    /// The least that inverters might have produced in the last seconds, W.
+    #[serde(default)]
+    pub(crate) production: Option<Lowest>,
+    /// What circuits have learned before they are known.
+    #[serde(default)]
+    learned: BTreeMap<CircuitId, Learned>,
     /// A battery has been part of the balance.
     pub(crate) has_battery: bool,
     #[serde(skip)]
@@ -110,6 +120,16 @@ pub(crate) struct CircuitMemory {
     /// When each limit was exceeded last.
     #[serde(default)]
     pub exceeded: [Option<Monotonic>; 4],
+    #[serde(default)]
+    pub learned: Learned,
+}
+
+/// What outlives a restart beside the last commands: the quarter so far, and what was learned of other loads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lasting {
+    peak: PeakMemory,
+    learned: BTreeMap<CircuitId, Learned>,
 }
 
 impl Memory {
@@ -122,6 +142,24 @@ impl Memory {
         }
     }
 
+    /// What is to be kept beyond this process.
+    #[must_use]
+    pub fn lasting(&self) -> Lasting {
+        let learned = self.circuits.iter().filter(|circuit| !circuit.learned.is_empty());
+        let mut all = self.learned.clone();
+        all.extend(learned.map(|circuit| (circuit.id.clone(), circuit.learned.kept())));
+        Lasting {
+            peak: self.peak.clone(),
+            learned: all,
+        }
+    }
+
+    /// Takes over what another process has kept.
+    pub fn recall(&mut self, lasting: Lasting) {
+        self.peak = lasting.peak;
+        self.learned = lasting.learned;
+    }
+
     /// Brings the memory in line with the devices of this cycle.
     pub(crate) fn begin(&mut self, snapshot: &Snapshot, now: Now) {
         if self.started.is_some() && now.monotonic < self.last {
@@ -129,10 +167,13 @@ impl Memory {
                 .evses
                 .iter()
                 .map(|evse| (evse.id.clone(), ChargeCurrent::at_most(milli(evse.told))));
+            let told = told.collect::<Vec<_>>();
+            let lasting = self.lasting();
             *self = Self {
                 scratch: std::mem::take(&mut self.scratch),
-                ..Self::restored(told.collect::<Vec<_>>())
+                ..Self::restored(told)
             };
+            self.recall(lasting);
         }
         let first = self.started.is_none();
         self.started.get_or_insert(now.monotonic);
@@ -144,6 +185,9 @@ impl Memory {
         self.last = now.monotonic;
         self.match_evses(snapshot);
         self.match_circuits(snapshot);
+        if let Some(peak) = &snapshot.peak {
+            self.peak.observe(peak, snapshot.sun.grid, self.elapsed);
+        }
         if self.elapsed > GAP {
             for evse in &mut self.evses {
                 evse.room_since = None;
@@ -206,6 +250,7 @@ impl Memory {
                     lasting: None,
                     peak: None,
                     exceeded: [None; 4],
+                    learned: self.learned.remove(&circuit.id).unwrap_or_default(),
                 });
             self.circuits.push(memory);
         }

@@ -27,6 +27,37 @@ pub struct Snapshot {
     pub evses: Vec<Evse>,
     pub sun: Sun,
     pub sharing: Sharing,
+    /// Hour of the local week, Monday's first is 0.
+    pub hour_of_week: Option<u8>,
+    pub peak: Option<Peak>,
+    /// What the grid operator orders now.
+    pub dimming: Option<Dimming>,
+    /// How much may flow into the grid.
+    pub feed_in: Option<Watts>,
+}
+
+/// What the site may take from the grid in the average of a quarter of an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peak {
+    pub target: Watts,
+    /// The highest quarter of this month counts instead where it is higher.
+    pub follow: bool,
+    /// Quarters and months are counted by whoever knows the calendar.
+    pub quarter: i64,
+    pub month: i64,
+    /// How much of the quarter has passed.
+    pub passed: Millis,
+    pub ends: Timestamp,
+}
+
+/// An order of the grid operator that is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dimming {
+    /// What those that can be dimmed may take together; `None`: what they keep in any case.
+    pub limit: Option<Watts>,
+    pub since: Timestamp,
+    /// `None`: until it is taken back.
+    pub until: Option<Timestamp>,
 }
 
 /// How what is short is shared.
@@ -159,6 +190,10 @@ pub struct Evse {
     /// How full the car is, where somebody has said so.
     pub soc: Option<PerMille>,
     pub habits: Habits,
+    /// The grid operator may dim it.
+    pub dimmable: bool,
+    /// The sun feeds it before the battery, however empty that is.
+    pub before_battery: bool,
 }
 
 impl Evse {
@@ -204,6 +239,8 @@ pub struct Sun {
     pub grid: Option<Watts>,
     pub pv: Option<Watts>,
     pub battery: Option<BatteryState>,
+    /// What the house takes beside cars and battery, for sites at whose grid connection nothing measures.
+    pub house: Option<Watts>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,4 +250,9 @@ pub struct BatteryState {
     pub max_charge: Watts,
     /// Below this state of charge the battery comes before solar cars.
     pub priority_below: PerMille,
+    /// From this state of charge on it gives to solar cars that charge; `None`: never.
+    pub buffer_from: Option<PerMille>,
+    /// And lets them start from this one on; `None`: they start by the sun alone.
+    pub start_from: Option<PerMille>,
+    pub max_discharge: Watts,
 }

@@ -178,7 +178,7 @@ pub(crate) fn decide(
             Some(Phases::Three) => {
                 let is_low = lane.sun == SunShare::AboveMinimum
                     && lane.feet.count() > 1
-                    && room[tree.sun_row()] + lane.of_sun(lane.granted) < -margin;
+                    && lane.sun_room(tree, room) + lane.of_sun(lane.granted) < -margin;
                 let contactor = &mut memory.contactor;
                 lasts(&mut contactor.low_since, is_low, settings.narrow_delay, now).then_some(Phases::One)
             }
@@ -229,7 +229,7 @@ fn is_wide(tree: &Tree, lane: &Lane, all: PhaseSet, room: &[i64], margin: i64) -
         SunShare::AboveMinimum => lane.min * lane.feet.count(),
         SunShare::Whole => 0,
     };
-    room[tree.sun_row()] + lane.of_sun(lane.granted) + of_minimum >= lane.min * all.count() + margin
+    lane.sun_room(tree, room) + lane.of_sun(lane.granted) + of_minimum >= lane.min * all.count() + margin
 }
 
 /// What each phase could have if the EVSE charged on all of `all` instead of where it does, and the scarcest

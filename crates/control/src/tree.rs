@@ -1,8 +1,8 @@
 //! Every limit as a row of one table: an upper bound over a set of EVSEs.
 //!
 //! A node is a circuit of the wiring, a group, or the balance of a circuit's phases. It has four rows: L1,
-//! L2, L3 and the sum of the three, all in mA; one row at the end is the sun's. Each EVSE has a path: the
-//! nodes it counts in. The allocation knows paths, rows and coefficients only, so a set of EVSEs that no
+//! L2, L3 and the sum of the three, all in mA; two rows at the end are the sun's. The site as a whole may have
+//! limits of its own, each a node of which only the sum counts. Each EVSE has a path: the nodes it counts in. The allocation knows paths, rows and coefficients only, so a set of EVSEs that no
 //! wire joins is nothing special.
 
 use model::phases::PhaseSet;
@@ -40,6 +40,22 @@ impl From<&Circuit> for Shape {
     }
 }
 
+/// A limit of the site as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SiteRow {
+    /// The average of a quarter of an hour.
+    Peak,
+    /// An order of the grid operator, for those that can be dimmed.
+    Dimming,
+}
+
+/// Which limits of the site there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Extras {
+    peak: bool,
+    dimming: bool,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tree {
     /// What it was built from; it is built again only when that has changed.
@@ -59,6 +75,11 @@ pub(crate) struct Tree {
     member_start: Vec<usize>,
     /// Circuits whose phases are to be in balance.
     balances: Vec<usize>,
+    extras: Extras,
+    /// EVSEs that can be dimmed, while there is an order.
+    dimmable: Vec<bool>,
+    peak: Option<usize>,
+    dimming: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,6 +98,10 @@ impl Tree {
         if self.is_built_from(shapes.clone(), snapshot) {
             return;
         }
+        self.extras = extras(snapshot);
+        self.dimmable.clear();
+        self.dimmable
+            .extend(snapshot.evses.iter().map(|evse| evse.dimmable));
         self.lay_out(
             shapes,
             snapshot
@@ -89,6 +114,12 @@ impl Tree {
     fn is_built_from(&self, shapes: impl Iterator<Item = Shape>, snapshot: &Snapshot) -> bool {
         let mut start = 0;
         self.shapes.iter().copied().eq(shapes)
+            && self.extras == extras(snapshot)
+            && self
+                .dimmable
+                .iter()
+                .copied()
+                .eq(snapshot.evses.iter().map(|evse| evse.dimmable))
             && self.leaves_end.len() == snapshot.evses.len()
             && snapshot.evses.iter().zip(&self.leaves_end).all(|(evse, end)| {
                 let kept = self.leaves.get(start..*end);
@@ -146,6 +177,18 @@ impl Tree {
                 ..Node::default()
             });
         }
+        let mut of_site = |is_there: bool| {
+            is_there.then(|| {
+                self.nodes.push(Node {
+                    limits: SUM,
+                    is_sound: true,
+                    ..Node::default()
+                });
+                self.nodes.len() - 1
+            })
+        };
+        self.peak = of_site(self.extras.peak);
+        self.dimming = of_site(self.extras.dimming);
     }
 
     fn place_paths(&mut self) {
@@ -171,6 +214,9 @@ impl Tree {
                 }
             }
             start = *end;
+            let can_be_dimmed = self.dimmable.get(self.path_start.len() - 1) == Some(&true);
+            let dimming = self.dimming.filter(|_| can_be_dimmed);
+            self.path.extend(self.peak.into_iter().chain(dimming).map(narrow));
         }
         self.path_start.push(narrow(self.path.len()));
     }
@@ -205,12 +251,35 @@ impl Tree {
     }
 
     pub(crate) fn row_count(&self) -> usize {
-        self.nodes.len() * PER_CIRCUIT + 1
+        self.nodes.len() * PER_CIRCUIT + 2
     }
 
-    /// The row of the sun, the last one.
+    /// The row of all that the sun feeds.
     pub(crate) fn sun_row(&self) -> usize {
         self.nodes.len() * PER_CIRCUIT
+    }
+
+    /// The row of what the sun feeds after the battery.
+    pub(crate) fn late_sun_row(&self) -> usize {
+        self.sun_row() + 1
+    }
+
+    pub(crate) fn is_sun(&self, row: usize) -> bool {
+        row >= self.sun_row()
+    }
+
+    pub(crate) fn site_row(&self, of: SiteRow) -> Option<usize> {
+        let node = match of {
+            SiteRow::Peak => self.peak,
+            SiteRow::Dimming => self.dimming,
+        };
+        node.map(|node| node * PER_CIRCUIT + POWER)
+    }
+
+    /// The limit of the site that a row is about.
+    pub(crate) fn of_site(&self, row: usize) -> Option<SiteRow> {
+        let rows = [SiteRow::Peak, SiteRow::Dimming];
+        rows.into_iter().find(|of| self.site_row(*of) == Some(row))
     }
 
     pub(crate) fn parent(&self, circuit: usize) -> Option<usize> {
@@ -283,6 +352,13 @@ impl Tree {
             f(row, k);
             true
         });
+    }
+}
+
+const fn extras(snapshot: &Snapshot) -> Extras {
+    Extras {
+        peak: snapshot.peak.is_some(),
+        dimming: snapshot.dimming.is_some(),
     }
 }
 

@@ -14,7 +14,7 @@ use model::time::Now;
 use model::units::{MilliAmps, Watts};
 
 use crate::snapshot::{Circuit, Snapshot};
-use crate::{Decision, Memory, step, surplus};
+use crate::{Decision, Memory, envelope, step, surplus};
 
 /// What is tried at a limit first.
 const ONE_AMP: i64 = 1_000;
@@ -128,6 +128,16 @@ impl Copy<'_> {
                 let index = circuit(&mut changed, id)?;
                 let skew = &mut changed.circuits[index].skew_limit;
                 *skew = skew.map(|skew| skew + by);
+            }
+            LimitSource::Peak { .. } => {
+                let more = by.power(surplus::voltage(self.snapshot.voltage), 3);
+                let peak = changed.peak.as_mut()?;
+                peak.target += more;
+            }
+            LimitSource::GridOperator { .. } => {
+                let more = by.power(surplus::voltage(self.snapshot.voltage), 3);
+                let dimming = changed.dimming.as_mut()?;
+                dimming.limit = Some(envelope::allowed(self.snapshot, dimming) + more);
             }
             LimitSource::Surplus => {
                 let more = by.power(surplus::voltage(self.snapshot.voltage), 1);

@@ -77,6 +77,7 @@ impl Unlock {
                 LimitSource::Vehicle => Self::Vehicle,
                 LimitSource::Circuit { .. } | LimitSource::Skew { .. } => Self::Room,
                 LimitSource::Surplus => Self::Sun,
+                LimitSource::Peak { .. } | LimitSource::GridOperator { .. } => Self::Time,
                 LimitSource::FailSafe => Self::Device,
             },
             Cause::CircuitFull { .. }
@@ -89,6 +90,8 @@ impl Unlock {
             | Cause::StartsUsedUp { .. }
             | Cause::WakingVehicle { .. }
             | Cause::AfterOverload { .. }
+            | Cause::PeakReached { .. }
+            | Cause::Dimmed { .. }
             | Cause::SwitchingPhases { .. } => Self::Time,
             Cause::MeterSilent { .. }
             | Cause::StationSilent { .. }
@@ -105,9 +108,13 @@ pub(crate) fn next_try(cause: &Cause) -> Option<Timestamp> {
     | Cause::StartsUsedUp { until, .. }
     | Cause::WakingVehicle { until }
     | Cause::AfterOverload { until, .. }
+    | Cause::PeakReached { ends: until, .. }
     | Cause::SwitchingPhases { until, .. } = cause
     {
         return Some(*until);
+    }
+    if let Cause::Dimmed { until, .. } = cause {
+        return *until;
     }
     if let Cause::CircuitFull { turn, .. } = cause {
         return turn.as_ref().map(|turn| turn.ends);

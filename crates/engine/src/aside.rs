@@ -185,6 +185,7 @@ fn kinds(record: &Record) -> Vec<What> {
         Record::Samples(_)
         | Record::Past(_)
         | Record::Setpoints(_)
+        | Record::Memory(_)
         | Record::Wish { .. }
         | Record::Keys(_)
         | Record::Device { .. }

@@ -44,6 +44,7 @@ enum Subject {
     Wish(EvseId),
     Keys(EvseId),
     Setpoints,
+    Memory,
     /// By the order in which they came.
     Audit(u64),
     Device(DeviceId),
@@ -223,6 +224,7 @@ impl Backlog {
             Record::Wish { evse, .. } => Subject::Wish(evse.clone()),
             Record::Keys(kept) => Subject::Keys(kept.evse.clone()),
             Record::Setpoints(_) => Subject::Setpoints,
+            Record::Memory(_) => Subject::Memory,
             Record::Audit(_) => {
                 self.numbered += 1;
                 Subject::Audit(self.numbered)
@@ -306,6 +308,7 @@ impl Backlog {
             Record::Samples(samples) => self.drop_values(samples.len()),
             Record::Past(columns) => self.drop_values(count(&columns)),
             record @ (Record::Setpoints(_)
+            | Record::Memory(_)
             | Record::Wish { .. }
             | Record::Keys(_)
             | Record::Device { .. }
@@ -358,6 +361,7 @@ impl Backlog {
             | Subject::Wish(_)
             | Subject::Keys(_)
             | Subject::Setpoints
+            | Subject::Memory
             | Subject::Device(_)
             | Subject::Document(_)
             | Subject::Charge(_)
@@ -455,6 +459,7 @@ fn must_be_kept(record: &Record) -> bool {
         Record::Samples(_)
         | Record::Past(_)
         | Record::Setpoints(_)
+        | Record::Memory(_)
         | Record::Wish { .. }
         | Record::Keys(_)
         | Record::Device { .. }

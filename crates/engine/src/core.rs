@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use control::snapshot::Snapshot;
-use control::{Decision, Finding, Memory, Verdict as Decided};
+use control::{Decision, Finding, Lasting, Memory, Verdict as Decided};
 use model::alarm::{Alarm, AlarmCode};
 use model::device::{Device, Evse, Force, ForeignPolicy, LinkState, Wish};
 use model::id::{DeviceId, EvseId};
@@ -25,6 +25,7 @@ use store::DeviceSeen;
 
 use crate::alarms::Alarms;
 use crate::cycle;
+use crate::dimming::Dimming;
 use crate::dispatch::Dispatch;
 use crate::image::{Effect, Image};
 use crate::intents::{self, Change};
@@ -37,6 +38,9 @@ use crate::tickets::{Asked, Tickets, Verdict};
 
 /// Documents and signs of life are stored this often.
 const KEEP_EVERY: Millis = Millis(60_000);
+
+/// What control has learned is stored this often.
+const KEEP_MEMORY_EVERY: Millis = Millis(300_000);
 
 /// A ceiling that goes by itself lasts so long unless it is asked for again.
 const CAP_LASTS: Millis = Millis(600_000);
@@ -63,6 +67,8 @@ pub struct Restored {
     pub ledger: Vec<LedgerEntry>,
     pub directory: Directory,
     pub keys: Vec<VendorKeys>,
+    /// What control has learned.
+    pub lasting: Lasting,
 }
 
 /// The engine of one site.
@@ -103,6 +109,9 @@ pub struct Core {
     /// Of EVSEs whose charging station speaks another language.
     pub(crate) keys: BTreeMap<EvseId, Keys>,
     pub(crate) rules: Rules,
+    pub(crate) dimming: Dimming,
+    /// When what control has learned was written down last.
+    pub(crate) memory_kept: Monotonic,
 }
 
 impl Core {
@@ -161,7 +170,13 @@ impl Core {
             alarms,
             image,
             wishes,
-            memory: Memory::restored(restored.setpoints),
+            memory: {
+                let mut memory = Memory::restored(restored.setpoints);
+                memory.recall(restored.lasting);
+                memory
+            },
+            dimming: Dimming::default(),
+            memory_kept: now.monotonic,
             snapshot: None,
             decision: Decision::default(),
             dispatch: Dispatch::default(),
@@ -446,6 +461,8 @@ impl Core {
         self.observe_house(now);
         self.session_cycle(now);
         self.record_derived(now);
+        self.audit_dimming(now);
+        self.keep_memory(now.monotonic);
         let samples = self.recorder.drain(now.wall);
         if !samples.is_empty() {
             self.records.push_back(Record::Samples(samples));
@@ -458,6 +475,7 @@ impl Core {
     /// The snapshot of a cycle: readings and wishes, and what sessions say of them.
     fn freeze(&self, now: Now) -> Snapshot {
         let mut snapshot = cycle::freeze(&self.site, self.settings, &self.image, &self.wishes, now);
+        snapshot.dimming = self.dimming.in_force(now.wall);
         for evse in &mut snapshot.evses {
             evse.barred = self
                 .sessions
@@ -569,7 +587,7 @@ impl Core {
                 Some(_) | None => now.wall,
             };
             self.reasons.insert(evse.id.clone(), Reason { cause, since });
-            if !station.enabled {
+            if !station.enabled || self.settings.observe {
                 continue;
             }
             let before = self.dispatch.told(&evse.id);
@@ -749,6 +767,15 @@ impl Core {
             | Report::Identity { .. }
             | Report::Link(_)
             | Report::Evse { .. } => {}
+        }
+    }
+
+    /// What control has learned outlives the process.
+    fn keep_memory(&mut self, now: Monotonic) {
+        if now - self.memory_kept >= KEEP_MEMORY_EVERY {
+            self.memory_kept = now;
+            self.records
+                .push_back(Record::Memory(Box::new(self.memory.lasting())));
         }
     }
 

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use control::snapshot::{BatteryState, Circuit, CircuitKind, CircuitMeter, Evse, Sharing, Snapshot, Sun};
+use control::snapshot::{
+    BatteryState, Circuit, CircuitKind, CircuitMeter, Evse, Peak, Sharing, Snapshot, Sun,
+};
+use jiff::tz::TimeZone;
 use model::device::{Device, DeviceKind, Wish};
+use model::grid::PeakBudget;
 use model::id::{CircuitId, EvseId};
 use model::phases::{PerPhase, Phase, PhaseSet};
 use model::reading::EvseStatus;
@@ -16,8 +20,8 @@ use crate::image::Image;
 
 /// Less is what a charger itself and its measuring take.
 const CARRYING: MilliAmps = MilliAmps(500);
-/// Below this state of charge the home battery comes before solar cars.
-const BATTERY_PRIORITY_BELOW: PerMille = PerMille(300);
+/// Over which peaks are averaged.
+const QUARTER: Millis = Millis(900_000);
 
 /// Builds the snapshot of a cycle. Circuits and EVSEs stand in the order of the site.
 pub fn freeze(
@@ -27,6 +31,7 @@ pub fn freeze(
     wishes: &BTreeMap<EvseId, Wish>,
     now: Now,
 ) -> Snapshot {
+    let calendar = calendar(site, now);
     let index: BTreeMap<&CircuitId, usize> = site
         .circuits
         .iter()
@@ -47,6 +52,39 @@ pub fn freeze(
             .collect(),
         sun: sun(site, image, now),
         sharing: Sharing::default(),
+        hour_of_week: calendar.hour_of_week,
+        peak: site.grid.peak.map(|budget| peak(budget, calendar.month, now)),
+        dimming: None,
+        feed_in: None,
+    }
+}
+
+/// What local clocks say.
+struct Calendar {
+    hour_of_week: Option<u8>,
+    /// Months since year 0.
+    month: i64,
+}
+
+fn calendar(site: &Site, now: Now) -> Calendar {
+    let zone = TimeZone::get(&site.time_zone).unwrap_or(TimeZone::UTC);
+    let local = now.wall.to_jiff().to_zoned(zone);
+    let day = i16::from(local.weekday().to_monday_zero_offset());
+    Calendar {
+        hour_of_week: u8::try_from(day * 24 + i16::from(local.hour())).ok(),
+        month: i64::from(local.year()) * 12 + i64::from(local.month()),
+    }
+}
+
+fn peak(budget: PeakBudget, month: i64, now: Now) -> Peak {
+    let passed = Millis(now.wall.0.rem_euclid(QUARTER.0));
+    Peak {
+        target: budget.target,
+        follow: budget.follow,
+        quarter: now.wall.0.div_euclid(QUARTER.0),
+        month,
+        passed,
+        ends: now.wall - passed + QUARTER,
     }
 }
 
@@ -139,6 +177,8 @@ fn freeze_evse(
         plugged_since: known.and_then(|e| e.plugged_since),
         soc: None,
         habits: evse.habits,
+        dimmable: evse.dimmable,
+        before_battery: evse.before_battery,
     }
 }
 
@@ -202,6 +242,7 @@ fn sun(site: &Site, image: &Image, now: Now) -> Sun {
         grid,
         pv: pv(site, image, now),
         battery: battery(site, fresh),
+        house: site.grid.house,
     }
 }
 
@@ -225,7 +266,12 @@ fn battery<'a>(
 ) -> Option<BatteryState> {
     let mut state: Option<BatteryState> = None;
     for device in site.devices.iter().filter(|d| d.enabled) {
-        let DeviceKind::Battery { max_charge, .. } = &device.kind else {
+        let DeviceKind::Battery {
+            max_charge,
+            max_discharge,
+            ..
+        } = &device.kind
+        else {
             continue;
         };
         let measured = fresh(device)?;
@@ -233,6 +279,8 @@ fn battery<'a>(
         let before = state.map_or((Watts::ZERO, Watts::ZERO, None), |s| {
             (s.power, s.max_charge, s.soc)
         });
+        let given = state.map_or(Watts::ZERO, |s| s.max_discharge);
+        let order = site.grid.battery;
         state = Some(BatteryState {
             power: before.0 + power,
             max_charge: before.1 + *max_charge,
@@ -241,7 +289,10 @@ fn battery<'a>(
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             },
-            priority_below: BATTERY_PRIORITY_BELOW,
+            priority_below: order.first_below,
+            buffer_from: order.helps_from,
+            start_from: order.starts_from,
+            max_discharge: given + *max_discharge,
         });
     }
     state

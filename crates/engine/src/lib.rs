@@ -11,6 +11,7 @@ mod books;
 mod budgets;
 pub mod core;
 mod cycle;
+mod dimming;
 mod dispatch;
 mod image;
 mod intents;

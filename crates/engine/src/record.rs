@@ -1,5 +1,6 @@
 //! What is to be written down.
 
+use control::Lasting;
 use model::alarm::Alarm;
 use model::device::Wish;
 use model::document::Document;
@@ -19,6 +20,8 @@ pub enum Record {
     /// What was measured before we listened.
     Past(Columns),
     Setpoints(Vec<(EvseId, ChargeCurrent)>),
+    /// What control has learned.
+    Memory(Box<Lasting>),
     Wish {
         evse: EvseId,
         wish: Wish,

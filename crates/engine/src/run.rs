@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bus::{Asked, Bus, Desk, Received, Reply, Subscription, Topic};
+use control::Lasting;
 use model::control::Order;
 use model::device::Wish;
 use model::document::Document;
@@ -27,7 +28,7 @@ use crate::core::{Core, Restored};
 use crate::intents::Change;
 use crate::record::Record;
 use crate::tickets::Verdict;
-use crate::writer::{Outcome, Shelf, SiteShelf, Writer, within};
+use crate::writer::{MEMORY_VERSION, Outcome, Shelf, SiteShelf, Writer, within};
 
 /// How often live readings are kept.
 const RECORD_EVERY: Millis = Millis(1_000);
@@ -86,6 +87,7 @@ impl Engine {
             },
             directory: books::directory(self.store.as_ref()).await?,
             keys: self.store.list().await?,
+            lasting: lasting(self.store.memory(&site).await?),
         };
         let mut core = Core::new(
             self.site.clone(),
@@ -480,4 +482,12 @@ fn action_text(intent: &Intent) -> String {
             format!("alarm {code:?} of {of}, raised {}, seen", raised.0)
         }
     }
+}
+
+/// What control has learned; of another form it is learned again.
+fn lasting(stored: Option<(u32, Vec<u8>)>) -> Lasting {
+    let bytes = stored.filter(|(version, _)| *version == MEMORY_VERSION);
+    bytes
+        .and_then(|(_, bytes)| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default()
 }

@@ -72,6 +72,8 @@ fn site() -> Arc<Site> {
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
         habits: model::habits::Habits::default(),
+        dimmable: true,
+        before_battery: false,
     };
     Arc::new(Site {
         id: SiteId::new("home").unwrap(),
@@ -80,6 +82,7 @@ fn site() -> Arc<Site> {
         time_zone: "UTC".to_owned(),
         position: None,
         nominal_voltage: MilliVolts(230_000),
+        grid: model::grid::GridRules::default(),
         circuits: vec![Circuit {
             id: CircuitId::new("house").unwrap(),
             name: "House".to_owned(),

@@ -14,6 +14,9 @@ use crate::aside::AsideFile;
 use crate::backlog::Backlog;
 use crate::record::Record;
 
+/// The form in which what control has learned is stored.
+pub const MEMORY_VERSION: u32 = 1;
+
 /// Control does not wait longer than this for a disk.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A record on its way that gets no answer is tried again.
@@ -45,6 +48,10 @@ impl Shelf for SiteShelf {
             Record::Samples(samples) => store.append(samples).await,
             Record::Past(columns) => store.import_all(columns).await,
             Record::Setpoints(told) => store.put_setpoints(site, epoch, &told).await,
+            Record::Memory(lasting) => {
+                let text = serde_json::to_vec(&lasting).unwrap_or_default();
+                store.put_memory(site, epoch, MEMORY_VERSION, &text).await
+            }
             Record::Wish { evse, wish } => store.put_wish(site, epoch, &evse, wish).await,
             Record::Alarm(alarm) => store.put_alarm(&alarm).await,
             Record::Keys(kept) => store.put(&kept).await,

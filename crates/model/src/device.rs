@@ -358,6 +358,16 @@ pub struct Evse {
     pub authorisation: AuthorisationMode,
     #[serde(default)]
     pub habits: Habits,
+    /// The grid operator may dim it (section 14a EnWG).
+    #[serde(default = "usual")]
+    pub dimmable: bool,
+    /// The sun feeds it before the battery, however empty that is.
+    #[serde(default)]
+    pub before_battery: bool,
+}
+
+const fn usual() -> bool {
+    true
 }
 
 /// Whether a car gets current before somebody has shown that they may charge.

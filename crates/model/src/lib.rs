@@ -13,6 +13,7 @@ pub mod dialect;
 pub mod document;
 pub mod endpoint;
 pub mod gateway;
+pub mod grid;
 pub mod habits;
 pub mod id;
 pub mod intent;

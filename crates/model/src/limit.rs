@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{CircuitId, RuleSetId};
 use crate::phases::Phase;
+use crate::time::Timestamp;
 use crate::units::MilliAmps;
 
 /// Who set a ceiling.
@@ -33,6 +34,10 @@ pub enum LimitSource {
     },
     /// What the sun leaves over.
     Surplus,
+    /// What the site may take from the grid in the average of this quarter of an hour.
+    Peak { ends: Timestamp },
+    /// The grid operator has dimmed it (section 14a EnWG).
+    GridOperator { until: Option<Timestamp> },
     /// A safe value because something upstream is silent.
     FailSafe,
     /// A limit was exceeded a moment ago: nothing rises below it yet.

@@ -66,6 +66,8 @@ impl Change {
                 | LimitSource::FailSafe
                 | LimitSource::Ramp
                 | LimitSource::Overload { .. }
+                | LimitSource::Peak { .. }
+                | LimitSource::GridOperator { .. }
                 | LimitSource::Rule { .. } => format!("{} more", by.to_amps_text()),
             },
             Self::ServedFirst => "being served before all others".to_owned(),

@@ -95,6 +95,18 @@ pub enum Cause {
         phase: Option<Phase>,
         current: MilliAmps,
     },
+    /// Paused: the quarter of an hour would come to more than it may.
+    PeakReached {
+        target: Watts,
+        /// For cars, until it ends.
+        available: Watts,
+        ends: Timestamp,
+    },
+    /// Paused: the grid operator has dimmed what can be dimmed (section 14a EnWG).
+    Dimmed {
+        available: Watts,
+        until: Option<Timestamp>,
+    },
     /// A meter is silent: a safe current until it answers.
     MeterSilent {
         meter: DeviceId,
@@ -170,6 +182,8 @@ impl Cause {
             Self::AfterOverload { .. } => "after_overload",
             Self::SwitchingPhases { .. } => "switching_phases",
             Self::OnePhaseOnly { .. } => "one_phase_only",
+            Self::PeakReached { .. } => "peak_reached",
+            Self::Dimmed { .. } => "dimmed",
             Self::MeterSilent { .. } => "meter_silent",
             Self::StationSilent { .. } => "station_silent",
             Self::NotFollowing { .. } => "not_following",
@@ -185,7 +199,7 @@ impl Cause {
     }
 
     /// Every code there is; the page's catalogue is compared with it.
-    pub const CODES: [&'static str; 30] = [
+    pub const CODES: [&'static str; 32] = [
         "no_vehicle",
         "switched_off",
         "disabled",
@@ -205,6 +219,8 @@ impl Cause {
         "after_overload",
         "switching_phases",
         "one_phase_only",
+        "peak_reached",
+        "dimmed",
         "meter_silent",
         "station_silent",
         "not_following",
@@ -328,6 +344,17 @@ impl Cause {
                 current.to_amps_text(),
                 phase.map(|p| format!(" {}", p.name())).unwrap_or_default(),
             ),
+            Self::PeakReached {
+                target,
+                available,
+                ends,
+            } => format!(
+                "Paused: the quarter-hour may come to {target} on average; {available} are left for cars until it ends at {ends}."
+            ),
+            Self::Dimmed { available, until } => format!(
+                "Paused: the grid operator has dimmed the site; {available} are left{}.",
+                until.map(|until| format!(" until {until}")).unwrap_or_default()
+            ),
             Self::MeterSilent { meter, age, fallback } => format!(
                 "Meter {meter} has been silent for {} s; {} until it answers.",
                 age.as_seconds(),
@@ -405,6 +432,13 @@ fn limited_by(by: &LimitSource) -> String {
             phase.map_or("a phase of", |p| p.name())
         ),
         LimitSource::Surplus => "the sun leaves no more over".to_owned(),
+        LimitSource::Peak { ends } => {
+            format!("the quarter-hour that ends at {ends} may not come to more")
+        }
+        LimitSource::GridOperator { until } => format!(
+            "the grid operator has dimmed the site{}",
+            until.map(|until| format!(" until {until}")).unwrap_or_default()
+        ),
         LimitSource::FailSafe => "a safe value while something is silent".to_owned(),
         LimitSource::Overload { circuit, phase } => format!(
             "{circuit}{} was above its limit a moment ago",

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
+use crate::grid::GridRules;
 use crate::id::{CircuitId, DeviceId, SiteId};
 use crate::phases::PerPhase;
 use crate::units::{MilliAmps, MilliVolts, Watts};
@@ -58,6 +59,8 @@ pub struct Site {
     pub position: Option<Position>,
     /// Used where no meter says better.
     pub nominal_voltage: MilliVolts,
+    #[serde(default)]
+    pub grid: GridRules,
     /// Parents before children; the first is the house connection.
     pub circuits: Vec<Circuit>,
     pub devices: Vec<Device>,

@@ -95,6 +95,8 @@ fn evse(id: &str) -> Evse {
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
         habits: model::habits::Habits::default(),
+        dimmable: true,
+        before_battery: false,
     }
 }
 
@@ -124,6 +126,7 @@ fn site(id: &str, stations: usize, url: &str) -> Site {
         time_zone: "UTC".to_owned(),
         position: None,
         nominal_voltage: MilliVolts(230_000),
+        grid: model::grid::GridRules::default(),
         circuits: vec![Circuit {
             id: CircuitId::new("house").unwrap(),
             name: "House".to_owned(),

@@ -139,6 +139,7 @@ async fn links(count: usize) {
         time_zone: "UTC".to_owned(),
         position: None,
         nominal_voltage: MilliVolts(230_000),
+        grid: model::grid::GridRules::default(),
         circuits: Vec::new(),
         devices: (0..count).map(device).collect(),
     };

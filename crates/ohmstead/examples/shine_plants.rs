@@ -154,6 +154,7 @@ fn settings(plants: usize) -> Settings {
         time_zone: "UTC".to_owned(),
         position: None,
         nominal_voltage: MilliVolts(230_000),
+        grid: model::grid::GridRules::default(),
         circuits: vec![Circuit {
             id: CircuitId::new("house").unwrap(),
             name: "House".to_owned(),

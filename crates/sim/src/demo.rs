@@ -228,6 +228,7 @@ fn live_site(
         time_zone: world.time_zone.clone(),
         position: Some(world.position),
         nominal_voltage: MilliVolts(230_000),
+        grid: model::grid::GridRules::default(),
         circuits: world.circuits.iter().map(circuit).collect(),
         devices,
     }
@@ -327,6 +328,8 @@ fn evse(id: &str, name: &str) -> Evse {
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
         habits: model::habits::Habits::default(),
+        dimmable: true,
+        before_battery: false,
     }
 }
 
@@ -357,6 +360,7 @@ pub fn yard_site() -> Site {
         time_zone: TIME_ZONE.to_owned(),
         position: Some(VIENNA),
         nominal_voltage: MilliVolts(230_000),
+        grid: model::grid::GridRules::default(),
         circuits: vec![Circuit {
             id: circuit_id("yard"),
             name: "Yard".to_owned(),

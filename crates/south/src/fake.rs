@@ -209,6 +209,7 @@ pub(crate) fn site(id: &str, devices: Vec<Device>) -> Site {
         time_zone: "Europe/Vienna".to_owned(),
         position: None,
         nominal_voltage: MilliVolts(230_000),
+        grid: model::grid::GridRules::default(),
         circuits: vec![Circuit {
             id: CircuitId::new("house").unwrap(),
             name: "House".to_owned(),

@@ -3138,7 +3138,7 @@ export interface components {
          */
         ReasonView: {
             /** @enum {string} */
-            code: "no_vehicle" | "switched_off" | "disabled" | "vehicle_not_asking" | "vehicle_complete" | "as_asked" | "limited" | "circuit_full" | "unbalanced" | "no_surplus" | "waiting_for_stable_room" | "minimum_pause" | "holding_minimum" | "starts_used_up" | "resting_full" | "waking_vehicle" | "after_overload" | "switching_phases" | "one_phase_only" | "meter_silent" | "station_silent" | "not_following" | "starting_up" | "waiting_for_others" | "awaiting_authorisation" | "budget_used_up" | "charge_limit_reached" | "energy_limit_reached" | "price_too_high" | "changed_elsewhere";
+            code: "no_vehicle" | "switched_off" | "disabled" | "vehicle_not_asking" | "vehicle_complete" | "as_asked" | "limited" | "circuit_full" | "unbalanced" | "no_surplus" | "waiting_for_stable_room" | "minimum_pause" | "holding_minimum" | "starts_used_up" | "resting_full" | "waking_vehicle" | "after_overload" | "switching_phases" | "one_phase_only" | "peak_reached" | "dimmed" | "meter_silent" | "station_silent" | "not_following" | "starting_up" | "waiting_for_others" | "awaiting_authorisation" | "budget_used_up" | "charge_limit_reached" | "energy_limit_reached" | "price_too_high" | "changed_elsewhere";
             /** @description Currents in mA, powers in W, times in ms since 1970, ages in ms. */
             params: Record<string, unknown>;
             /**

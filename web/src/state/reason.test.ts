@@ -156,6 +156,24 @@ const rows: [string, Record<string, unknown>, string, string][] = [
     "Garage, phase L3 has no room for three.",
   ],
   [
+    "peak_reached",
+    { target: 9_000, available: 1_380, ends: now + 240_000 },
+    "Waits for the next quarter-hour",
+    "This one may come to 9.00 kW on average; 1.38 kW are left for cars until 14:04.",
+  ],
+  [
+    "dimmed",
+    { available: 4_200, until: now + 240_000 },
+    "The grid operator has dimmed the site",
+    "4.20 kW are left until 14:04.",
+  ],
+  [
+    "dimmed",
+    { available: 4_200, until: null },
+    "The grid operator has dimmed the site",
+    "4.20 kW are left until the order is taken back.",
+  ],
+  [
     "meter_silent",
     { meter: "grid", age: 12_000, fallback: 6_000 },
     "Grid meter has been silent for 12 s",

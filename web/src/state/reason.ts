@@ -28,14 +28,15 @@ function inWords(reason: Reason, site: Names, now_ms: number): Params {
     else if (name === "holders") words[name] = holders(site, value);
     else if (name === "by") words["source"] = source(site, value);
     else if (name === "what") words[name] = changed(value);
-    else if (name === "to") words["phases"] = named(`phases.${String(value)}`);
+    else if (name === "to") words["phases"] = t(value === "one" ? "phases.one" : "phases.three");
     else if (name === "policy") words["then"] = named(`foreign.${String(value)}`);
     else if (typeof value !== "number") continue;
     else if (name === "until") {
       words[name] = units.clock(value, site.time_zone);
       words["left"] = units.countdown(value - now_ms);
     } else if (name === "age") words[name] = units.duration(value);
-    else if (reason.code === "no_surplus") words[name] = units.text(units.power(value));
+    else if (name === "ends") words[name] = units.clock(value, site.time_zone);
+    else if (reason.code === "no_surplus" || reason.code === "peak_reached" || reason.code === "dimmed") words[name] = units.text(units.power(value));
     else if (reason.code === "budget_used_up" || reason.code === "energy_limit_reached") words[name] = units.text(units.energy(value));
     else if (reason.code === "price_too_high") words[name] = units.price(value, String(reason.params["currency"]));
     else if (reason.code === "charge_limit_reached" || reason.code === "resting_full") words[name] = units.text(units.share(value));
@@ -56,17 +57,21 @@ function holders(site: Names, ids: unknown): string {
 }
 
 function source(site: Names, by: unknown): string {
-  const { kind, circuit: id, phase, set, rule } = (by ?? {}) as {
+  const { kind, circuit: id, phase, set, rule, ends, until } = (by ?? {}) as {
     kind?: string;
     circuit?: string;
     phase?: string | null;
     set?: string;
     rule?: number | null;
+    ends?: number;
+    until?: number | null;
   };
   let key = phase ? `limit.${kind}_phase` : `limit.${kind}`;
   if (kind === "rule" && !rule) key = "limit.rule_none";
+  if (kind === "grid_operator" && until) key = "limit.grid_operator_until";
   if (!has(key)) return "";
-  return t(key, { circuit: nameOf(site.circuits, id), phase: (phase ?? "").toUpperCase(), set: set ?? "", rule: String(rule ?? "") });
+  const end = ends ?? until;
+  return t(key, { until: end ? units.clock(end, site.time_zone) : "", circuit: nameOf(site.circuits, id), phase: (phase ?? "").toUpperCase(), set: set ?? "", rule: String(rule ?? "") });
 }
 
 /** What somebody else did at a charging station. */
@@ -86,6 +91,7 @@ function detailKey(reason: Reason): string {
   const held = reason.params["holders"];
   if (Array.isArray(held) && held.length > 0) return `${base}_held`;
   if (reason.code === "meter_silent" && reason.params["fallback"] === 0) return `${base}_paused`;
+  if (reason.code === "dimmed" && reason.params["until"] === null) return `${base}_open`;
   if (reason.code === "resting_full" && reason.params["below"] === null) return `${base}_unknown`;
   return base;
 }

@@ -12,7 +12,7 @@ use crate::hysteresis;
 use crate::lane::{Lane, Outcome, Part, SunShare};
 use crate::memory::EvseMemory;
 use crate::switching;
-use crate::tree::Tree;
+use crate::tree::{SiteRow, Tree};
 
 /// Whether a current fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,9 @@ fn stay(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>,
         }
         Fit::Full { row, need, free } => {
             memory.waits_since = Some(rules.now);
+            if tree.of_site(row).is_some() {
+                memory.soft_stop_at = Some(rules.now);
+            }
             lane.outcome = Outcome::Refused { row, need, free };
         }
         Fit::NoSun { need, free } if narrows(lane, free) => {
@@ -99,7 +102,7 @@ fn start(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>
         return;
     }
     let need = hysteresis::start_need(lane, memory);
-    let mut found = fit(tree, lane, need, room);
+    let mut found = fit_to_start(tree, lane, need, room, rules.battery_aside);
     if found != Fit::Fits
         && let Some(single) = lane.single
     {
@@ -108,7 +111,7 @@ fn start(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>
             phases: Some(Phases::One),
             ..*lane
         };
-        if fit(tree, &alone, need, room) == Fit::Fits {
+        if fit_to_start(tree, &alone, need, room, rules.battery_aside) == Fit::Fits {
             *lane = alone;
             found = Fit::Fits;
         }
@@ -139,11 +142,28 @@ fn start(tree: &Tree, lane: &mut Lane, memory: &mut EvseMemory, rules: Rules<'_>
     }
 }
 
+/// Whether `need` fits, without what a battery gives only to those that charge already.
+fn fit_to_start(tree: &Tree, lane: &Lane, need: i64, room: &[i64], aside: i64) -> Fit {
+    let found = fit(tree, lane, need, room);
+    let (in_sum, free) = (lane.of_sun(need), lane.sun_room(tree, room) - aside);
+    if found == Fit::Fits && lane.sun == SunShare::Whole && free < in_sum {
+        return Fit::NoSun { need: in_sum, free };
+    }
+    found
+}
+
 /// Whether `need` fits on the path, and into the sun where it must.
 fn fit(tree: &Tree, lane: &Lane, need: i64, room: &[i64]) -> Fit {
     let mut scarcest: Option<(i64, usize)> = None;
+    // What the grid operator leaves does not waver, and may be exactly one minimum.
+    let steady = tree.site_row(SiteRow::Dimming);
     tree.rows(lane.evse, lane.feet, |row, k| {
         let free = room[row].div_euclid(k.max(1));
+        let need = if steady == Some(row) {
+            need.min(lane.min)
+        } else {
+            need
+        };
         if free < need && scarcest.is_none_or(|(least, _)| free < least) {
             scarcest = Some((free, row));
         }
@@ -151,7 +171,7 @@ fn fit(tree: &Tree, lane: &Lane, need: i64, room: &[i64]) -> Fit {
     if let Some((free, row)) = scarcest {
         return Fit::Full { row, need, free };
     }
-    let (need, free) = (lane.of_sun(need), room[tree.sun_row()]);
+    let (need, free) = (lane.of_sun(need), lane.sun_room(tree, room));
     if lane.sun == SunShare::Whole && free < need {
         Fit::NoSun { need, free }
     } else {

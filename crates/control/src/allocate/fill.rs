@@ -175,10 +175,11 @@ fn freeze_row(tree: &Tree, lanes: &mut [Lane], row: usize, level: i64, rows: &mu
         Level::Waiting => lane.level = Level::Frozen,
         Level::Dry | Level::Frozen => {}
     };
-    if row == tree.sun_row() {
+    if tree.is_sun(row) {
+        let is_late = row == tree.late_sun_row();
         for lane in lanes
             .iter_mut()
-            .filter(|lane| lane.sun != crate::lane::SunShare::None)
+            .filter(|lane| lane.sun != crate::lane::SunShare::None && (lane.is_late || !is_late))
         {
             visit(lane);
         }

@@ -33,6 +33,9 @@ pub(crate) struct Rules<'a> {
     pub policy: Policy,
     /// How far from the need of three phases the sun must be before they change, in mA summed over them.
     pub phases_margin: i64,
+    /// What the battery gives of its own to those that charge, and not to those that start, in mA summed over
+    /// the phases.
+    pub battery_aside: i64,
     pub now: Monotonic,
 }
 
@@ -113,7 +116,7 @@ fn offer_the_complete(tree: &Tree, lanes: &mut [Lane], order: &[usize], room: &m
         let lane = &mut lanes[*index];
         let fits = |lane: &Lane, room: &[i64]| {
             tree.all_rows(lane.evse, lane.feet, |row, k| room[row] >= k * lane.min)
-                && (lane.sun != SunShare::Whole || room[tree.sun_row()] >= lane.of_sun(lane.min))
+                && (lane.sun != SunShare::Whole || lane.sun_room(tree, room) >= lane.of_sun(lane.min))
         };
         if lane.part == Part::Complete && (lane.before > 0 || lane.may_rise) && fits(lane, room) {
             give_minimum(tree, lane, room);
@@ -139,7 +142,9 @@ fn keep(tree: &Tree, lanes: &mut [Lane], order: &[usize], room: &[i64]) {
 fn give_minimum(tree: &Tree, lane: &mut Lane, room: &mut [i64]) {
     take(tree, lane, lane.min, room);
     if lane.sun == SunShare::Whole {
-        room[tree.sun_row()] -= lane.of_sun(lane.min);
+        for row in lane.sun_rows(tree) {
+            room[row] -= lane.of_sun(lane.min);
+        }
     }
     lane.granted = lane.min;
     lane.outcome = Outcome::Admitted;

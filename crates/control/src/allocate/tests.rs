@@ -32,12 +32,9 @@ impl Site {
 
     /// How much a current of one EVSE takes from each row, reckoned without the tree.
     fn weight_in(&self, lane: &Lane, row: usize) -> i64 {
-        if row == self.room.len() - 1 {
-            return if lane.sun == SunShare::None {
-                0
-            } else {
-                lane.feet.count()
-            };
+        if row >= self.room.len() - 2 {
+            let is_in = lane.sun != SunShare::None && (lane.is_late || row == self.room.len() - 2);
+            return if is_in { lane.feet.count() } else { 0 };
         }
         let (leaf, groups) = &self.leaves[lane.evse];
         let is_inside = |leaf: usize| {
@@ -62,7 +59,7 @@ impl Site {
 
     /// Load of a row, the minimum of Min+Solar EVSEs beside the sun.
     fn load(&self, row: usize, current: impl Fn(usize) -> i64) -> i64 {
-        let is_sun = row == self.room.len() - 1;
+        let is_sun = row >= self.room.len() - 2;
         let lanes = self.lanes.iter().enumerate();
         lanes
             .map(|(index, lane)| {
@@ -111,10 +108,10 @@ fn sites_with(
             prop::collection::vec(circuits..=count, 0..3),
         );
         let lanes = prop::collection::vec(lane, 1..=most);
-        let room = prop::collection::vec(0_i64..60_000, 2 * count * 4 + 1);
+        let room = prop::collection::vec(0_i64..60_000, 2 * count * 4 + 2);
         (shapes, room, lanes).prop_map(move |(shapes, mut room, members)| {
             let balances = shapes.iter().filter(|shape| shape.has_skew).count();
-            room.truncate((count + balances) * 4 + 1);
+            room.truncate((count + balances) * 4 + 2);
             for power in room.iter_mut().skip(3).step_by(4) {
                 *power *= 3;
             }
@@ -145,8 +142,10 @@ fn lane(step: impl Strategy<Value = i64>) -> impl Strategy<Value = Lane> {
         Just(SunShare::AboveMinimum)
     ];
     let feet = prop_oneof![Just(7_u8), 1_u8..8];
+    let sun = (sun, any::<bool>());
     (feet, 6_000_i64..9_000, 0_i64..26_000, step, 1_i64..4, sun).prop_map(
-        |(feet, min, above, step, weight, sun)| Lane {
+        |(feet, min, above, step, weight, (sun, is_late))| Lane {
+            is_late,
             part: Part::Running,
             feet: PhaseSet::from_bits(feet),
             min,
@@ -197,7 +196,7 @@ fn exact(site: &Site, lanes: &[Lane], class: &[usize]) -> Vec<Fraction> {
     };
     let left = |row: usize, level: Fraction, shares: &[Option<Fraction>]| {
         let minimum = |lane: &Lane| {
-            let is_sun = row == site.room.len() - 1;
+            let is_sun = row >= site.room.len() - 2;
             if is_sun && lane.sun == SunShare::AboveMinimum {
                 lane.min
             } else {
@@ -348,6 +347,7 @@ fn rules(settings: &ControlSettings) -> Rules<'_> {
         settings,
         policy: Policy::MinimumFirst,
         phases_margin: 0,
+        battery_aside: 0,
         now: Monotonic(0),
     }
 }

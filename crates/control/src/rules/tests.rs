@@ -31,6 +31,8 @@ fn evse(id: &str) -> Evse {
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
         habits: model::habits::Habits::default(),
+        dimmable: true,
+        before_battery: false,
     }
 }
 
@@ -60,6 +62,7 @@ fn site() -> Site {
         time_zone: "Europe/Vienna".to_owned(),
         position: None,
         nominal_voltage: MilliVolts(230_000),
+        grid: model::grid::GridRules::default(),
         circuits: vec![Circuit {
             id: "house".parse().unwrap(),
             name: "House".to_owned(),

@@ -1,7 +1,7 @@
 //! Input that cannot be: `step` neither panics nor says anything dangerous.
 
 use control::snapshot::{
-    BatteryState, Circuit, CircuitKind, CircuitMeter, Evse, Policy, Sharing, Snapshot, Sun,
+    BatteryState, Circuit, CircuitKind, CircuitMeter, Dimming, Evse, Peak, Policy, Sharing, Snapshot, Sun,
 };
 use control::{Decision, Memory, step};
 use model::device::{ChargeMode, Force, Wish};
@@ -192,6 +192,8 @@ fn evse() -> impl Strategy<Value = Evse> {
         plugged_since: rest.3,
         soc: rest.5.map(|value| PerMille(value.0)),
         habits: state.6,
+        dimmable: state.2,
+        before_battery: rest.0,
     })
 }
 
@@ -216,10 +218,11 @@ fn habits() -> impl Strategy<Value = Habits> {
 }
 
 fn settings() -> impl Strategy<Value = ControlSettings> {
-    let odd = prop::array::uniform14(millis());
+    let odd = (any::<bool>(), prop::array::uniform14(millis()));
     prop_oneof![
         Just(ControlSettings::default()),
-        odd.prop_map(|m| ControlSettings {
+        odd.prop_map(|(observe, m)| ControlSettings {
+            observe,
             period: m[0],
             start_delay_solar: m[1],
             start_delay_grid: m[2],
@@ -246,6 +249,9 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 soc: soc.map(PerMille),
                 max_charge: Watts(max),
                 priority_below: PerMille(below),
+                buffer_from: soc.map(PerMille),
+                start_from: Some(PerMille(max)),
+                max_discharge: Watts(p),
             }
         });
     let sun = (
@@ -257,6 +263,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
             grid: grid.map(Watts),
             pv: pv.map(Watts),
             battery,
+            house: pv.map(Watts),
         });
     let voltage = prop_oneof![Just(230_000_i64), number()];
     let sharing = (any::<bool>(), millis()).prop_map(|(is_strict, quantum)| Sharing {
@@ -269,15 +276,46 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
     });
     let circuits = prop::collection::vec(circuit(), 0..5);
     let evses = prop::collection::vec(evse(), 0..7);
-    (settings(), voltage, circuits, evses, sun, sharing).prop_map(
-        |(settings, voltage, circuits, evses, sun, sharing)| Snapshot {
+    (settings(), voltage, circuits, evses, sun, sharing, grid()).prop_map(
+        |(settings, voltage, circuits, evses, sun, sharing, grid)| Snapshot {
             settings,
             voltage: MilliVolts(voltage),
             circuits,
             evses,
             sun,
             sharing,
+            hour_of_week: grid.0,
+            peak: grid.1,
+            dimming: grid.2,
+            feed_in: grid.3,
         },
+    )
+}
+
+/// Hour of the week, peak, order of the grid operator, limit of what is fed in.
+type Grid = (Option<u8>, Option<Peak>, Option<Dimming>, Option<Watts>);
+
+fn grid() -> impl Strategy<Value = Grid> {
+    let peak = (number(), any::<bool>(), number(), number(), millis()).prop_map(
+        |(target, follow, quarter, month, passed)| Peak {
+            target: Watts(target),
+            follow,
+            quarter,
+            month,
+            passed,
+            ends: Timestamp(quarter),
+        },
+    );
+    let dimming = (prop::option::of(number()), number()).prop_map(|(limit, since)| Dimming {
+        limit: limit.map(Watts),
+        since: Timestamp(since),
+        until: limit.map(Timestamp),
+    });
+    (
+        prop::option::of(any::<u8>()),
+        prop::option::of(peak),
+        prop::option::of(dimming),
+        prop::option::of(number().prop_map(Watts)),
     )
 }
 
@@ -327,6 +365,10 @@ fn an_empty_site_and_a_clock_that_runs_backwards_are_no_trouble() {
         evses: Vec::new(),
         sun: Sun::default(),
         sharing: Sharing::default(),
+        hour_of_week: None,
+        peak: None,
+        dimming: None,
+        feed_in: None,
     };
     let (mut memory, mut decision) = (Memory::default(), Decision::default());
     for monotonic in [5_000, 4_000, i64::MAX, i64::MIN] {

@@ -4,7 +4,7 @@ use allocation_counter::measure;
 use model::device::ChargeMode;
 use model::phases::PhaseSet;
 use model::reason::Cause;
-use model::time::{Monotonic, Now, Timestamp};
+use model::time::{Millis, Monotonic, Now, Timestamp};
 
 use crate::world::World;
 
@@ -23,6 +23,7 @@ fn yard() -> World {
             let index = world.add(&format!("e{row}-{place}"), fuse, 32_000, mode);
             let evse = &mut world.boxes[index];
             evse.class = (place % 2) as u8;
+            evse.phase_switching = place == 2;
             if place == 3 {
                 evse.phases = PhaseSet::L1;
                 evse.car_phases = PhaseSet::L1;
@@ -33,6 +34,11 @@ fn yard() -> World {
         }
     }
     world.sun = Some(9_000);
+    world.peak = Some((60_000, true));
+    world.dimming = Some(Some(60_000));
+    world.feed_in = Some(5_000);
+    world.hour_of_week = Some(5);
+    world.settings.overload_hold = Millis(30_000);
     world
 }
 

@@ -74,6 +74,10 @@ enum Event {
         circuit: usize,
         current: i64,
     },
+    /// The grid operator orders so many W, what is kept in any case, or nothing any more.
+    Dimming {
+        order: Option<Option<i64>>,
+    },
     /// The process starts again and knows only what it told last.
     Restart,
     /// Commands on their way get lost.
@@ -113,6 +117,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..6_usize, any::<bool>()).prop_map(|(evse, silent)| Event::StationSilent { evse, silent }),
         1 => (0..3_usize, any::<bool>()).prop_map(|(circuit, silent)| Event::MeterSilent { circuit, silent }),
         1 => (0..4_usize, amps(20..80)).prop_map(|(circuit, current)| Event::Limit { circuit, current }),
+        1 => prop::option::weighted(0.7, prop::option::of(0..30_000_i64)).prop_map(|order| Event::Dimming { order }),
         1 => Just(Event::Restart),
         1 => (0..6_usize).prop_map(|evse| Event::Lost { evse }),
         1 => (0..6_usize, any::<bool>()).prop_map(|(evse, ignores)| Event::Ignores { evse, ignores }),
@@ -136,6 +141,8 @@ struct Story {
     evses: Vec<Station>,
     delays: (i64, i64, i64, i64),
     nerves: Nerves,
+    /// Target of a quarter in W, whether the month's highest is followed, hour of the week.
+    grid: (Option<i64>, bool, Option<u8>),
     events: Vec<(i64, Event)>,
 }
 
@@ -164,17 +171,25 @@ fn story() -> impl Strategy<Value = Story> {
             prop_oneof![Just(0_i64), 5..60_i64],
             1..60_i64,
         ),
+        (
+            prop::option::weighted(0.3, 1_000..30_000_i64),
+            any::<bool>(),
+            prop::option::of(0..168_u8),
+        ),
         prop::collection::vec((1..40_i64, event()), 0..15),
     )
-        .prop_map(|(limits, skew, meters, evses, delays, nerves, events)| Story {
-            limits,
-            skew,
-            meters,
-            evses,
-            delays,
-            nerves,
-            events,
-        })
+        .prop_map(
+            |(limits, skew, meters, evses, delays, nerves, grid, events)| Story {
+                limits,
+                skew,
+                meters,
+                evses,
+                delays,
+                nerves,
+                grid,
+                events,
+            },
+        )
 }
 
 fn build(story: &Story) -> World {
@@ -213,6 +228,9 @@ fn build(story: &Story) -> World {
     world.settings.narrow_delay = Millis(phases * 1_000);
     world.settings.widen_delay = Millis(phases * 2_000);
     world.settings.phases_hold = Millis(phases * 2_000);
+    let (peak, follow, hour) = story.grid;
+    world.peak = peak.map(|target| (target, follow));
+    world.hour_of_week = hour;
     world.sun = Some(0);
     world
 }
@@ -255,6 +273,7 @@ fn happen(world: &mut World, event: &Event) {
             node.silent_since = silent.then_some(node.silent_since.unwrap_or(now));
         }
         Event::Limit { circuit, current } => world.nodes[*circuit].limit = [*current; 3],
+        Event::Dimming { order } => world.dimming = *order,
         Event::Restart => world.restart(),
         Event::Lost { evse } => world.boxes[evse % count].in_flight.clear(),
         Event::Ignores { evse, ignores } => world.boxes[evse % count].ignores = *ignores,
@@ -294,6 +313,15 @@ fn rises_fit(world: &World, before: &[i64], quiet: i64) -> Result<(), TestCaseEr
             continue;
         }
         prop_assert!(before[index] == 0 || told - before[index] <= 2_000.max(evse.step));
+        if let Some(order) = world.dimming {
+            let kept = order.unwrap_or(control::dimming::floor(world.boxes.len()).0);
+            let allowed = kept + world.sun.unwrap_or(0);
+            let worst: i64 = (0..3).map(|phase| worst_below(world, 0, phase)).sum();
+            prop_assert!(
+                worst * crate::world::VOLT <= allowed * 1_000,
+                "{worst} mA of {allowed} W"
+            );
+        }
         for circuit in (0..world.nodes.len()).filter(|circuit| world.counts_in(evse, *circuit)) {
             let node = &world.nodes[circuit];
             // A meter tells of a load with its lag; until then nobody can know it.
@@ -486,10 +514,11 @@ proptest! {
     #[test]
     fn what_is_free_is_given_in_the_end(mut story in story()) {
         story.skew = None;
+        story.grid = (None, false, None);
         // Solar cars share their sun with what others draw, so with coarse steps there need not be a rest.
         story.events.retain(|(_, event)| !matches!(event,
             Event::StationSilent { .. } | Event::MeterSilent { .. } | Event::CarMax { .. }
-            | Event::Ignores { .. } | Event::Late { .. }
+            | Event::Dimming { .. } | Event::Ignores { .. } | Event::Late { .. }
             | Event::Mode { mode: ChargeMode::Solar | ChargeMode::MinSolar, .. }));
         // Where minima do not fit, cars take turns; here the first ones keep theirs.
         let mut world = build(&story);

@@ -16,7 +16,7 @@ use model::phases::{PhaseSet, Phases};
 use model::reason::Cause;
 use model::setpoint::ChargeCurrent;
 use model::time::Millis;
-use model::units::MilliAmps;
+use model::units::{MilliAmps, PerMille};
 use serde::Deserialize;
 
 use crate::world::{Plug, World};
@@ -35,6 +35,19 @@ struct Scenario {
     quantum: Option<i64>,
     /// Nothing starts or rises for so long after an overload, s.
     overload_hold: Option<i64>,
+    /// Target of a quarter of an hour in W; `follow_peak`: the highest of the month where that is more.
+    peak: Option<i64>,
+    #[serde(default)]
+    follow_peak: bool,
+    /// Hour of the week; loads are learned by it.
+    hour: Option<u8>,
+    /// Nothing measures at the grid connection; the house is taken to use so much, W.
+    house: Option<i64>,
+    /// Nobody is told anything.
+    #[serde(default)]
+    observe: bool,
+    /// What may flow into the grid, W.
+    feed_in: Option<i64>,
     evse: Vec<EvseLine>,
     /// What the EVSEs were told before a restart.
     #[serde(default)]
@@ -115,6 +128,9 @@ struct EvseLine {
     /// s
     wake_after: Option<i64>,
     phase_changes: Option<u8>,
+    #[serde(default)]
+    before_battery: bool,
+    dimmable: Option<bool>,
     /// The car asks only after its offer went away for a moment.
     #[serde(default)]
     sleeps: bool,
@@ -161,6 +177,15 @@ struct Step {
     share: BTreeMap<String, i64>,
     /// Power (W, positive charging), state of charge and priority threshold (per mille).
     battery: Option<[i64; 3]>,
+    /// From which states of charge on it gives to cars that charge, and lets them start (per mille).
+    battery_helps: Option<[i64; 2]>,
+    /// The grid operator orders so many W; 0: what is kept in any case; -1: the order is over.
+    dimming: Option<i64>,
+    /// What an EVSE is set to by somebody else, A.
+    #[serde(default)]
+    set: BTreeMap<String, f64>,
+    /// What inverters may produce, W.
+    produce: Option<i64>,
     #[serde(default)]
     evse: BTreeMap<String, EvseChange>,
     #[serde(default)]
@@ -257,6 +282,12 @@ fn build(scenario: &Scenario) -> World {
     if let Some(seconds) = scenario.quantum {
         world.sharing.quantum = Millis(seconds * 1_000);
     }
+    world.peak = scenario.peak.map(|target| (target, scenario.follow_peak));
+    world.hour_of_week = scenario.hour;
+    world.house = scenario.house;
+    world.has_grid_reading = scenario.house.is_none();
+    world.settings.observe = scenario.observe;
+    world.feed_in = scenario.feed_in;
     if let Some(seconds) = scenario.overload_hold {
         world.settings.overload_hold = Millis(seconds * 1_000);
     }
@@ -283,6 +314,8 @@ fn build(scenario: &Scenario) -> World {
         evse.phase_switching = line.phase_switching;
         evse.setpoint = milli(line.offers);
         evse.sleeps = line.sleeps;
+        evse.before_battery = line.before_battery;
+        evse.dimmable = line.dimmable.unwrap_or(true);
         let habits = &mut evse.habits;
         habits.starts_per_hour = line.starts_per_hour.unwrap_or(habits.starts_per_hour);
         habits.phase_changes = line.phase_changes.unwrap_or(habits.phase_changes);
@@ -400,6 +433,14 @@ fn check(path: &Path) {
             let place = format!("{} ({}), step {}", path.display(), scenario.what, number + 1);
             assert_eq!(named, phases, "{place}, {id}: {:?}", verdict.cause);
         }
+        if let Some(watts) = step.produce {
+            let place = format!("{} ({}), step {}", path.display(), scenario.what, number + 1);
+            assert_eq!(
+                world.decision.production.map(|power| power.0),
+                Some(watts),
+                "{place}"
+            );
+        }
         let under_load: usize = world.boxes.iter().map(|evse| evse.changed_under_load).sum();
         assert_eq!(
             under_load,
@@ -430,6 +471,19 @@ fn change(world: &mut World, step: &Step) {
     world.sun = step.sun.or(world.sun);
     if let Some([power, soc, priority]) = step.battery {
         world.set_battery(power, soc, priority);
+    }
+    if let Some([buffer, start]) = step.battery_helps
+        && let Some(battery) = &mut world.battery
+    {
+        battery.buffer_from = Some(PerMille(buffer));
+        battery.start_from = Some(PerMille(start));
+    }
+    if let Some(watts) = step.dimming {
+        world.dimming = (watts >= 0).then_some((watts > 0).then_some(watts));
+    }
+    for (id, amps) in &step.set {
+        let evse = world.boxes.iter_mut().find(|evse| evse.id.as_str() == id);
+        evse.unwrap().set(world.now, milli(*amps));
     }
     for (id, change) in &step.evse {
         let index = world

@@ -44,6 +44,8 @@ fn text(change: &Change) -> String {
             | LimitSource::FailSafe
             | LimitSource::Ramp
             | LimitSource::Overload { .. }
+            | LimitSource::Peak { .. }
+            | LimitSource::GridOperator { .. }
             | LimitSource::Rule { .. } => panic!("{at:?}"),
         },
         Change::ServedFirst => "first".to_owned(),

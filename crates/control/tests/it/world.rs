@@ -3,7 +3,9 @@
 //! It knows nothing of how control works. What may be in use is reckoned here again, from the commands that
 //! were sent and what the boxes and cars truly do.
 
-use control::snapshot::{BatteryState, Circuit, CircuitKind, CircuitMeter, Evse, Sharing, Snapshot, Sun};
+use control::snapshot::{
+    BatteryState, Circuit, CircuitKind, CircuitMeter, Dimming, Evse, Peak, Sharing, Snapshot, Sun,
+};
 use control::{Decision, Memory, step};
 use model::device::{ChargeMode, Force, Wish};
 use model::habits::Habits;
@@ -76,6 +78,8 @@ pub struct Box {
     pub plug: Plug,
     pub plugged_since: i64,
     pub habits: Habits,
+    pub dimmable: bool,
+    pub before_battery: bool,
     /// Per mille.
     pub soc: Option<i64>,
     /// It asks only after what it was offered went away for a moment.
@@ -109,6 +113,15 @@ pub struct World {
     /// W, positive when the sun shines.
     pub sun: Option<i64>,
     pub battery: Option<BatteryState>,
+    /// Target of a quarter in W, and whether the month's highest is followed.
+    pub peak: Option<(i64, bool)>,
+    /// The order of the grid operator: in W, or what is kept in any case.
+    pub dimming: Option<Option<i64>>,
+    pub feed_in: Option<i64>,
+    pub hour_of_week: Option<u8>,
+    /// W that the house is taken to use where nothing measures at the grid connection.
+    pub house: Option<i64>,
+    pub has_grid_reading: bool,
     pub command_delay: i64,
     pub car_delay: i64,
     pub meter_lag: i64,
@@ -134,6 +147,12 @@ impl World {
             boxes: Vec::new(),
             sun: None,
             battery: None,
+            peak: None,
+            dimming: None,
+            feed_in: None,
+            hour_of_week: None,
+            house: None,
+            has_grid_reading: true,
             command_delay: 500,
             car_delay: 1_000,
             meter_lag: 0,
@@ -147,6 +166,10 @@ impl World {
                 evses: Vec::new(),
                 sun: Sun::default(),
                 sharing: Sharing::default(),
+                hour_of_week: None,
+                peak: None,
+                dimming: None,
+                feed_in: None,
             },
             past: Vec::new(),
         }
@@ -205,6 +228,8 @@ impl World {
             plug: Plug::Asks,
             plugged_since: self.boxes.len() as i64,
             habits: Habits::default(),
+            dimmable: true,
+            before_battery: false,
             soc: None,
             sleeps: false,
             changed_under_load: 0,
@@ -288,6 +313,9 @@ impl World {
             monotonic: Monotonic(self.now),
         };
         step(&self.snapshot, &mut self.memory, now, &mut self.decision);
+        if self.settings.observe {
+            return;
+        }
         for (evse, verdict) in self.boxes.iter_mut().zip(&self.decision.verdicts) {
             evse.in_flight.push((
                 self.now + self.command_delay,
@@ -386,15 +414,35 @@ impl World {
                     plugged_since: (evse.plug != Plug::None).then_some(Timestamp(evse.plugged_since)),
                     soc: evse.soc.map(PerMille),
                     habits: evse.habits,
+                    dimmable: evse.dimmable,
+                    before_battery: evse.before_battery,
                 }
             })
             .collect();
         let grid = self.past[self.past.len() - 1][0].iter().sum::<i64>() * VOLT / 1_000;
         self.snapshot.sun = Sun {
-            grid: self.nodes[0].silent_since.is_none().then_some(Watts(grid)),
+            grid: (self.has_grid_reading && self.nodes[0].silent_since.is_none()).then_some(Watts(grid)),
             pv: self.sun.map(|watts| Watts(-watts)),
             battery: self.battery,
+            house: self.house.map(Watts),
         };
+        self.snapshot.hour_of_week = self.hour_of_week;
+        self.snapshot.feed_in = self.feed_in.map(Watts);
+        // The first quarter begins with the story.
+        let passed = self.now - 1_000_000;
+        self.snapshot.peak = self.peak.map(|(target, follow)| Peak {
+            target: Watts(target),
+            follow,
+            quarter: passed / 900_000,
+            month: 0,
+            passed: Millis(passed % 900_000),
+            ends: Timestamp(self.now + self.wall_shift + 900_000 - passed % 900_000),
+        });
+        self.snapshot.dimming = self.dimming.map(|limit| Dimming {
+            limit: limit.map(Watts),
+            since: Timestamp(0),
+            until: None,
+        });
     }
 
     /// Time passes: commands arrive, cars follow.
@@ -422,6 +470,9 @@ impl World {
             soc: Some(PerMille(soc)),
             max_charge: Watts(3_000),
             priority_below: PerMille(priority_below),
+            buffer_from: None,
+            start_from: None,
+            max_discharge: Watts(3_000),
         });
     }
 }
@@ -436,6 +487,12 @@ impl Box {
         self.sleeps = false;
         self.plugged_since = now;
         self.obeyed = vec![(now, self.setpoint)];
+    }
+
+    /// Somebody else sets it.
+    pub fn set(&mut self, now: i64, current: i64) {
+        self.setpoint = current;
+        self.obeyed.push((now, current));
     }
 
     fn pilot(&self) -> PilotState {

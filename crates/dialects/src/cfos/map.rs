@@ -311,6 +311,8 @@ fn pause_reason(cause: &Cause) -> i64 {
         | Cause::HoldingMinimum { .. }
         | Cause::AfterOverload { .. }
         | Cause::OnePhaseOnly { .. }
+        | Cause::PeakReached { .. }
+        | Cause::Dimmed { .. }
         | Cause::MeterSilent { .. }
         | Cause::StationSilent { .. }
         | Cause::NotFollowing { .. }

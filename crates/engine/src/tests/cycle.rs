@@ -1,5 +1,7 @@
 //! What is read, what leaves, and what a restart keeps.
 
+use model::grid::DimmingOrder;
+
 use super::*;
 
 #[test]
@@ -240,4 +242,90 @@ fn a_station_that_comes_back_is_told_again() {
         car(core, PilotState::A, ChargeCurrent::PAUSED, 0, at);
     });
     assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
+fn an_order_of_the_grid_operator_is_followed_and_written_down() {
+    let mut core = core(Restored::default());
+    let order = DimmingOrder {
+        limit: None,
+        from: now(0).wall,
+        until: Some(now(100_000).wall),
+    };
+    let mut log = Vec::new();
+    for second in 0..130 {
+        let at = second * 1_000;
+        grid(&mut core, 2_000, at);
+        let told = core.view(now(at)).evses.remove(0).setpoint;
+        car(&mut core, PilotState::C, told, told.or_zero().0, at);
+        if second == 40 {
+            core.set_dimming(Some(order), now(at));
+        }
+        core.handle_timeout(now(at));
+        while let Some(record) = core.poll_record() {
+            if let Record::Audit(entry) = record {
+                log.push((second, entry.action, entry.outcome));
+            }
+        }
+        let told = core.view(now(at)).evses.remove(0).setpoint.or_zero().0;
+        if (45..100).contains(&second) {
+            assert_eq!(told, 6_000, "at {second} s");
+        }
+    }
+    let seconds: Vec<_> = log.iter().map(|(second, ..)| *second).collect();
+    assert_eq!(seconds, [40, 100], "{log:?}");
+    assert!(log[0].1.starts_with("dimmed to what devices keep"), "{log:?}");
+    assert!(
+        log[0]
+            .2
+            .contains("1 devices, 4200 W from the grid allowed (factors not verified)"),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn what_was_learned_is_written_down_and_outlives_the_process() {
+    let mut before = core(Restored::default());
+    let mut kept = None;
+    for second in 0..310 {
+        grid(&mut before, 9_000, second * 1_000);
+        before.handle_timeout(now(second * 1_000));
+        while let Some(record) = before.poll_record() {
+            if let Record::Memory(lasting) = record {
+                kept = Some(lasting);
+            }
+        }
+    }
+    let kept = kept.expect("within five minutes");
+    assert_ne!(*kept, control::Lasting::default());
+    let text = serde_json::to_vec(&kept).unwrap();
+    let after = core(Restored {
+        lasting: serde_json::from_slice(&text).unwrap(),
+        ..Restored::default()
+    });
+    assert_eq!(after.memory.lasting(), *kept);
+}
+
+#[test]
+fn who_only_observes_tells_nobody_anything() {
+    let settings = ControlSettings {
+        observe: true,
+        ..ControlSettings::default()
+    };
+    let mut core = Core::new(site(), settings, 3, Restored::default(), Millis(1_000), now(0));
+    for second in 0..60 {
+        let at = second * 1_000;
+        grid(&mut core, 2_000, at);
+        car(
+            &mut core,
+            PilotState::C,
+            ChargeCurrent::at_most(MilliAmps(8_000)),
+            8_000,
+            at,
+        );
+        core.handle_timeout(now(at));
+        assert_eq!(core.poll_setpoint(), None);
+    }
+    let seen = core.view(now(60_000)).evses.remove(0);
+    assert_eq!(seen.granted, ChargeCurrent::at_most(MilliAmps(16_000)));
 }

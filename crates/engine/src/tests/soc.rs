@@ -75,6 +75,7 @@ fn charges(core: &mut Core) -> Vec<(StateOfCharge, Option<StateOfCharge>)> {
         | Record::Device { .. }
         | Record::Document { .. }
         | Record::Books(_)
+        | Record::Memory(_)
         | Record::Audit(_) => None,
     });
     charges.collect()

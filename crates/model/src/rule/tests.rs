@@ -12,6 +12,7 @@ fn site() -> crate::site::Site {
         time_zone: "Europe/Vienna".to_owned(),
         position: None,
         nominal_voltage: MilliVolts(230_000),
+        grid: crate::grid::GridRules::default(),
         circuits: Vec::new(),
         devices: Vec::new(),
     }

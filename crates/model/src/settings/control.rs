@@ -7,6 +7,8 @@ use crate::time::Millis;
 /// How the control cycle runs. Defaults are those of `docs/guide/control.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlSettings {
+    /// Decides and explains, and tells nobody.
+    pub observe: bool,
     /// A cycle at least this often.
     pub period: Millis,
     /// Sun and room must last this long before a car starts.
@@ -36,6 +38,7 @@ pub struct ControlSettings {
 impl Default for ControlSettings {
     fn default() -> Self {
         Self {
+            observe: false,
             period: Millis(1_000),
             start_delay_solar: Millis(60_000),
             start_delay_grid: Millis(10_000),

@@ -551,6 +551,7 @@ fn site(id: &str, devices: Vec<Device>) -> Site {
         time_zone: "Europe/Vienna".into(),
         position: None,
         nominal_voltage: MilliVolts(230_000),
+        grid: model::grid::GridRules::default(),
         circuits: vec![Circuit {
             id: CircuitId::new("house").unwrap(),
             name: "House".into(),
@@ -593,6 +594,8 @@ fn evse_settings(id: &str) -> Evse {
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
         habits: model::habits::Habits::default(),
+        dimmable: true,
+        before_battery: false,
     }
 }
 

@@ -206,6 +206,7 @@ impl Past {
                     }
                     Record::Past(_)
                     | Record::Setpoints(_)
+                    | Record::Memory(_)
                     | Record::Wish { .. }
                     | Record::Keys(_)
                     | Record::Charge { .. }

@@ -20,6 +20,7 @@ fn read_control(section: Section<'_, '_>) -> ControlSettings {
             .map_or(default, Millis)
     };
     let settings = ControlSettings {
+        observe: section.boolean("observe", default.observe),
         period: seconds("period_s", 1..=10, default.period),
         start_delay_solar: seconds("start_delay_solar_s", 0..=3_600, default.start_delay_solar),
         start_delay_grid: seconds("start_delay_grid_s", 0..=3_600, default.start_delay_grid),

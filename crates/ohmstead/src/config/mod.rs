@@ -7,6 +7,7 @@ mod control;
 mod eybond;
 mod gateway;
 mod goe;
+mod grid;
 mod keeping;
 mod link;
 mod outward;

@@ -16,7 +16,7 @@ use model::time::Millis;
 use model::units::{MilliAmps, MilliVolts, PerMille, WattHours, Watts};
 
 use super::section::{Section, nearest};
-use super::{Read, gateway, link};
+use super::{Read, gateway, grid, link};
 
 const ID: &str = "an id of a-z, 0-9, - and _";
 const AMPS: &str = "amperes, 0 to 6300, at most three decimals";
@@ -120,6 +120,7 @@ fn read_site(mut section: Section<'_, '_>, seen: &mut Seen<'_>) -> Option<Site> 
         .filter_map(|device| read_device(device, &known, seen))
         .collect();
     check_meters(&section, &circuits, &devices);
+    let grid = grid::read(&section);
     section.finish_ref();
     let id = id?;
     Some(Site {
@@ -128,6 +129,7 @@ fn read_site(mut section: Section<'_, '_>, seen: &mut Seen<'_>) -> Option<Site> 
         time_zone,
         position,
         nominal_voltage,
+        grid,
         circuits,
         devices,
         id,
@@ -406,6 +408,8 @@ fn default_evse(id: EvseId, name: &str) -> Evse {
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
         habits: Habits::default(),
+        dimmable: true,
+        before_battery: false,
     }
 }
 
@@ -493,6 +497,8 @@ fn read_evse(mut section: Section<'_, '_>, station: Option<&str>, seen: &mut See
         default_mode: mode.unwrap_or(default.default_mode),
         authorisation: authorisation.unwrap_or(default.authorisation),
         habits: read_habits(&section),
+        dimmable: section.boolean("dimmable", default.dimmable),
+        before_battery: section.boolean("before_battery", default.before_battery),
         id: default.id,
     };
     section.finish();

@@ -174,6 +174,7 @@ impl ClosedLoop {
                 Record::Samples(_)
                 | Record::Past(_)
                 | Record::Setpoints(_)
+                | Record::Memory(_)
                 | Record::Wish { .. }
                 | Record::Keys(_)
                 | Record::Alarm(_)
@@ -277,6 +278,7 @@ impl ClosedLoop {
             devices: Vec::new(),
             alarms: view.alarms.clone(),
             keys: Vec::new(),
+            lasting: Default::default(),
         };
         self.epoch += 1;
         self.core = Core::new(

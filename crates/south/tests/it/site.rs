@@ -140,6 +140,7 @@ pub fn site(device: Device) -> Site {
         time_zone: "Europe/Vienna".to_owned(),
         position: None,
         nominal_voltage: MilliVolts(230_000),
+        grid: model::grid::GridRules::default(),
         circuits: Vec::new(),
         devices: vec![device],
     }
@@ -173,6 +174,8 @@ pub fn evse() -> Evse {
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
         habits: model::habits::Habits::default(),
+        dimmable: true,
+        before_battery: false,
     }
 }
 

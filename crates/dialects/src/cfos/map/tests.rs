@@ -63,6 +63,8 @@ fn site() -> Site {
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
         habits: model::habits::Habits::default(),
+        dimmable: true,
+        before_battery: false,
     };
     let modbus = || LinkSettings::Sunspec {
         address: "127.0.0.1:1502".to_owned(),
@@ -75,6 +77,7 @@ fn site() -> Site {
         time_zone: "Europe/Vienna".to_owned(),
         position: None,
         nominal_voltage: MilliVolts(230_000),
+        grid: model::grid::GridRules::default(),
         circuits: vec![circuit("house", None, 35), circuit("garage", Some("house"), 25)],
         devices: vec![
             device(

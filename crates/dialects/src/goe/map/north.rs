@@ -358,11 +358,17 @@ pub fn model_status(cause: &Cause, force: Force, allowed: bool) -> i64 {
             LimitSource::Circuit { .. } => LOAD_MANAGEMENT,
             LimitSource::Skew { .. } => UNBALANCED,
             LimitSource::Surplus => SURPLUS,
-            LimitSource::Overload { .. } if allowed => charging,
-            LimitSource::Overload { .. } => LOAD_MANAGEMENT,
+            LimitSource::Overload { .. } | LimitSource::Peak { .. } | LimitSource::GridOperator { .. }
+                if allowed =>
+            {
+                charging
+            }
+            LimitSource::Overload { .. } | LimitSource::Peak { .. } | LimitSource::GridOperator { .. } => {
+                LOAD_MANAGEMENT
+            }
             LimitSource::FailSafe => FAILSAFE,
         },
-        Cause::AfterOverload { .. } => LOAD_MANAGEMENT,
+        Cause::AfterOverload { .. } | Cause::PeakReached { .. } | Cause::Dimmed { .. } => LOAD_MANAGEMENT,
         Cause::SwitchingPhases { .. } => PHASE_SWITCH,
         Cause::OnePhaseOnly { .. } | Cause::RestingFull { .. } | Cause::WakingVehicle { .. } => charging,
         Cause::StartsUsedUp { .. } => MINIMUM_PAUSE,

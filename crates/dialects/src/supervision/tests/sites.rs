@@ -45,6 +45,8 @@ fn evse() -> Evse {
         default_mode: ChargeMode::Fast,
         authorisation: AuthorisationMode::None,
         habits: model::habits::Habits::default(),
+        dimmable: true,
+        before_battery: false,
     }
 }
 
@@ -74,6 +76,7 @@ fn home() -> Site {
             longitude_udeg: 116_407_000,
         }),
         nominal_voltage: MilliVolts(220_000),
+        grid: model::grid::GridRules::default(),
         circuits: Vec::new(),
         devices: vec![
             device(

@@ -100,6 +100,8 @@ impl HelpChange {
                 | LimitSource::FailSafe
                 | LimitSource::Ramp
                 | LimitSource::Overload { .. }
+                | LimitSource::Peak { .. }
+                | LimitSource::GridOperator { .. }
                 | LimitSource::Rule { .. } => return None,
             },
             Change::ServedFirst => Self::ServedFirst,
