@@ -28,6 +28,9 @@ pub(crate) struct Habit {
     starts: [Option<Monotonic>; KEPT],
     next: usize,
     full: Option<Full>,
+    /// A person wants a full car to try: the offer stands until it has asked again.
+    #[serde(default)]
+    tries: bool,
     /// Since when it does not take what it is offered.
     idle_since: Option<Monotonic>,
     dips: u8,
@@ -67,6 +70,7 @@ impl Habit {
     /// A person wants something: a full car may try, and a sleeping one is woken again.
     pub(crate) const fn forgive(&mut self) {
         self.full = None;
+        self.tries = true;
         self.dips = 0;
     }
 
@@ -77,7 +81,8 @@ impl Habit {
     /// Notes whether the car is full, and says whether it rests.
     pub(crate) fn rest(&mut self, evse: &Evse) -> Option<Rest> {
         let asks = evse.pilot.asks();
-        if evse.complete && !asks {
+        self.tries &= evse.complete && !asks;
+        if evse.complete && !asks && !self.tries {
             let soc = evse.soc;
             let full = self.full.get_or_insert(Full {
                 soc,

@@ -141,7 +141,7 @@ async fn every_closed_route_asks_who_calls() {
             closed += 1;
         }
     }
-    assert_eq!(closed, 107);
+    assert_eq!(closed, 115);
     assert_eq!(
         world.open("/metrics").await.error(),
         (401, "not_signed_in".into())
