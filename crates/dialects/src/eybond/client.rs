@@ -92,6 +92,8 @@ pub struct Client {
     /// Whose round is under way, or who was last.
     turn: usize,
     is_in_round: bool,
+    /// Rounds that have ended since the logger connected.
+    rounds: usize,
     /// Between two rounds it is once asked how things are set.
     is_setting_turn: bool,
     jobs: Jobs,
@@ -147,6 +149,7 @@ impl Client {
             asked: Asked::Nothing,
             turn: 0,
             is_in_round: false,
+            rounds: 0,
             is_setting_turn: false,
             jobs: Jobs::default(),
             questions: 0,
@@ -168,6 +171,7 @@ impl Client {
         (self.asked, self.is_in_round, self.questions) = (Asked::Nothing, false, 0);
         self.signal_due = now.monotonic + SIGNAL_EVERY;
         self.absent_due = None;
+        self.rounds = 0;
         // What somebody before has told of itself is no word of this one.
         if std::mem::take(&mut self.facts) != GatewayFacts::default() {
             self.events.push_back(Event::Gateway(GatewayFacts::default()));
@@ -281,7 +285,9 @@ impl Client {
                 return;
             }
             let next = self.next_station(|station| station.due <= now.monotonic);
-            let is_turn = std::mem::take(&mut self.is_setting_turn) || next.is_none();
+            // What everybody waits for comes first: a reading of each device.
+            let may_wait = self.rounds < self.stations.len();
+            let is_turn = std::mem::take(&mut self.is_setting_turn) && !may_wait || next.is_none();
             if is_turn && self.ask_setting(now) {
                 return;
             }
@@ -447,16 +453,16 @@ impl Client {
                 let Some(station) = self.stations.get_mut(at) else {
                     return;
                 };
-                match station.take(answer) {
-                    Ok(false) => {}
-                    Ok(true) => {
-                        (self.is_in_round, self.is_setting_turn) = (false, true);
-                        station.finish(&mut self.events, now);
-                    }
-                    Err(why) => {
-                        (self.is_in_round, self.is_setting_turn) = (false, true);
-                        station.fail(&why, &mut self.events, now);
-                    }
+                let ended = match station.take(answer) {
+                    Ok(is_whole) => is_whole.then_some(Ok(())),
+                    Err(why) => Some(Err(why)),
+                };
+                let Some(ended) = ended else { return };
+                (self.is_in_round, self.is_setting_turn) = (false, true);
+                self.rounds = self.rounds.saturating_add(1);
+                match ended {
+                    Ok(()) => station.finish(&mut self.events, now),
+                    Err(why) => station.fail(&why, &mut self.events, now),
                 }
             }
         }
