@@ -47,7 +47,7 @@ def forward(host, port, to):
 
 
 def demo(binary, data):
-    """Starts the demo; answers the process and its demo.json, once all live chargers answer."""
+    """Starts the demo; answers the process and its demo.json, once all live chargers and what is on roofs answer."""
     process = subprocess.Popen(
         [binary, "demo", "--listen", "127.0.0.1:0", "--data", data],
         stdout=subprocess.PIPE,
@@ -63,7 +63,20 @@ def demo(binary, data):
     for charger in told["goe"]["chargers"]:
         if charger["state"] == "live":
             until(lambda url=f"{told['base_url']}/api/status?token={charger['token']}": answers(url))
+    until(lambda: is_online(told, "roof"))
     return process, told
+
+
+def is_online(told, site):
+    """Whether every device of a site answers; those behind a data logger have their turns on one serial line."""
+    request = urllib.request.Request(f"{told['base_url']}/api/v1/sites/{site}/devices")
+    request.add_header("Authorization", f"Bearer {told['native']['token']}")
+    try:
+        with urllib.request.urlopen(request) as reply:
+            devices = json.loads(reply.read())["items"]
+    except urllib.error.HTTPError:
+        return False
+    return all(device["link"]["state"] == "online" for device in devices if device["enabled"])
 
 
 def answers(url):
