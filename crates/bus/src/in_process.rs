@@ -90,9 +90,7 @@ impl InProcess {
             }),
         }
     }
-}
 
-impl InProcess {
     /// Puts something on a desk and waits for what is said of it.
     async fn put<T>(
         &self,

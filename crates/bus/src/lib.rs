@@ -1,8 +1,8 @@
 //! Who hears what.
 //!
 //! Reports flow from links to the engine of their site, setpoints from the engine to whoever holds the
-//! link, views to everybody who shows them. An intent is an ask: it has exactly one answer, and so has a question. At home all of
-//! it stays in this process ([`in_process`]).
+//! link, views to everybody who shows them. An intent is an ask: it has exactly one answer, and so has a
+//! question. At home all of it stays in this process ([`in_process`]).
 //!
 //! Every queue has a bound. A subscriber that falls behind loses the oldest messages and is told how many
 //! ([`Received::Missed`]); views and documents can then be had from [`Bus::latest_view`] and
@@ -95,8 +95,8 @@ pub trait Bus: Send + Sync {
     async fn latest_views(&self) -> Vec<Arc<SiteView>>;
     /// The latest vendor document of a device.
     async fn latest_document(&self, site: &SiteId, device: &DeviceId) -> Option<Document>;
-    /// Files an intent and waits for its answer, at most 5 s; nobody there or too slow is
-    /// `Rejection::Busy`, an unknown site `Rejection::Unknown`.
+    /// Files an intent and waits for its answer, at most 5 s, or 15 s where a device behind a slow line has the
+    /// last word; nobody there or too slow is `Rejection::Busy`, an unknown site `Rejection::Unknown`.
     async fn ask(&self, intent: Intent) -> Answer;
     /// Asks a question and waits for its answer, with the refusals of [`Bus::ask`].
     async fn inquire(&self, site: &SiteId, question: Question) -> Found;

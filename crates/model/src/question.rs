@@ -59,6 +59,12 @@ impl Change {
                     format!("{} more between the phases of {circuit}", by.to_amps_text())
                 }
                 LimitSource::Surplus => format!("{} more from the sun", by.to_amps_text()),
+                LimitSource::Peak { .. } => {
+                    format!("{} more on each phase in this quarter-hour", by.to_amps_text())
+                }
+                LimitSource::GridOperator { .. } => {
+                    format!("{} more on each phase from the grid operator", by.to_amps_text())
+                }
                 LimitSource::Hardware
                 | LimitSource::Wish
                 | LimitSource::Temporary
@@ -66,8 +72,6 @@ impl Change {
                 | LimitSource::FailSafe
                 | LimitSource::Ramp
                 | LimitSource::Overload { .. }
-                | LimitSource::Peak { .. }
-                | LimitSource::GridOperator { .. }
                 | LimitSource::Rule { .. } => format!("{} more", by.to_amps_text()),
             },
             Self::ServedFirst => "being served before all others".to_owned(),

@@ -2303,6 +2303,16 @@ export interface components {
             /** @enum {string} */
             kind: "more_sun";
         } | {
+            /** Format: int64 */
+            by_ma: number;
+            /** @enum {string} */
+            kind: "more_peak";
+        } | {
+            /** Format: int64 */
+            by_ma: number;
+            /** @enum {string} */
+            kind: "more_of_grid_operator";
+        } | {
             /** @enum {string} */
             kind: "served_first";
         } | {

@@ -265,6 +265,8 @@ export const en = {
   "help.more_room_each": "{current} more on each phase of {circuit}",
   "help.more_skew": "{current} more between the phases of {circuit}",
   "help.more_sun": "{current} more of the sun on each phase",
+  "help.more_peak": "{current} more on each phase in this quarter of an hour",
+  "help.more_of_grid_operator": "{current} more on each phase from the grid operator",
   "help.served_first": "Served before all others",
   "help.without": "{name} leaves",
   "help.mode_fast": "Fast, without waiting for the sun",

@@ -12,6 +12,8 @@ const rows: [Help["change"], string][] = [
   [{ kind: "more_room", circuit: "garage", phase: null, by_ma: 3_500 }, "3.5 A more on each phase of Garage: 6 A"],
   [{ kind: "more_skew", circuit: "garage", by_ma: 2_000 }, "2 A more between the phases of Garage: 6 A"],
   [{ kind: "more_sun", by_ma: 2_000 }, "2 A more of the sun on each phase: 6 A"],
+  [{ kind: "more_peak", by_ma: 2_000 }, "2 A more on each phase in this quarter of an hour: 6 A"],
+  [{ kind: "more_of_grid_operator", by_ma: 2_000 }, "2 A more on each phase from the grid operator: 6 A"],
   [{ kind: "served_first" }, "Served before all others: 6 A"],
   [{ kind: "without", evse: "left" }, "Left leaves: 6 A"],
   [{ kind: "mode", mode: "fast" }, "Fast, without waiting for the sun: 6 A"],

@@ -7,7 +7,17 @@ import * as units from "../units";
 type Names = Pick<SiteView, "circuits" | "evses">;
 
 /** Codes of reasons with which something else than the car or a person's own wish holds it back. */
-const HELD_BACK = new Set(["circuit_full", "unbalanced", "no_surplus", "limited", "waiting_for_others", "holding_minimum"]);
+const HELD_BACK = new Set([
+  "circuit_full",
+  "unbalanced",
+  "no_surplus",
+  "limited",
+  "waiting_for_others",
+  "holding_minimum",
+  "one_phase_only",
+  "peak_reached",
+  "dimmed",
+]);
 
 /** Whether it makes sense to ask what would help. */
 export function isHeldBack(code: string): boolean {
@@ -25,6 +35,10 @@ function change({ change: of, text }: Help, site: Names): string {
       return t("help.more_skew", { current: units.shortCurrent(of.by_ma), circuit: circuit(of.circuit) });
     case "more_sun":
       return t("help.more_sun", { current: units.shortCurrent(of.by_ma) });
+    case "more_peak":
+      return t("help.more_peak", { current: units.shortCurrent(of.by_ma) });
+    case "more_of_grid_operator":
+      return t("help.more_of_grid_operator", { current: units.shortCurrent(of.by_ma) });
     case "served_first":
       return t("help.served_first");
     case "without":

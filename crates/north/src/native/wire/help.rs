@@ -43,6 +43,14 @@ pub enum HelpChange {
     MoreSun {
         by_ma: i64,
     },
+    /// So much more on each phase in this quarter-hour.
+    MorePeak {
+        by_ma: i64,
+    },
+    /// So much more on each phase while the grid operator dims the site.
+    MoreOfGridOperator {
+        by_ma: i64,
+    },
     /// Before all others.
     ServedFirst,
     /// Another car leaves.
@@ -92,6 +100,8 @@ impl HelpChange {
                     by_ma: by.0,
                 },
                 LimitSource::Surplus => Self::MoreSun { by_ma: by.0 },
+                LimitSource::Peak { .. } => Self::MorePeak { by_ma: by.0 },
+                LimitSource::GridOperator { .. } => Self::MoreOfGridOperator { by_ma: by.0 },
                 // Nobody makes more room there.
                 LimitSource::Hardware
                 | LimitSource::Wish
@@ -100,8 +110,6 @@ impl HelpChange {
                 | LimitSource::FailSafe
                 | LimitSource::Ramp
                 | LimitSource::Overload { .. }
-                | LimitSource::Peak { .. }
-                | LimitSource::GridOperator { .. }
                 | LimitSource::Rule { .. } => return None,
             },
             Change::ServedFirst => Self::ServedFirst,
