@@ -3,6 +3,8 @@
 use model::control::{Control, Controls, Order, Range};
 use model::setpoint::Action;
 
+use crate::eybond::frame::function;
+
 use super::*;
 
 impl Pair {
@@ -59,6 +61,19 @@ fn read() -> Pair {
     pair.hear(Incoming::Opened);
     pair.run_until(60_000);
     pair
+}
+
+#[test]
+fn nothing_else_is_asked_before_each_device_has_given_a_reading() {
+    let mut pair = Pair::new();
+    pair.hear(Incoming::Opened);
+    while ["1/pv", "2/battery"].iter().any(|unit| pair.readings(unit) == 0) {
+        assert!(pair.now < 60_000, "no reading");
+        pair.run_until(pair.now + 10);
+    }
+    let asked = pair.sent.iter().filter(|(_, what)| *what == function::FORWARD);
+    let rounds = ["smg", "pi30"].map(|make| Definition::built_in(make).unwrap().asks().len());
+    assert_eq!(asked.count(), rounds.iter().sum::<usize>());
 }
 
 #[test]
